@@ -1,0 +1,79 @@
+# sensorpi. `make run` runs the whole pipeline on this machine, `make test` tests it.
+# Both install what they need: Debian packages by apt, all else into this folder.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON := /usr/bin/python3
+VENV := .venv
+STAMPS := .cache/stamps
+DISTRIBUTIONS := common sensor mesos-node pipeline
+
+# Maven's own folder is in here too, so that nothing is left elsewhere.
+MVN := mvn -q -B -Dmaven.repo.local=$(CURDIR)/.cache/m2 -Dstyle.color=never
+COPY_JARS := org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies
+PIP := $(VENV)/bin/pip --quiet --disable-pip-version-check --no-cache-dir
+# Each requirement is pinned and checked by its hash; what is missing there must fail, not be fetched.
+PIP_INSTALL := $(PIP) install --require-hashes --no-deps --no-build-isolation
+
+.PHONY: help run test unit lint fetch pins clean
+
+help: ## show the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
+
+run: .run-ready ## run the whole pipeline here (ARGS="--help" shows how)
+	@exec $(VENV)/bin/python -m onebox $(ARGS)
+
+test: .test-ready ## lint, unit tests, and integration tests against the real parts
+	@$(VENV)/bin/pytest tests $(ARGS)
+
+unit: .test-ready ## only the tests that take seconds
+	@$(VENV)/bin/pytest tests/unit $(ARGS)
+
+lint: .test-ready ## ruff, mypy, shellcheck, systemd-analyze, dashboard JSON
+	@$(VENV)/bin/pytest tests/unit/test_lint.py $(ARGS)
+
+fetch: .jars ## fill the cache of third-party parts, checked against their pins
+
+clean: ## remove all that was built or fetched here, and the data of `make run`
+	rm -rf .cache .venv .run dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# Setting up says what it does on standard error: standard output belongs to the target itself.
+.PHONY: .run-ready .test-ready .debian-run .debian-test .jars
+.run-ready: .debian-run $(STAMPS)/python-run .jars
+.test-ready: .run-ready .debian-test $(STAMPS)/python-test
+
+.debian-run .debian-test: .debian-%:
+	@third_party/debian/install third_party/debian/$*.txt >&2
+
+$(STAMPS)/venv: | .debian-run
+	@echo "Making $(VENV)" >&2
+	@$(PYTHON) -m venv --clear --system-site-packages $(VENV)
+	@mkdir -p $(@D) && touch $@
+
+# setuptools comes first and alone: the others are built with it.
+$(STAMPS)/python-run: third_party/python/requirements.txt packages/*/pyproject.toml $(STAMPS)/venv
+	@echo "Installing the Python parts (PySpark is 300 MB)" >&2
+	@awk '/^[a-z]/ { on = /^setuptools==/ } on' $< > $(STAMPS)/setuptools.txt
+	@$(PIP_INSTALL) -r $(STAMPS)/setuptools.txt >&2
+	@$(PIP_INSTALL) -r $< >&2
+	@$(PIP) install --no-deps --no-build-isolation $(DISTRIBUTIONS:%=-e packages/%) >&2
+	@touch $@
+
+$(STAMPS)/python-test: third_party/python/requirements-test.txt $(STAMPS)/python-run
+	@echo "Installing the tests' Python parts" >&2
+	@$(PIP_INSTALL) -r $< >&2
+	@touch $@
+
+.jars: $(STAMPS)/jars-kafka $(STAMPS)/jars-spark
+$(STAMPS)/jars-%: third_party/%/pom.xml third_party/%/SHA256SUMS | .debian-run
+	@echo "Fetching the jars of $*" >&2
+	@rm -rf .cache/jars/$* && mkdir -p .cache/jars/$* $(@D)
+	@$(MVN) -f $< $(COPY_JARS) -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/.cache/jars/$* >&2
+	@cd .cache/jars/$* && sha256sum --quiet --strict -c $(CURDIR)/third_party/$*/SHA256SUMS >&2 \
+	  || { echo "third_party/$*/SHA256SUMS: a jar is not what was pinned" >&2; exit 1; }
+	@touch $@
+
+pins: .run-ready ## write the pins again after a change of *.in or pom.xml
+	@third_party/pins $(VENV)

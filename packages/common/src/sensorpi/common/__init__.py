@@ -1,0 +1,1 @@
+"""What every sensorpi node shares."""

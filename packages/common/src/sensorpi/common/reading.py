@@ -1,0 +1,74 @@
+"""The reading: the one message that travels from a sensor to the database.
+
+JSON on topic ``sensors``, Kafka key = sensor id. ``reading.schema.json`` beside this file
+says the same in JSON Schema; the tests hold the two together.
+"""
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+TOPIC = "sensors"
+DEAD_LETTER_TOPIC = "sensors.dlq"
+
+#: What an EnviroPhat measures, in the order in which the message carries it, with its unit.
+FIELD_UNITS = {
+    "temperature": "°C",
+    "pressure": "Pa",
+    "heading": "°",
+    "lightv": "count",
+    "lightr": "0-255",
+    "lightg": "0-255",
+    "lightb": "0-255",
+    "motionx": "g",
+    "motiony": "g",
+    "motionz": "g",
+}
+FIELDS = tuple(FIELD_UNITS)
+
+#: Who a message is from when it does not say: what the seed's own sensor.py sends.
+DEFAULT_SENSOR = "EnviroPhat"
+DEFAULT_HOST = "10.0.0.99"
+
+#: 2000-01-01T00:00:00Z, before which a timestamp is a clock that was never set.
+OLDEST_TIMESTAMP_MS = 946_684_800_000
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One sample of one sensor.
+
+    ``timestamp_ms`` is UTC, in milliseconds since the epoch, and strictly increases for a sensor.
+    ``sequence`` counts from 1 for each ``boot``. ``values`` maps a name of ``FIELDS`` to a number
+    in that field's unit; a field whose chip failed is left out.
+    """
+
+    sensor: str
+    host: str
+    boot: str
+    sequence: int
+    timestamp_ms: int
+    values: dict[str, float]
+
+    def to_json(self) -> bytes:
+        """The message as it stands on the topic: compact JSON in UTF-8.
+
+        The key order is fixed, because the Spark job's fast path matches it.
+        """
+        message: dict[str, str | float] = {
+            "sensor": self.sensor,
+            "host": self.host,
+            "boot": self.boot,
+            "sequence": self.sequence,
+            "timestamp": self.timestamp_ms,
+        }
+        message |= {name: self.values[name] for name in FIELDS if name in self.values}
+        return json.dumps(message, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
+
+
+def json_schema() -> dict[str, Any]:
+    """The reading's JSON Schema (draft 2020-12), as shipped."""
+    text = files(__package__).joinpath("reading.schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema

@@ -1,0 +1,52 @@
+"""What a daemon tells its supervisor: log lines with their level, READY, a status line, the watchdog."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+
+try:
+    from systemd import daemon, journal
+except ImportError:  # not on a Debian system: the messages have nobody to go to
+    daemon = journal = None
+
+
+def set_up_logging(level: int = logging.INFO) -> None:
+    """Log to the journal under systemd, else to standard error, one line a record."""
+    if journal is not None and "JOURNAL_STREAM" in os.environ:
+        handler: logging.Handler = journal.JournalHandler(SYSLOG_IDENTIFIER=os.path.basename(sys.argv[0]))
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    # They log every retry and every message between the processes; our own lines say what matters.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+
+
+def notify(*, ready: bool = False, status: str | None = None, watchdog: bool = False, stopping: bool = False) -> None:
+    """Tell systemd, in one message; outside a ``Type=notify`` service nothing happens."""
+    if daemon is None:
+        return
+    lines = [
+        *(["READY=1"] if ready else []),
+        *([f"STATUS={status}"] if status is not None else []),
+        *(["WATCHDOG=1"] if watchdog else []),
+        *(["STOPPING=1"] if stopping else []),
+    ]
+    daemon.notify("\n".join(lines))
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set, for the main thread to wait on."""
+    stop = threading.Event()
+
+    def handler(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, handler)
+    signal.signal(signal.SIGINT, handler)
+    return stop
