@@ -1,0 +1,1 @@
+"""Runs Kafka brokers and the Spark job on a node."""

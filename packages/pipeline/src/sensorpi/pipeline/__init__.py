@@ -1,0 +1,1 @@
+"""From Kafka to InfluxDB by Spark, and the dashboard on top."""

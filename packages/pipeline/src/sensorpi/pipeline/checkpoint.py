@@ -1,0 +1,59 @@
+"""Make Spark's checkpoint readable again after a power cut.
+
+Spark writes one small file a batch into `offsets` and one into `commits`. A power cut can leave
+the last ones empty or torn, and Spark then fails at every start. Without its last batch the
+checkpoint is whole again: that batch is merely read once more.
+"""
+
+import json
+import logging
+import time
+from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+
+def heal(checkpoint: Path) -> None:
+    """Remove a torn last batch; move a checkpoint that is torn further back aside.
+
+    Without a checkpoint the job continues from the offsets of its consumer group.
+    """
+    if not checkpoint.exists():
+        return
+    offsets, commits = _batches(checkpoint / "offsets"), _batches(checkpoint / "commits")
+    last = max([*offsets, *commits], default=None)
+    torn = sorted(number for batches in (offsets, commits) for number, file in batches.items() if not _is_whole(file))
+    if torn and torn[0] == last:
+        for folder in (checkpoint / "offsets", checkpoint / "commits"):
+            (folder / str(last)).unlink(missing_ok=True)
+            (folder / f".{last}.crc").unlink(missing_ok=True)
+        _log.warning("The checkpoint's last batch, %d, was torn: it is read again.", last)
+    elif torn or not _is_whole_metadata(checkpoint / "metadata"):
+        aside = checkpoint.with_name(f"{checkpoint.name}.broken-{time.strftime('%Y%m%d-%H%M%S')}")
+        checkpoint.rename(aside)
+        _log.error("The checkpoint was unreadable and is now %s. Continuing from the committed offsets.", aside)
+
+
+def _batches(folder: Path) -> dict[int, Path]:
+    return {int(file.name): file for file in folder.glob("[0-9]*") if file.name.isdigit()}
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether it has Spark's form: a version line, then lines of JSON (or a bare ``-`` for no offset)."""
+    try:
+        version, *lines = file.read_text(encoding="utf-8").splitlines()
+        if not version.startswith("v") or not lines:
+            return False
+        for line in lines:
+            if line != "-":
+                json.loads(line)
+    except (ValueError, OSError):  # a torn file may hold anything; UnicodeDecodeError is a ValueError
+        return False
+    return True
+
+
+def _is_whole_metadata(file: Path) -> bool:
+    try:
+        return not file.exists() or "id" in json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, TypeError):
+        return False

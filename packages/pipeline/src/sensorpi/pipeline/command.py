@@ -1,0 +1,86 @@
+"""`sensorpi pipeline …`: InfluxDB's set-up, the Spark job, the built-in dashboard."""
+
+import argparse
+from pathlib import Path
+
+from sensorpi.common import cluster, secrets, service
+from sensorpi.common.config_command import add_config_option
+from sensorpi.pipeline.influx import Credentials, Endpoint
+from sensorpi.pipeline.influx_setup import set_up
+
+#: Where the Debian packages put what they bring and what they keep.
+JARS = Path("/usr/share/sensorpi-spark/jars")
+STATE = Path("/var/lib/sensorpi/job")
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `sensorpi pipeline` and its sub-commands."""
+    pipeline = commands.add_parser("pipeline", help="from Kafka to InfluxDB, and the dashboard")
+    subcommands = pipeline.add_subparsers(metavar="COMMAND", required=True)
+    _add_set_up(subcommands)
+    _add_job(subcommands)
+
+
+def _add_set_up(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = subcommands.add_parser("set-up", help="make InfluxDB's database, policies and users what they should be")
+    add_config_option(command)
+    command.set_defaults(run=_set_up)
+
+
+def _add_job(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = subcommands.add_parser("job", help="run the Spark job")
+    add_config_option(command)
+    command.add_argument("--state", metavar="DIR", type=Path, default=STATE, help="holds the checkpoint (%(default)s)")
+    command.add_argument(
+        "--jars", metavar="DIR", type=Path, default=JARS, help="holds the jars of Spark's Kafka source (%(default)s)"
+    )
+    command.set_defaults(run=_job)
+
+
+def _set_up(options: argparse.Namespace) -> int:
+    service.set_up_logging()
+    settings = cluster.load(options.config / cluster.FILE_NAME)
+    key = secrets.load_key(options.config / secrets.FILE_NAME)
+    set_up(influxdb_endpoint(settings), influxdb_credentials(key), settings.influxdb.raw_retention_days)
+    return 0
+
+
+def _job(options: argparse.Namespace) -> int:
+    # Only the job needs PySpark; the other sub-commands run where it is not installed.
+    from sensorpi.pipeline.job import JobConfig, run
+    from sensorpi.pipeline.sink import SinkConfig
+
+    service.set_up_logging()
+    settings = cluster.load(options.config / cluster.FILE_NAME)
+    key = secrets.load_key(options.config / secrets.FILE_NAME)
+    sink = SinkConfig(
+        influxdb=influxdb_endpoint(settings),
+        writer_password=influxdb_credentials(key).writer_password,
+        bootstrap_servers=settings.bootstrap_servers,
+        raw_retention_days=settings.influxdb.raw_retention_days,
+    )
+    config = JobConfig(
+        sink=sink,
+        state=options.state,
+        jars=options.jars,
+        host=settings.spark_node.name,
+        trigger_ms=settings.spark.trigger_ms,
+        max_offsets_per_trigger=settings.spark.max_offsets_per_trigger,
+        heap_mb=settings.spark.heap_mb,
+    )
+    run(config, service.stop_on_signals())
+    return 0
+
+
+def influxdb_endpoint(settings: cluster.Cluster) -> Endpoint:
+    """Where the cluster's InfluxDB listens, as this cluster's other nodes reach it."""
+    return Endpoint(settings.connect_address(settings.influxdb_node), settings.influxdb.port)
+
+
+def influxdb_credentials(key: bytes) -> Credentials:
+    """The passwords that every node derives from the cluster's key."""
+    return Credentials(
+        admin_password=secrets.password(key, secrets.INFLUXDB_ADMIN),
+        writer_password=secrets.password(key, secrets.INFLUXDB_WRITER),
+        reader_password=secrets.password(key, secrets.INFLUXDB_READER),
+    )

@@ -1,0 +1,56 @@
+"""The job's own figures and events, written where the dashboards find them."""
+
+import logging
+import time
+
+import requests
+from influxdb import InfluxDBClient
+from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
+
+from sensorpi.pipeline.batch import BatchResult
+from sensorpi.pipeline.influx import DATABASE, EVENTS, PIPELINE, RAW
+
+_log = logging.getLogger(__name__)
+
+#: One point a second at most: batches can be shorter.
+INTERVAL_S = 1.0
+
+
+class Figures:
+    """Adds batches up and writes their figures. They are for eyes only: one that is not taken is dropped."""
+
+    def __init__(self, client: InfluxDBClient, host: str) -> None:
+        self._client = client
+        self._host = host
+        self._written = 0.0
+        self._sums = {"stored": 0, "dead_lettered": 0, "refused": 0}
+
+    def batch(self, result: BatchResult, lag: float | None) -> None:
+        """Account for a settled batch; ``lag`` is how many Kafka messages wait behind it, where known."""
+        for name in self._sums:
+            self._sums[name] += getattr(result, name)
+        if time.monotonic() - self._written < INTERVAL_S:
+            return
+        fields: dict[str, float] = {**self._sums, "batch_ms": result.seconds * 1000}
+        if result.newest_ms:
+            fields["late_ms"] = max(0.0, time.time() * 1000 - result.newest_ms)
+        if lag is not None:
+            fields["lag"] = lag
+        self._write({"measurement": PIPELINE, "tags": {"host": self._host}, "fields": _floats(fields)})
+        self._sums = dict.fromkeys(self._sums, 0)
+        self._written = time.monotonic()
+
+    def event(self, kind: str, text: str) -> None:
+        """Note that something happened, for the dashboards' annotations."""
+        self._write({"measurement": EVENTS, "tags": {"kind": kind}, "fields": {"text": text}})
+
+    def _write(self, point: dict[str, object]) -> None:
+        point["time"] = int(time.time() * 1000)
+        try:
+            self._client.write_points([point], time_precision="ms", database=DATABASE, retention_policy=RAW)
+        except (InfluxDBClientError, InfluxDBServerError, requests.RequestException) as error:
+            _log.debug("figures not taken: %s", error)
+
+
+def _floats(fields: dict[str, float]) -> dict[str, float]:
+    return {name: float(value) for name, value in fields.items()}

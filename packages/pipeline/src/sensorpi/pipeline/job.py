@@ -1,0 +1,172 @@
+"""The Spark job: topic `sensors` → InfluxDB, one pass, until it is told to stop."""
+
+import logging
+import threading
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from kafka.errors import KafkaError
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812  (Spark's own convention)
+from pyspark.sql.streaming import StreamingQuery
+
+from sensorpi.common import service
+from sensorpi.common.outage import Outage
+from sensorpi.common.reading import TOPIC, Reading
+from sensorpi.pipeline import checkpoint, fast_path, sink
+from sensorpi.pipeline.batch import BatchSettler
+from sensorpi.pipeline.figures import Figures
+from sensorpi.pipeline.influx import WRITER, open_client
+from sensorpi.pipeline.offsets import GroupOffsets
+from sensorpi.pipeline.rollup import AWAY, Rollup
+from sensorpi.pipeline.sink import Outcome, SinkConfig
+from sensorpi.pipeline.spark_session import open_session
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class JobConfig:
+    """Everything that the job is told."""
+
+    sink: SinkConfig
+    #: Holds the checkpoint and Spark's scratch files.
+    state: Path
+    jars: Path
+    #: The node's name, for the dashboards.
+    host: str
+    trigger_ms: int
+    max_offsets_per_trigger: int
+    heap_mb: int
+    cores: int = 1
+
+
+def run(config: JobConfig, stop: threading.Event) -> None:
+    """Run until ``stop`` is set. Kafka or InfluxDB being away is waited out; only a bug ends it."""
+    session = open_session(config.state / "spark", config.jars, config.cores, config.heap_mb)
+    client = open_client(config.sink.influxdb, WRITER, config.sink.writer_password)
+    rollup = Rollup(client)
+    threading.Thread(target=rollup.run, args=(stop,), name="rollup", daemon=True).start()
+    job = _Job(config, session, BatchSettler(config.sink, stop), rollup, Figures(client, config.host), stop)
+    try:
+        job.run()
+    finally:
+        session.stop()
+
+
+class _Job:
+    def __init__(
+        self, config: JobConfig, session: SparkSession, settler: BatchSettler, rollup: Rollup, figures: Figures,
+        stop: threading.Event,
+    ) -> None:  # fmt: skip
+        self._config = config
+        self._session = session
+        self._settler = settler
+        self._rollup = rollup
+        self._figures = figures
+        self._stop = stop
+        self._kafka = Outage("Reading from Kafka", _log)
+        self._group: GroupOffsets | None = None
+        self._query: StreamingQuery | None = None
+        self._stored = 0
+        self._dead_lettered = 0
+
+    def run(self) -> None:
+        self._rehearse()
+        while not self._stop.is_set():
+            try:
+                self._query = self._start()
+                self._watch(self._query)
+            except (StreamingQueryException, KafkaError) as error:
+                if not self._stop.is_set():
+                    self._stop.wait(self._kafka.failed(_first_line(error)))
+        service.notify(stopping=True)
+
+    def _rehearse(self) -> None:
+        """Run the batch code once on messages of no consequence, so that the first real one is not slow."""
+        message = Reading("rehearsal", "rehearsal", "rehearsal", 1, 1, {"temperature": 20.0, "heading": 0.0}).to_json()
+        rows = [(0, 0, None, bytearray(message), 0), (0, 1, None, bytearray(b""), 0)]
+        frame = self._session.createDataFrame(
+            rows, "partition int, offset long, key binary, value binary, timestamp long"
+        ).withColumn("timestamp", F.timestamp_millis("timestamp"))
+        self._attempt(frame, self._config.sink, frozenset({0}))
+
+    def _start(self) -> StreamingQuery:
+        place = self._config.state / "checkpoint"
+        checkpoint.heal(place)
+        if self._group is None:
+            self._group = GroupOffsets(self._config.sink.bootstrap_servers)
+        starting_offsets = "earliest" if place.exists() else self._group.starting_offsets()
+        messages = (
+            self._session.readStream.format("kafka")
+            .option("kafka.bootstrap.servers", self._config.sink.bootstrap_servers)
+            .option("subscribe", TOPIC)
+            .option("startingOffsets", starting_offsets)
+            .option("maxOffsetsPerTrigger", self._config.max_offsets_per_trigger)
+            # Deleted offsets are counted and logged by the settler; they must not end the stream.
+            .option("failOnDataLoss", "false")
+            .load()
+        )
+        return (
+            messages.writeStream.foreachBatch(self._batch)
+            .option("checkpointLocation", str(place))
+            .trigger(processingTime=f"{self._config.trigger_ms} milliseconds")
+            .start()
+        )
+
+    def _watch(self, query: StreamingQuery) -> None:
+        ready = False
+        try:
+            while not self._stop.wait(0.2):
+                if query.exception() is not None or not query.isActive:
+                    query.awaitTermination()  # raises what ended it
+                    return
+                if not ready and query.lastProgress is not None:
+                    ready = True
+                    self._kafka.succeeded()
+                    service.notify(ready=True, status=self._status())
+        finally:
+            query.stop()
+
+    def _batch(self, messages: DataFrame, _batch_id: int) -> None:
+        result = self._settler.settle(partial(self._attempt, messages))
+        self._stored += result.stored
+        self._dead_lettered += result.dead_lettered
+        self._figures.batch(result, self._lag())
+        if self._group is not None:
+            self._group.commit(result.next_offsets)
+        service.notify(watchdog=True, status=self._status())
+
+    def _attempt(self, messages: DataFrame, config: SinkConfig, settled: frozenset[int]) -> list[Outcome]:
+        """Have the workers settle the messages once, and mark the minutes that they touched."""
+        line, rest, too_large = fast_path.columns(F.col("value"), F.col("timestamp"), config.raw_retention_days)
+        rows = messages.select(
+            "partition", "offset", F.unix_millis("timestamp").alias("appended_ms"), line.alias("line"),
+            F.when(line.isNull(), F.col("key")).alias("key"), rest.alias("rest"), too_large.alias("too_large"),
+        )  # fmt: skip
+        outcomes: list[Outcome] = rows.rdd.mapPartitions(
+            partial(sink.store, config=config, settled=settled)
+        ).collect()
+        try:
+            self._rollup.mark(set[int]().union(*(outcome.minutes for outcome in outcomes)))
+        except AWAY as error:
+            for outcome in outcomes:
+                outcome.away = outcome.away or ("InfluxDB", " ".join(str(error).split())[:300])
+        return outcomes
+
+    def _lag(self) -> float | None:
+        """Messages behind the newest one, as of the batch before."""
+        progress = None if self._query is None else self._query.lastProgress
+        try:
+            return float(progress["sources"][0]["metrics"]["maxOffsetsBehindLatest"]) if progress else None
+        except (KeyError, IndexError, TypeError, ValueError):
+            return None
+
+    def _status(self) -> str:
+        return f"{self._stored} stored, {self._dead_lettered} dead-lettered"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:300]

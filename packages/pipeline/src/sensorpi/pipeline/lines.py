@@ -1,0 +1,96 @@
+"""Post lines to InfluxDB, and single out the ones that it refuses."""
+
+import gzip
+from dataclasses import dataclass
+
+import requests
+from influxdb import InfluxDBClient
+from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
+
+from sensorpi.pipeline.influx import DATABASE, RAW
+
+#: So many lines refused one by one, all for one cause and none for another, are no longer the points' fault.
+COMMON_CAUSE = 20
+
+
+class InfluxUnavailable(Exception):
+    """InfluxDB cannot take points now, through no fault of theirs; the text says why."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A point that InfluxDB will never take, by its message's offset, with InfluxDB's own words."""
+
+    offset: int
+    reason: str
+
+
+class LineWriter:
+    """Writes (offset, line) pairs with precision ms; one attempt, the caller decides about the next."""
+
+    def __init__(self, client: InfluxDBClient, compress: bool = False, policy: str = RAW) -> None:
+        self._client = client
+        self._compress = compress
+        self._parameters = {"db": DATABASE, "rp": policy, "precision": "ms"}
+
+    def write(self, lines: list[tuple[int, str]], give_up_on_common_cause: bool = False) -> list[Refusal]:
+        """Write all lines that InfluxDB takes; return those that it refuses.
+
+        InfluxDB names neither all the points that it drops nor all the causes, so a refused
+        batch is halved down to single lines; writing a point twice is harmless. Raises
+        InfluxUnavailable where no point is at fault, or, unless ``give_up_on_common_cause``, where
+        the first COMMON_CAUSE single lines all fail for one cause.
+        """
+        refusals: list[Refusal] = []
+        taken = 0
+        parts = [lines]  # a stack, the next part last
+        while parts:
+            part = parts.pop()
+            reason = self._post(part) if part else None
+            if reason is None:
+                taken += len(part)
+            elif len(part) > 1:
+                middle = len(part) // 2
+                parts += [part[middle:], part[:middle]]
+            else:
+                refusals.append(Refusal(part[0][0], reason))
+                if not give_up_on_common_cause and not taken and self._has_common_cause(refusals):
+                    raise InfluxUnavailable(f"it refuses every point: {reason}")
+        return refusals
+
+    def _has_common_cause(self, refusals: list[Refusal]) -> bool:
+        return len(refusals) >= COMMON_CAUSE and len({refusal.reason for refusal in refusals}) == 1
+
+    def _post(self, lines: list[tuple[int, str]]) -> str | None:
+        """None when InfluxDB took them all, else why at least one was not taken."""
+        body = "\n".join(line for _, line in lines).encode()
+        headers = {"Content-Type": "text/plain; charset=utf-8"}
+        if self._compress:
+            body = gzip.compress(body, compresslevel=1)
+            headers["Content-Encoding"] = "gzip"
+        try:
+            self._client.request(
+                "write", "POST", params=self._parameters, data=body, headers=headers, expected_response_code=204
+            )
+        except InfluxDBClientError as error:
+            if error.code in (400, 413):
+                return _one_line(error.content)
+            raise InfluxUnavailable(f"HTTP {error.code}: {_one_line(error.content)}") from error
+        except InfluxDBServerError as error:
+            raise InfluxUnavailable(_one_line(error)) from error
+        except requests.RequestException as error:
+            raise InfluxUnavailable(_transport_fault(error)) from error
+        return None
+
+
+def _transport_fault(error: requests.RequestException) -> str:
+    """One short phrase: the library's own text holds the whole request, object addresses included."""
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    return type(error).__name__
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())[:500]

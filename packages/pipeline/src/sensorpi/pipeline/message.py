@@ -1,0 +1,189 @@
+"""The strict reading of one Kafka message: a point for InfluxDB, or the reason why it is none."""
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from sensorpi.common.reading import DEFAULT_HOST, DEFAULT_SENSOR, OLDEST_TIMESTAMP_MS
+
+#: A reading has some 250 bytes; sixty-four fields of the longest names and numbers fit as well.
+LARGEST_MESSAGE_BYTES = 65_536
+MOST_FIELDS = 64
+#: How far a sensor's clock may be ahead of the broker's.
+LONGEST_LEAD_MS = 24 * 3600 * 1000
+
+_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+#: A tag or a boot id. Quotes, backslashes and control characters have no safe form in line protocol.
+_NAME = re.compile(r'[^\x00-\x1f\x7f"\\\ud800-\udfff]{1,128}')
+#: `time` is InfluxDB's own column; the others are what the job itself adds.
+_RESERVED = {"time", "heading_sin", "heading_cos"}
+
+
+class Refused(Exception):
+    """A message that is no reading; the text says why, for the dead letter's header."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Which timestamps a message may carry, in ms since the epoch; both ends belong to it."""
+
+    oldest_ms: int
+    newest_ms: int
+
+
+@dataclass(frozen=True)
+class Point:
+    """A reading as InfluxDB keeps it: two tags, float fields, the boot id, and its time in ms."""
+
+    sensor: str
+    host: str
+    boot: str | None
+    fields: dict[str, float]
+    timestamp_ms: int
+
+    def to_line(self) -> str:
+        """One line of line protocol, precision ms, tags in the order that InfluxDB sorts them."""
+        fields = [f'boot="{self.boot}"'] if self.boot is not None else []
+        fields += [f"{name}={value!r}" for name, value in self.fields.items()]
+        return f"sensor,host={_escape_tag(self.host)},sensor={_escape_tag(self.sensor)} {','.join(fields)} {self.timestamp_ms}"
+
+
+def bounds(appended_ms: int, raw_retention_days: int) -> Bounds:
+    """The timestamps that a message appended to the log at ``appended_ms`` may carry.
+
+    ``raw_retention_days`` 0 keeps raw data for ever. InfluxDB drops older points without naming
+    them and keeps a point of the far future for ever, so neither is ever sent to it.
+    """
+    oldest_ms = OLDEST_TIMESTAMP_MS
+    if raw_retention_days:
+        # An hour less: a batch must not meet the edge of the retention while it is under way.
+        oldest_ms = max(oldest_ms, appended_ms - (raw_retention_days * 24 - 1) * 3600 * 1000)
+    return Bounds(oldest_ms, appended_ms + LONGEST_LEAD_MS)
+
+
+def parse(value: bytes | None, key: bytes | None, allowed: Bounds, seed_host: str = DEFAULT_HOST) -> Point:
+    """The point that one message stands for.
+
+    ``seed_host`` names the host of a message that has neither a host nor a usable key, as the
+    seed's sensor sends it. Raises Refused with the reason.
+    """
+    if not value:
+        raise Refused("empty value")
+    if len(value) > LARGEST_MESSAGE_BYTES:
+        raise Refused(f"too large: {len(value)} bytes, at most {LARGEST_MESSAGE_BYTES} are read")
+    message = _json_object(value)
+    if len(message) > MOST_FIELDS:
+        raise Refused(f"too many fields: {len(message)}, at most {MOST_FIELDS}")
+    sensor = _name(message, "sensor") or DEFAULT_SENSOR
+    host = _name(message, "host") or _key_name(key) or seed_host
+    boot = _name(message, "boot")
+    timestamp_ms = _timestamp(message, allowed)
+    fields = _fields(message)
+    return Point(sensor, host, boot, fields, timestamp_ms)
+
+
+def _json_object(value: bytes) -> dict[str, Any]:
+    try:
+        text = value.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Refused(f"not UTF-8: byte {error.start}") from None
+    try:
+        message = json.loads(
+            text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant, parse_int=_parse_int
+        )
+    except ValueError as error:
+        raise Refused(f"not JSON: {error}") from None
+    except RecursionError:
+        raise Refused("not JSON: nested too deeply") from None
+    if not isinstance(message, dict):
+        raise Refused(f"not an object: {_type_name(message)}")
+    return message
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    message = dict(pairs)
+    if len(message) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise Refused(f"duplicate key: {repeated[:64]!r}")
+    return message
+
+
+def _no_constant(name: str) -> None:
+    raise Refused(f"not JSON: {name} is no number")
+
+
+def _parse_int(digits: str) -> int | float:
+    """An int where a float holds it exactly; longer ones are floats, and inf is refused later."""
+    return int(digits) if len(digits) <= 15 else float(digits)
+
+
+def _type_name(value: Any) -> str:
+    names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
+    return names.get(type(value), "number")
+
+
+def _name(message: dict[str, Any], key: str) -> str | None:
+    value = message.pop(key, None)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise Refused(f"wrong type: {key} is a {_type_name(value)}, a string is expected")
+    if not _NAME.fullmatch(value):
+        raise Refused(f"bad {key}: 1 to 128 characters without quotes, backslashes and control characters")
+    return value
+
+
+def _key_name(key: bytes | None) -> str | None:
+    name = (key or b"").decode("utf-8", errors="replace")
+    return name if _NAME.fullmatch(name) and "�" not in name else None
+
+
+def _timestamp(message: dict[str, Any], allowed: Bounds) -> int:
+    value = message.pop("timestamp", None)
+    if value is None:
+        raise Refused("missing timestamp")
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise Refused(f"wrong type: timestamp is a {_type_name(value)}, a whole number of ms is expected")
+    if not math.isfinite(value) or value != int(value):
+        raise Refused("bad timestamp: a whole number of ms is expected")
+    if value < allowed.oldest_ms:
+        raise Refused("timestamp too old: before 2000 or past the raw retention")
+    if value > allowed.newest_ms:
+        raise Refused("timestamp in the future: more than 24 h ahead of the broker")
+    return int(value)
+
+
+def _fields(message: dict[str, Any]) -> dict[str, float]:
+    fields: dict[str, float] = {}
+    sequence = message.get("sequence")
+    if isinstance(sequence, int | float) and (sequence < 1 or sequence % 1):
+        raise Refused("bad sequence: a whole number from 1 is expected")
+    for name, value in message.items():
+        if value is None:
+            continue
+        if not _FIELD_NAME.fullmatch(name):
+            raise Refused(f"bad field name: {name[:64]!r}")
+        if name in _RESERVED:
+            raise Refused(f"reserved field name: {name}")
+        if isinstance(value, dict | list):
+            raise Refused(f"nested: {name} is an {_type_name(value)}")
+        if isinstance(value, bool | str):
+            raise Refused(f"wrong type: {name} is a {_type_name(value)}, a number is expected")
+        fields[name] = float(value)
+        if not math.isfinite(fields[name]):
+            raise Refused(f"not finite: {name}")
+    if not fields:
+        raise Refused("no values")
+    if "heading" in fields:
+        # A mean of headings is wrong around north; a mean of these two is not.
+        radians = math.radians(fields["heading"])
+        fields["heading_sin"] = round(math.sin(radians), 6)
+        fields["heading_cos"] = round(math.cos(radians), 6)
+    return fields
+
+
+def _escape_tag(value: str) -> str:
+    return value.replace(",", r"\,").replace("=", r"\=").replace(" ", r"\ ")

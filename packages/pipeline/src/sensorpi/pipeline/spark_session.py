@@ -1,0 +1,84 @@
+"""One small Spark: a driver in local mode, on loopback, with the Kafka source's jars beside PySpark's own."""
+
+import os
+import sys
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from sensorpi.common.errors import UserError
+
+_LOG4J = """\
+rootLogger.level = warn
+rootLogger.appenderRef.stderr.ref = stderr
+appender.stderr.type = Console
+appender.stderr.name = stderr
+appender.stderr.target = SYSTEM_ERR
+appender.stderr.layout.type = PatternLayout
+appender.stderr.layout.pattern = %p %c{1}: %m%n%ex{short}
+# Each of these warns at every start, or at every batch that is slower than the trigger, of what is meant to be.
+logger.native.name = org.apache.hadoop.util.NativeCodeLoader
+logger.native.level = error
+logger.consumers.name = org.apache.spark.sql.kafka010
+logger.consumers.level = error
+logger.admin.name = org.apache.kafka.clients
+logger.admin.level = error
+logger.trigger.name = org.apache.spark.sql.execution.streaming.ProcessingTimeExecutor
+logger.trigger.level = error
+logger.resolve.name = org.apache.spark.sql.execution.streaming.ResolveWriteToStream
+logger.resolve.level = error
+"""
+
+
+def open_session(work: Path, jars: Path, cores: int, heap_mb: int) -> SparkSession:
+    """Start the JVM and return its session; a second or three.
+
+    ``work`` gets Spark's scratch files and logging configuration. Raises UserError when the
+    jars of the Kafka source are not in ``jars``.
+    """
+    if not list(jars.glob("spark-sql-kafka-*.jar")):
+        raise UserError(f"{jars}: no spark-sql-kafka jar here; `make fetch` brings it")
+    work.mkdir(parents=True, exist_ok=True)
+    log4j = work / "log4j2.properties"
+    log4j.write_text(_LOG4J, encoding="utf-8")
+    # Spark dies at start where the machine's own host name does not resolve.
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    os.environ["SPARK_LOCAL_HOSTNAME"] = "localhost"
+    os.environ["SPARK_LOCAL_DIRS"] = str(work / "scratch")
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    # glibc would keep an arena of 64 MB for each thread of the JVM.
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
+    settings = {
+        # A failed task is tried again before it ends the query.
+        "spark.master": f"local[{cores},4]",
+        "spark.app.name": "sensorpi-job",
+        "spark.driver.memory": f"{heap_mb}m",
+        # Stock Spark refuses a heap under 450 MB.
+        "spark.testing.memory": str(heap_mb * 1024 * 1024),
+        "spark.driver.extraClassPath": f"{jars}/*",
+        "spark.driver.extraJavaOptions": " ".join(
+            [
+                "-XX:+UseSerialGC",
+                "-XX:ReservedCodeCacheSize=96m",
+                "-Xss1m",
+                f"-Dlog4j2.configurationFile={log4j.as_uri()}",
+                f"-Djava.io.tmpdir={work}",
+            ]
+        ),
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.warehouse.dir": str(work / "warehouse"),
+        "spark.speculation": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "1",
+        "spark.sql.adaptive.enabled": "false",
+        # Each batch leaves two files; the last few are enough to go on from.
+        "spark.sql.streaming.minBatchesToRetain": "10",
+        "spark.sql.streaming.metricsEnabled": "false",
+    }
+    builder = SparkSession.builder
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate()
