@@ -1,0 +1,145 @@
+"""The cluster as its one file describes it: nodes, roles, and what follows from them."""
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import voluptuous as vol
+
+from sensorpi.common.cluster_checks import check_whole
+from sensorpi.common.cluster_schema import (
+    DashboardSettings,
+    InfluxdbSettings,
+    KafkaSettings,
+    SensorSettings,
+    SparkSettings,
+    mistake_line,
+    validate,
+)
+from sensorpi.common.errors import UserError
+
+FILE_NAME = "cluster.toml"
+
+#: More controllers than this make no vote safer and each costs a disk write.
+_MOST_VOTERS = 3
+
+
+@dataclass(frozen=True)
+class Node:
+    """One machine of the cluster. ``address`` is what other nodes connect to: an IP address or a host name."""
+
+    name: str
+    address: str
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The validated file. Nodes stand in the file's order, which fixes the brokers' ids."""
+
+    engine: str
+    nodes: tuple[Node, ...]
+    kafka: KafkaSettings
+    spark: SparkSettings
+    influxdb: InfluxdbSettings
+    sensor: SensorSettings
+    dashboard: DashboardSettings
+
+    def node(self, name: str) -> Node:
+        """The node of that name; ``KeyError`` when there is none."""
+        return {node.name: node for node in self.nodes}[name]
+
+    def with_role(self, role: str) -> tuple[Node, ...]:
+        """The nodes that have this role, in the file's order."""
+        return tuple(node for node in self.nodes if role in node.roles)
+
+    @property
+    def workers(self) -> tuple[Node, ...]:
+        """The nodes that run a broker; a broker's id is its index here."""
+        return self.with_role("mesos-worker")
+
+    def broker_id(self, node: Node) -> int:
+        """The id of this worker's broker; ``ValueError`` when the node is no worker."""
+        return self.workers.index(node)
+
+    @property
+    def voters(self) -> tuple[Node, ...]:
+        """The workers that also vote as controllers: an odd number, so the first alone of one or two."""
+        return self.workers[: _MOST_VOTERS if len(self.workers) >= _MOST_VOTERS else 1]
+
+    @property
+    def replication_factor(self) -> int:
+        """On how many brokers each partition lies."""
+        return min(3, len(self.workers))
+
+    @property
+    def min_insync_replicas(self) -> int:
+        """How many of them must have a message before it is acknowledged."""
+        return max(1, self.replication_factor - 1)
+
+    @property
+    def influxdb_node(self) -> Node:
+        """Where InfluxDB and the dashboards are."""
+        return self.with_role("influx-grafana")[0]
+
+    @property
+    def spark_node(self) -> Node:
+        """Where the Spark job is controlled from; with several mesos-master nodes, the first."""
+        return self.with_role("mesos-master")[0]
+
+    @property
+    def is_one_machine(self) -> bool:
+        """Whether everything talks over loopback only."""
+        return len(self.nodes) == 1
+
+    def connect_address(self, node: Node) -> str:
+        """What a client in the cluster connects to, in brackets when it is an IPv6 address."""
+        address = "127.0.0.1" if self.is_one_machine else node.address
+        return f"[{address}]" if ":" in address else address
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Every broker as ``host:port``, separated by commas: what a Kafka client is given."""
+        return ",".join(f"{self.connect_address(node)}:{self.kafka.port}" for node in self.workers)
+
+    @property
+    def influxdb_url(self) -> str:
+        """Where InfluxDB's HTTP API is."""
+        return f"http://{self.connect_address(self.influxdb_node)}:{self.influxdb.port}"
+
+
+def config_directory() -> Path:
+    """Where this node's configuration is: ``$SENSORPI_CONFIG``, else /etc/sensorpi."""
+    return Path(os.environ.get("SENSORPI_CONFIG") or "/etc/sensorpi")
+
+
+def configured() -> Cluster:
+    """This node's cluster, from ``cluster.toml`` in the configuration directory. Raises ``UserError``."""
+    return load(config_directory() / FILE_NAME)
+
+
+def load(path: Path) -> Cluster:
+    """Read and check a cluster file. Raises ``UserError``, one line with file, key, value and what was expected."""
+    try:
+        text = path.read_bytes().decode()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: byte {error.start} is not UTF-8") from None
+    return parse(text, os.fspath(path))
+
+
+def parse(text: str, source: str) -> Cluster:
+    """Check the text of a cluster file, which ``source`` names in messages. Raises ``UserError``."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{source}: not TOML: {error}") from None
+    try:
+        validated = validate(data)
+        check_whole(validated, data)
+    except vol.Invalid as mistake:
+        raise UserError(f"{source}: {mistake_line(mistake, data)}") from None
+    nodes = tuple(Node(name, node.address, node.roles) for name, node in validated.pop("nodes").items())
+    return Cluster(nodes=nodes, **validated)

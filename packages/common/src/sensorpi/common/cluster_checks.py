@@ -1,0 +1,75 @@
+"""The mistakes in a cluster file that no single key shows: roles, addresses, ports and memory together."""
+
+from typing import Any
+
+import voluptuous as vol
+
+from sensorpi.common.cluster_schema import KafkaSettings, NodeSettings
+
+#: A JVM takes this much beside its heap: a broker with a heap of 128 MB was seen at 295 MB after an hour of load.
+JVM_OVERHEAD_MB = 176
+
+_NEEDED_ROLES = {
+    "mesos-worker": "keeps the readings",
+    "mesos-master": "runs the job",
+    "influx-grafana": "stores and shows them",
+}
+
+_PORTS = (
+    ("kafka", "port"),
+    ("kafka", "controller_port"),
+    ("influxdb", "port"),
+    ("influxdb", "backup_port"),
+    ("dashboard", "port"),
+)
+
+
+def check_whole(validated: dict[str, Any], data: dict[str, Any]) -> None:
+    """Check what ``cluster_schema.validate`` made of ``data``. Raises ``voluptuous.Invalid``."""
+    _check_roles(validated["nodes"], validated["engine"])
+    _check_addresses(validated["nodes"])
+    _check_ports(validated, data)
+    _check_memory(validated["kafka"], data)
+
+
+def _check_roles(nodes: dict[str, NodeSettings], engine: str) -> None:
+    for role, task in _NEEDED_ROLES.items():
+        holders = [name for name, node in nodes.items() if role in node.roles]
+        if not holders:
+            raise vol.Invalid(f"no node has the role {role}, which {task}", path=["nodes"])
+        several_allowed = role == "mesos-worker" or (role == "mesos-master" and engine == "mesos")
+        if len(holders) > 1 and not several_allowed:
+            first, second = holders[:2]
+            at = ["nodes", second, "roles", nodes[second].roles.index(role)]
+            raise vol.Invalid(f"only one node may have this role, and {first} has it", path=at)
+
+
+def _check_addresses(nodes: dict[str, NodeSettings]) -> None:
+    owners: dict[str, str] = {}
+    for name, node in nodes.items():
+        if node.address in owners:
+            reason = f"this is the address of {owners[node.address]} as well; one node can have several roles"
+            raise vol.Invalid(reason, path=["nodes", name, "address"])
+        owners[node.address] = name
+
+
+def _check_ports(validated: dict[str, Any], data: dict[str, Any]) -> None:
+    owners: dict[int, tuple[str, str]] = {}
+    for key in _PORTS:
+        table, name = key
+        port = getattr(validated[table], name)
+        if port in owners:
+            other = owners[port]
+            wrong, right = (key, other) if name in data.get(table, {}) else (other, key)
+            raise vol.Invalid(f"this is the port of {'.'.join(right)} as well", path=list(wrong))
+        owners[port] = key
+
+
+def _check_memory(kafka: KafkaSettings, data: dict[str, Any]) -> None:
+    needed_mb = kafka.heap_mb + JVM_OVERHEAD_MB
+    if kafka.memory_mb < needed_mb:
+        if "memory_mb" in data["kafka"]:
+            reason = f"expected at least {needed_mb}: the heap of {kafka.heap_mb} and {JVM_OVERHEAD_MB} beside it"
+            raise vol.Invalid(reason, path=["kafka", "memory_mb"])
+        reason = f"needs memory_mb of at least {needed_mb}, and it is {kafka.memory_mb}"
+        raise vol.Invalid(reason, path=["kafka", "heap_mb"])

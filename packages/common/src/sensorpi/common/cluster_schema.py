@@ -1,0 +1,149 @@
+"""The keys of the cluster file: each with its type, its default and its check, and the line that a mistake gives."""
+
+import json
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
+
+import voluptuous as vol
+
+from sensorpi.common import validators
+from sensorpi.common.validators import Check
+
+ROLES = ("sensor", "mesos-worker", "mesos-master", "influx-grafana")
+
+
+def _key(check: Check, default: object = MISSING) -> Any:
+    return field(metadata={"check": check}, default=default)
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """One machine: where others reach it, and what it does."""
+
+    address: str = _key(validators.address)
+    roles: tuple[str, ...] = _key(validators.roles(ROLES))
+
+
+@dataclass(frozen=True)
+class KafkaSettings:
+    """The brokers and the topic of the readings. Retention is per partition, by whichever limit is met first."""
+
+    port: int = _key(validators.port, 7000)
+    controller_port: int = _key(validators.port, 7001)
+    heap_mb: int = _key(validators.whole(48, 65536), 128)
+    memory_mb: int = _key(validators.whole(192, 131072), 320)
+    partitions: int = _key(validators.whole(1, 1000), 3)
+    retention_hours: int = _key(validators.whole(1, 87600), 720)
+    retention_mb: int = _key(validators.whole(64, 16_777_216), 1024)
+
+
+@dataclass(frozen=True)
+class SparkSettings:
+    """The job from Kafka to InfluxDB."""
+
+    master: str = _key(validators.spark_master, "local")
+    trigger_ms: int = _key(validators.whole(0, 3_600_000), 1000)
+    heap_mb: int = _key(validators.whole(96, 65536), 192)
+    max_offsets_per_trigger: int = _key(validators.whole(1, 100_000_000), 100_000)
+    checkpoint: str = _key(validators.choice("local", "nfs"), "local")
+
+
+@dataclass(frozen=True)
+class InfluxdbSettings:
+    """The database. ``raw_retention_days`` 0 keeps the readings for ever."""
+
+    port: int = _key(validators.port, 8086)
+    backup_port: int = _key(validators.port, 8088)
+    raw_retention_days: int = _key(validators.whole(0, 36500), 30)
+
+
+@dataclass(frozen=True)
+class SensorSettings:
+    """How often a sensor is read."""
+
+    rate_hz: float = _key(validators.number(0.001, 1000, "readings a second"), 1.0)
+
+
+@dataclass(frozen=True)
+class DashboardSettings:
+    """The built-in dashboard."""
+
+    port: int = _key(validators.port, 8080)
+
+
+def _section(settings: type) -> Check:
+    """A check for a table of exactly this dataclass's keys, which becomes an instance of it."""
+    keys = {
+        (vol.Required if key.default is MISSING else vol.Optional)(key.name): key.metadata["check"]
+        for key in fields(settings)
+    }
+    return vol.All(_known_keys([key.name for key in fields(settings)]), keys, lambda values: settings(**values))
+
+
+def _known_keys(names: Sequence[str]) -> Callable[[object], object]:
+    def check(table: object) -> object:
+        if not isinstance(table, dict):
+            raise vol.Invalid("expected a table")
+        for name in table:
+            if name not in names:
+                raise vol.Invalid(f"unknown key; {validators.nearest(name, names)}", path=[name])
+        return table
+
+    return check
+
+
+def _nodes(table: object) -> object:
+    if not isinstance(table, dict) or not table:
+        raise vol.Invalid("expected at least one table [nodes.NAME]")
+    return table
+
+
+_TABLES: dict[str, Check] = {
+    "kafka": _section(KafkaSettings),
+    "spark": _section(SparkSettings),
+    "influxdb": _section(InfluxdbSettings),
+    "sensor": _section(SensorSettings),
+    "dashboard": _section(DashboardSettings),
+}
+
+_SCHEMA = vol.Schema(
+    vol.All(
+        _known_keys(["engine", "nodes", *_TABLES]),
+        {
+            vol.Optional("engine", default="standalone"): validators.choice("standalone", "mesos"),
+            vol.Required("nodes"): vol.All(_nodes, {validators.node_name: _section(NodeSettings)}),
+            **{vol.Optional(name, default=dict): check for name, check in _TABLES.items()},
+        },
+    )
+)
+
+
+def validate(data: dict[str, Any]) -> dict[str, Any]:
+    """Turn parsed TOML into ``engine``, a dict of ``NodeSettings`` by name, and one settings object per table.
+
+    Raises ``voluptuous.Invalid`` with the first mistake and its path.
+    """
+    try:
+        validated: dict[str, Any] = _SCHEMA(data)
+    except vol.MultipleInvalid as mistakes:
+        raise mistakes.errors[0] from None
+    return validated
+
+
+def mistake_line(mistake: vol.Invalid, data: dict[str, Any]) -> str:
+    """Key, value and what was expected, on one line."""
+    key = _dotted(mistake.path)
+    if isinstance(mistake, vol.RequiredFieldInvalid):
+        return f"{key} is missing"
+    value: Any = data
+    for step in mistake.path:
+        value = value[step]
+    if isinstance(value, dict):
+        return f"{key}: {mistake.msg}"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return f"{key} = {text if len(text) <= 60 else text[:60] + '…'}: {mistake.msg}"
+
+
+def _dotted(path: Sequence[Hashable]) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")

@@ -1,0 +1,78 @@
+"""`sensorpi config` and `sensorpi cluster`: check, show and begin the cluster's configuration."""
+
+import argparse
+from dataclasses import asdict
+from importlib.resources import files
+from json import dumps
+from pathlib import Path
+
+from sensorpi.common import cluster as cluster_file
+from sensorpi.common import secrets
+from sensorpi.common.errors import UserError
+from sensorpi.common.identity import identify
+
+
+def add_config_option(command: argparse.ArgumentParser) -> None:
+    """The option that every command which reads the configuration has."""
+    command.add_argument(
+        "--config",
+        type=Path,
+        default=cluster_file.config_directory(),
+        metavar="DIR",
+        help="where cluster.toml and cluster.key are (default: $SENSORPI_CONFIG, else /etc/sensorpi)",
+    )
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `config check`, `config show` and `cluster init`."""
+    config = commands.add_parser("config", help="check or show the cluster's configuration")
+    actions = config.add_subparsers(metavar="ACTION", required=True)
+    check = actions.add_parser("check", help="say whether a cluster file is right, or its first mistake")
+    check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: cluster.toml in DIR")
+    add_config_option(check)
+    check.set_defaults(run=_check)
+    show = actions.add_parser("show", help="print every setting with its value, and which node this is")
+    add_config_option(show)
+    show.set_defaults(run=_show)
+
+    cluster = commands.add_parser("cluster", help="begin a cluster")
+    actions = cluster.add_subparsers(metavar="ACTION", required=True)
+    init = actions.add_parser("init", help="write the example cluster.toml and a new cluster.key")
+    add_config_option(init)
+    init.set_defaults(run=_init)
+
+
+def _check(options: argparse.Namespace) -> int:
+    path = options.file or options.config / cluster_file.FILE_NAME
+    cluster = cluster_file.load(path)
+    print(f"{path}: good; nodes: {len(cluster.nodes)}, brokers: {len(cluster.workers)}")
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    cluster = cluster_file.load(options.config / cluster_file.FILE_NAME)
+    this = identify(cluster, options.config)
+    print(f'engine = "{cluster.engine}"')
+    for node in cluster.nodes:
+        mark = "  # this node" if node == this else ""
+        print(f"\n[nodes.{node.name}]{mark}\naddress = {dumps(node.address)}\nroles = {dumps(node.roles)}")
+    for table in ("sensor", "kafka", "spark", "influxdb", "dashboard"):
+        print(f"\n[{table}]")
+        for key, value in asdict(getattr(cluster, table)).items():
+            print(f"{key} = {dumps(value, ensure_ascii=False)}")
+    return 0
+
+
+def _init(options: argparse.Namespace) -> int:
+    try:
+        options.config.mkdir(parents=True, exist_ok=True)
+        file = options.config / cluster_file.FILE_NAME
+        if not file.exists():
+            file.write_bytes(files(__package__).joinpath(cluster_file.FILE_NAME).read_bytes())
+            print(f"wrote {file}; name your nodes and addresses there")
+    except OSError as error:
+        raise UserError(f"{options.config}: {error.strerror}") from None
+    key = options.config / secrets.FILE_NAME
+    secrets.make_key(key)
+    print(f"wrote {key}; every node of the cluster needs a copy")
+    return 0

@@ -1,0 +1,92 @@
+"""What separately installed nodes agree on without talking: all derived from the cluster's one key.
+
+HKDF with SHA-256 (RFC 5869) from the standard library, because a sensor carries no compiled dependency.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+from itertools import count
+from pathlib import Path
+
+from sensorpi.common.errors import UserError
+
+FILE_NAME = "cluster.key"
+KEY_BYTES = 32
+
+INFLUXDB_ADMIN = "influxdb/admin"
+INFLUXDB_WRITER = "influxdb/writer"
+INFLUXDB_READER = "influxdb/reader"
+GRAFANA_ADMIN = "grafana/admin"
+
+_SALT = b"sensorpi"
+_PASSWORD_BYTES = 24
+_UUID_BYTES = 16
+
+
+def hkdf_sha256(key: bytes, salt: bytes, info: bytes, length: int) -> bytes:
+    """``length`` bytes (at most 8160) derived from ``key`` for the purpose ``info``: RFC 5869, extract and expand."""
+    digest_bytes = hashlib.sha256().digest_size
+    if length > 255 * digest_bytes:
+        raise ValueError(f"HKDF-SHA256 gives at most {255 * digest_bytes} bytes")
+    pseudorandom_key = hmac.digest(salt or bytes(digest_bytes), key, "sha256")
+    block, output = b"", b""
+    for counter in range(1, -(-length // digest_bytes) + 1):
+        block = hmac.digest(pseudorandom_key, block + info + bytes([counter]), "sha256")
+        output += block
+    return output[:length]
+
+
+def password(key: bytes, name: str) -> str:
+    """The password of that name, such as ``INFLUXDB_WRITER``: 32 letters, digits, ``-`` and ``_``."""
+    derived = hkdf_sha256(key, _SALT, b"password " + name.encode(), _PASSWORD_BYTES)
+    return base64.urlsafe_b64encode(derived).decode()
+
+
+def kafka_cluster_id(key: bytes) -> str:
+    """The KRaft cluster id: 16 bytes in 22 characters of URL-safe base64, as Kafka's ``Uuid`` prints them.
+
+    One that starts with ``-`` would be taken for an option, so the next is derived instead, as ``Uuid`` does.
+    """
+    ids = (_uuid_text(hkdf_sha256(key, _SALT, b"kafka cluster id %d" % attempt, _UUID_BYTES)) for attempt in count())
+    return next(text for text in ids if not text.startswith("-"))
+
+
+def _uuid_text(uuid: bytes) -> str:
+    return base64.urlsafe_b64encode(uuid).decode().rstrip("=")
+
+
+def make_key(path: Path) -> bytes:
+    """Write a new random key, mode 0640, and return it. Raises ``UserError`` when the file is there already."""
+    key = secrets.token_bytes(KEY_BYTES)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+    except FileExistsError:
+        raise UserError(f"{path} exists; a new key would lock this node out of its cluster") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, 0o640)  # whatever the umask
+        file.write(key)
+        file.flush()
+        os.fsync(descriptor)
+    return key
+
+
+def load_key(path: Path) -> bytes:
+    """The key in that file. Raises ``UserError`` when it is missing, unreadable, of a wrong size or open to all."""
+    try:
+        with path.open("rb") as file:
+            key = file.read(KEY_BYTES + 1)
+            mode = os.fstat(file.fileno()).st_mode
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; copy it from another node, or `sensorpi cluster init` makes one") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    if len(key) != KEY_BYTES:
+        raise UserError(f"{path}: a cluster key has {KEY_BYTES} bytes, not {path.stat().st_size}")
+    if mode & 0o007:
+        raise UserError(f"{path} is open to every user; chmod 0640 {path}")
+    return key
