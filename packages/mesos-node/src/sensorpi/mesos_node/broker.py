@@ -1,0 +1,176 @@
+"""What one worker's Kafka broker is: its server.properties, its log4j2 configuration and its JVM's command line.
+
+The small figures are those with which a broker was measured to fit a Pi with 1 GB: with Kafka's own defaults
+it dies at a heap of 128 MB, in the log cleaner's buffer alone.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorpi.common.cluster import Cluster, Node
+from sensorpi.common.errors import UserError
+from sensorpi.mesos_node.topics import DEAD_LETTER_MESSAGE_MAX_BYTES
+
+#: A broker that waits for the other voters ends itself after this long, and takes its vote along (Kafka's default
+#: is 60 s): ten minutes let workers that are switched on one after the other meet.
+_REGISTRATION_TIMEOUT_MS = 600_000
+
+#: A request has to fit into the heap many times over; Kafka's default of 100 MB lets one client end the broker.
+_REQUEST_MAX_BYTES = 16 * 1024 * 1024
+
+_LOG4J2 = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<!-- One line a message on standard output; times are the journal's. -->
+<Configuration status="WARN">
+  <Appenders>
+    <Console name="console">
+      <PatternLayout alwaysWriteExceptions="false" pattern="%p %c{1}: %m{nolookups} %throwable{short.message}%n"/>
+    </Console>
+  </Appenders>
+  <Loggers>
+    <Logger name="org.apache.kafka.storage.internals.log.LogLoader" level="INFO"/>
+    <Root level="WARN"><AppenderRef ref="console"/></Root>
+  </Loggers>
+</Configuration>
+"""
+
+
+@dataclass(frozen=True)
+class Broker:
+    """The broker of one worker, with its id's folder below ``data`` (on a node /var/lib/sensorpi/kafka)."""
+
+    cluster: Cluster
+    node: Node
+    data: Path
+
+    def __post_init__(self) -> None:
+        """Raise ``UserError`` when the node is no worker."""
+        if self.node not in self.cluster.workers:
+            raise UserError(f"{self.node.name} has not the role mesos-worker, so no broker runs on it")
+
+    @property
+    def id(self) -> int:
+        """The broker's id: its place among the workers."""
+        return self.cluster.broker_id(self.node)
+
+    @property
+    def is_voter(self) -> bool:
+        """Whether it is one of the controllers as well."""
+        return self.node in self.cluster.voters
+
+    @property
+    def other_voters(self) -> tuple[str, ...]:
+        """The client listeners (host:port) of the voters on other nodes."""
+        port = self.cluster.kafka.port
+        others = (voter for voter in self.cluster.voters if voter != self.node)
+        return tuple(f"{self.cluster.connect_address(voter)}:{port}" for voter in others)
+
+    @property
+    def log_directory(self) -> Path:
+        """Where its partitions and the cluster's metadata lie."""
+        return self.data / str(self.id)
+
+    @property
+    def listener(self) -> str:
+        """Its own client listener as a local client reaches it, ``host:port``."""
+        return f"127.0.0.1:{self.cluster.kafka.port}"
+
+    def properties(self) -> dict[str, str]:
+        """server.properties, in the order in which it is written."""
+        cluster, kafka = self.cluster, self.cluster.kafka
+        # A health check may come over loopback, so a worker listens on all addresses and advertises its own.
+        bind = "127.0.0.1" if cluster.is_one_machine else "0.0.0.0"
+        listeners = [f"PLAINTEXT://{bind}:{kafka.port}"]
+        if self.is_voter:
+            listeners.append(f"CONTROLLER://{bind}:{kafka.controller_port}")
+        voters = [
+            f"{cluster.broker_id(voter)}@{cluster.connect_address(voter)}:{kafka.controller_port}"
+            for voter in cluster.voters
+        ]
+        factor, in_sync = cluster.replication_factor, cluster.min_insync_replicas
+        settings: dict[str, str | int | Path] = {
+            "process.roles": "broker,controller" if self.is_voter else "broker",
+            "node.id": self.id,
+            "controller.quorum.voters": ",".join(voters),
+            "controller.listener.names": "CONTROLLER",
+            "listeners": ",".join(listeners),
+            "advertised.listeners": f"PLAINTEXT://{cluster.connect_address(self.node)}:{kafka.port}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "log.dirs": self.log_directory.absolute(),
+            "initial.broker.registration.timeout.ms": _REGISTRATION_TIMEOUT_MS,
+            "unclean.leader.election.enable": "false",
+            # topics
+            "auto.create.topics.enable": "false",
+            "num.partitions": kafka.partitions,
+            "default.replication.factor": factor,
+            "min.insync.replicas": in_sync,
+            "log.message.timestamp.type": "LogAppendTime",
+            "message.max.bytes": DEAD_LETTER_MESSAGE_MAX_BYTES,
+            "replica.fetch.max.bytes": DEAD_LETTER_MESSAGE_MAX_BYTES,
+            "socket.request.max.bytes": _REQUEST_MAX_BYTES,
+            "queued.max.request.bytes": 2 * _REQUEST_MAX_BYTES,
+            "log.retention.hours": kafka.retention_hours,
+            "log.retention.bytes": kafka.retention_mb * 1024 * 1024,
+            "log.segment.bytes": 64 * 1024 * 1024,
+            # the topics that Kafka makes for itself
+            "offsets.topic.num.partitions": len(cluster.voters),
+            "offsets.topic.replication.factor": factor,
+            "transaction.state.log.num.partitions": len(cluster.voters),
+            "transaction.state.log.replication.factor": factor,
+            "transaction.state.log.min.isr": in_sync,
+            "share.coordinator.state.topic.num.partitions": len(cluster.voters),
+            "share.coordinator.state.topic.replication.factor": factor,
+            "share.coordinator.state.topic.min.isr": in_sync,
+            "group.initial.rebalance.delay.ms": 0,
+            # a small machine with a card for a disk
+            "num.network.threads": 1,
+            "num.io.threads": 2,
+            "num.replica.fetchers": 1,
+            "background.threads": 2,
+            "num.recovery.threads.per.data.dir": 1,
+            "log.cleaner.threads": 1,
+            "log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024,
+            "metadata.max.idle.interval.ms": 10_000,  # by default an idle controller writes to the disk twice a second
+        }
+        return {key: str(value) for key, value in settings.items()}
+
+    def properties_text(self) -> str:
+        """The text of server.properties."""
+        title = f"# Broker {self.id}, {self.node.name}. Made from cluster.toml: changes here are lost.\n"
+        return title + "".join(f"{key}={escape_value(value)}\n" for key, value in self.properties().items())
+
+    def log4j2_text(self) -> str:
+        """The text of log4j2.xml: warnings and errors, and the recovery of a large log, to standard output only."""
+        return _LOG4J2
+
+    def java_command(self, jars: Path, log4j2: Path, main_class: str, *arguments: str) -> list[str]:
+        """The command line that runs one of Kafka's classes within the broker's limits."""
+        return [
+            "java",
+            f"-Xmx{self.cluster.kafka.heap_mb}m",
+            "-Xss512k",
+            "-XX:+UseSerialGC",
+            "-XX:MaxMetaspaceSize=128m",
+            "-XX:ReservedCodeCacheSize=48m",
+            "-XX:+ExitOnOutOfMemoryError",
+            "-XX:+ErrorFileToStderr",
+            "-XX:-UsePerfData",  # or the JVM keeps writing counters to a file in /tmp
+            "-Djava.awt.headless=true",
+            f"-Dlog4j2.configurationFile={log4j2}",
+            "-cp",
+            os.fspath(jars / "*"),
+            main_class,
+            *arguments,
+        ]
+
+
+def escape_value(value: str) -> str:
+    """A value as java.util.Properties reads it back: backslashes doubled, all but printable ASCII as code units."""
+    utf16 = value.encode("utf-16-be", "surrogatepass")
+    units = (int.from_bytes(utf16[at : at + 2], "big") for at in range(0, len(utf16), 2))
+    escaped = "".join(
+        "\\\\" if unit == ord("\\") else chr(unit) if 0x20 <= unit < 0x7F else f"\\u{unit:04x}" for unit in units
+    )
+    return "\\" + escaped if escaped.startswith(" ") else escaped

@@ -1,0 +1,108 @@
+"""`sensorpi kafka` and `sensorpi node`: run the broker, declare the topics, show and render what they are made from."""
+
+import argparse
+import os
+from pathlib import Path
+
+from sensorpi.common.cluster import FILE_NAME, Cluster, load
+from sensorpi.common.config_command import add_config_option
+from sensorpi.common.identity import identify_or_fail
+from sensorpi.common.secrets import FILE_NAME as KEY_FILE_NAME
+from sensorpi.common.secrets import kafka_cluster_id, load_key
+from sensorpi.common.service import notify, set_up_logging
+from sensorpi.mesos_node.broker import Broker
+from sensorpi.mesos_node.formatting import format_once
+from sensorpi.mesos_node.kafka_probe import kafka_probe
+from sensorpi.mesos_node.launcher import launch
+from sensorpi.mesos_node.node_files import LOG4J2, SERVER_PROPERTIES, broker_files, node_files
+from sensorpi.mesos_node.render import render
+from sensorpi.mesos_node.topics import ensure_topics, topic_specs
+
+_DATA = Path("/var/lib/sensorpi/kafka")
+_JARS = Path("/usr/share/sensorpi/kafka")
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `kafka run`, `kafka topics`, `kafka properties` and `node render`."""
+    kafka = commands.add_parser("kafka", help="this node's Kafka broker, and the topics")
+    actions = kafka.add_subparsers(metavar="ACTION", required=True)
+    run = actions.add_parser("run", help="run this node's broker in the foreground until SIGTERM or Ctrl-C")
+    _add_broker_options(run)
+    run.add_argument("--jars", type=Path, default=_JARS, metavar="DIR", help="Kafka's jars (default: %(default)s)")
+    run.set_defaults(run=_run)
+    topics = actions.add_parser("topics", help="make the topics as declared, and print them")
+    add_config_option(topics)
+    topics.set_defaults(run=_topics)
+    properties = actions.add_parser("properties", help="print the broker's server.properties")
+    _add_broker_options(properties)
+    properties.set_defaults(run=_properties)
+
+    node = commands.add_parser("node", help="what this node's programs read")
+    actions = node.add_subparsers(metavar="ACTION", required=True)
+    write = actions.add_parser("render", help="write the files that this node's programs read; print what changed")
+    _add_broker_options(write)
+    write.add_argument("--to", type=Path, default=Path("/run/sensorpi"), metavar="DIR", help="(default: %(default)s)")
+    write.set_defaults(run=_render)
+
+
+def _add_broker_options(command: argparse.ArgumentParser) -> None:
+    add_config_option(command)
+    command.add_argument("--node", metavar="NAME", help="be this node (default: the one this machine is)")
+    command.add_argument(
+        "--data", type=Path, default=_DATA, metavar="DIR", help="the brokers' data (default: %(default)s)"
+    )
+
+
+def _cluster(options: argparse.Namespace) -> Cluster:
+    return load(options.config / FILE_NAME)
+
+
+def _broker(options: argparse.Namespace) -> Broker:
+    cluster = _cluster(options)
+    return Broker(cluster, identify_or_fail(cluster, options.config, options.node), options.data.absolute())
+
+
+def _run(options: argparse.Namespace) -> int:
+    set_up_logging()
+    broker = _broker(options)
+    cluster_id = kafka_cluster_id(load_key(options.config / KEY_FILE_NAME))
+    # Under systemd the files are in /run; by hand they lie beside the data.
+    files = Path(os.environ.get("RUNTIME_DIRECTORY") or broker.data)
+    render(broker_files(broker), files)
+    properties, log4j2 = files / SERVER_PROPERTIES, files / LOG4J2
+    notify(status="formatting the data folder")
+    format_once(broker, cluster_id, options.jars, properties, log4j2)
+    command = broker.java_command(options.jars, log4j2, "kafka.Kafka", os.fspath(properties))
+    return launch(
+        f"Kafka broker {broker.id}",
+        command,
+        kafka_probe(broker.listener, broker.id, cluster_id),
+        environment={"MALLOC_ARENA_MAX": "2"},  # or glibc's arenas add tens of MB to a JVM
+    )
+
+
+def _topics(options: argparse.Namespace) -> int:
+    cluster = _cluster(options)
+    specs = topic_specs(cluster)
+    cluster_id = kafka_cluster_id(load_key(options.config / KEY_FILE_NAME))
+    for line in ensure_topics(cluster.bootstrap_servers, specs, cluster_id):
+        print(line)
+    for spec in specs:
+        settings = " ".join(f"{key}={value}" for key, value in spec.settings.items())
+        print(f"{spec.name} partitions={spec.partitions} replication-factor={spec.replication_factor} {settings}")
+    return 0
+
+
+def _properties(options: argparse.Namespace) -> int:
+    print(_broker(options).properties_text(), end="")
+    return 0
+
+
+def _render(options: argparse.Namespace) -> int:
+    cluster = _cluster(options)
+    node = identify_or_fail(cluster, options.config, options.node)
+    key = load_key(options.config / KEY_FILE_NAME) if "influx-grafana" in node.roles else None
+    text = (options.config / FILE_NAME).read_text(encoding="utf-8")
+    for name in render({FILE_NAME: text, **node_files(cluster, node, options.data.absolute(), key)}, options.to):
+        print(name)
+    return 0

@@ -1,0 +1,93 @@
+"""Formats a broker's data folder, once in its life.
+
+An empty folder where a broker was formatted before is a lost disk, not a first boot: a voter that comes back without
+what it voted for can undo what the others agreed on. So ``ID.formatted`` beside the folder remembers.
+"""
+
+import logging
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sensorpi.common.errors import UserError
+from sensorpi.mesos_node.broker import Broker
+from sensorpi.mesos_node.kafka_probe import quorum_has_leader
+
+_log = logging.getLogger(__name__)
+
+_STORAGE_TOOL = "kafka.tools.StorageTool"
+
+
+def needs_formatting(broker: Broker, cluster_id: str, has_leader: Callable[[str], bool] = quorum_has_leader) -> bool:
+    """Whether the broker's folder has to be formatted before it starts.
+
+    That is at its first start here, or when its folder was lost and every other voter answers with a leader
+    (``has_leader`` asks one, given ``host:port``), so that it can only follow. Raises ``UserError`` when its folder
+    was lost and they do not, when the folder is another cluster's, or when this machine holds another broker's data.
+    """
+    others = sorted(path for path in broker.data.glob("*.formatted") if path != marker(broker))
+    if others:
+        raise UserError(
+            f"{broker.data} holds the data of broker {others[0].stem}, but cluster.toml makes this node broker "
+            f"{broker.id}: put the workers back into their old order, new ones at the end"
+        )
+    present = _cluster_id_of(broker.log_directory)
+    if present is not None and present != cluster_id:
+        raise UserError(f"{broker.log_directory} belongs to another cluster ({present}): is cluster.key the right one?")
+    if present is None and marker(broker).exists():
+        voters = broker.other_voters
+        if not voters or not all(has_leader(voter) for voter in voters):
+            raise UserError(
+                f"{broker.log_directory} is empty, but broker {broker.id} was formatted here before: restore it, "
+                f"or remove {marker(broker)} to begin anew and lose what only this broker had"
+            )
+        _log.warning("%s was lost; the other voters have a leader, so it is formatted again", broker.log_directory)
+    return present is None
+
+
+def format_once(broker: Broker, cluster_id: str, jars: Path, properties: Path, log4j2: Path) -> bool:
+    """Format the data folder if ``needs_formatting`` says so; return whether it was. Raises ``UserError``."""
+    needed = needs_formatting(broker, cluster_id)
+    if needed:
+        try:
+            broker.log_directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{broker.log_directory}: {error.strerror}") from None
+        arguments = ("format", "--cluster-id", cluster_id, "--config", os.fspath(properties))
+        _run(broker.java_command(jars, log4j2, _STORAGE_TOOL, *arguments), broker)
+    if not marker(broker).exists():  # also after a power cut between the two
+        _write_durably(marker(broker), f"{broker.node.name}\n")
+    return needed
+
+
+def _cluster_id_of(log_directory: Path) -> str | None:
+    try:
+        lines = (log_directory / "meta.properties").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UserError(f"{log_directory}: {error.strerror}") from None
+    return next((line.removeprefix("cluster.id=") for line in lines if line.startswith("cluster.id=")), "unnamed")
+
+
+def marker(broker: Broker) -> Path:
+    """The file that remembers the formatting, outside the folder that may get lost."""
+    return broker.data / f"{broker.id}.formatted"
+
+
+def _run(command: Sequence[str], broker: Broker) -> None:
+    try:
+        result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UserError(f"{broker.log_directory} cannot be formatted: {error}") from None
+    if result.returncode != 0:
+        output = " ".join((result.stderr + result.stdout).split())
+        raise UserError(f"{broker.log_directory} cannot be formatted: {output[-400:]}")
+
+
+def _write_durably(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

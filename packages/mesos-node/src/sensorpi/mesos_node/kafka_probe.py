@@ -1,0 +1,49 @@
+"""Asks a Kafka broker whether it serves, whose it is, and whether its quorum has a leader."""
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from sensorpi.mesos_node.launcher import Probe, ProbeError
+
+
+def kafka_probe(listener: str, broker_id: int, cluster_id: str, timeout_s: float = 5.0) -> Probe:
+    """A probe of the broker at ``listener`` (host:port), which must be this broker of this cluster.
+
+    Each call is a new connection, over which the client asks for ApiVersions and describes the cluster. The listener
+    of somebody else, on a port that was taken already, is no success.
+    """
+
+    def probe() -> str:
+        try:
+            with connect(listener, timeout_s) as admin:
+                described = admin.describe_cluster()
+        except KafkaError as error:
+            raise ProbeError(f"{listener}: {error}") from None
+        if described["cluster_id"] != cluster_id:
+            raise ProbeError(f"{listener} is a broker of another cluster, {described['cluster_id']}")
+        if broker_id not in {broker["broker_id"] for broker in described["brokers"] if not broker["is_fenced"]}:
+            raise ProbeError(f"{listener} answers, but broker {broker_id} is not yet in its cluster")
+        return f"answers at {listener}, {len(described['brokers'])} brokers in the cluster"
+
+    return probe
+
+
+def quorum_has_leader(listener: str, timeout_s: float = 5.0) -> bool:
+    """Whether the broker at ``listener`` (host:port) answers and its controllers have elected a leader."""
+    try:
+        with connect(listener, timeout_s) as admin:
+            [metadata_log] = admin.describe_metadata_quorum()["topics"][0]["partitions"]
+            leader: int = metadata_log["leader_id"]
+            return leader >= 0
+    except KafkaError:
+        return False
+
+
+def connect(bootstrap_servers: str, timeout_s: float) -> KafkaAdminClient:
+    """An admin client for a context manager. Raises ``KafkaError`` when nothing answers within ``timeout_s``."""
+    return KafkaAdminClient(
+        bootstrap_servers=bootstrap_servers,
+        client_id="sensorpi-node",
+        bootstrap_timeout_ms=round(timeout_s * 1000),
+        request_timeout_ms=round(timeout_s * 1000),
+    )

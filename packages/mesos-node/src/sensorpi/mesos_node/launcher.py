@@ -1,0 +1,107 @@
+"""Runs a JVM as a well-behaved service: READY and the watchdog only after a real probe, signals passed on."""
+
+import logging
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from sensorpi.common.errors import UserError
+from sensorpi.common.outage import Outage
+from sensorpi.common.service import notify, stop_on_signals
+
+_log = logging.getLogger(__name__)
+
+#: What a JVM answers to SIGTERM once it has shut down in good order: 128 + 15.
+_JVM_TERMINATED = 143
+_FAILED = 1
+
+
+class ProbeError(Exception):
+    """The program does not answer as it should; its text says why."""
+
+
+#: Asks the program itself, within a few seconds: returns a status line or raises ``ProbeError``.
+Probe = Callable[[], str]
+
+
+def launch(
+    name: str,
+    command: Sequence[str],
+    probe: Probe,
+    *,
+    environment: Mapping[str, str] | None = None,
+    grace_s: float = 60.0,
+    probe_every_s: float = 5.0,
+) -> int:
+    """Run ``command`` until it ends or this process gets SIGTERM or SIGINT; return the exit status to end with.
+
+    The first probe that succeeds says READY; each later one feeds the watchdog, so that systemd restarts a program
+    that lives without answering. On a signal the program gets SIGTERM, and SIGKILL after ``grace_s``; a shutdown in
+    good order is status 0. ``environment`` is added to this process's. Raises ``UserError`` when the command cannot
+    be started.
+    """
+    wake = stop_on_signals()
+    process = _start(name, command, environment or {})
+    ended = threading.Event()
+
+    def wait_for_end() -> None:
+        process.wait()
+        ended.set()
+        wake.set()
+
+    threading.Thread(target=wait_for_end, name="wait-for-end", daemon=True).start()
+    _watch(name, probe, wake, probe_every_s)
+    if ended.is_set():
+        status = _exit_status(process.returncode)
+        _log.error("%s ended by itself with status %d", name, status)
+        return status or _FAILED
+    return _stop(name, process, ended, grace_s)
+
+
+def _start(name: str, command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    # In a session of its own, or Ctrl-C in a terminal would reach the program before we have said STOPPING.
+    # setpriv (util-linux) ends it with us, should we be killed.
+    guarded = ["setpriv", "--pdeathsig", "TERM", *command]
+    variables = {**os.environ, **environment}
+    variables.pop("NOTIFY_SOCKET", None)  # only this process speaks to systemd
+    try:
+        return subprocess.Popen(guarded, stdin=subprocess.DEVNULL, env=variables, start_new_session=True)
+    except OSError as error:
+        raise UserError(f"{name} cannot be started: {error}") from None
+
+
+def _watch(name: str, probe: Probe, wake: threading.Event, probe_every_s: float) -> None:
+    ready = False
+    outage = Outage(name, _log)
+    notify(status="starting")
+    while not wake.is_set():
+        try:
+            status = probe()
+        except ProbeError as error:
+            if ready:
+                outage.failed(error)
+            notify(status=f"{'not answering' if ready else 'starting'}: {error}")
+        else:
+            if not ready:
+                _log.info("%s is ready: %s", name, status)
+            outage.succeeded()
+            notify(ready=not ready, watchdog=True, status=status)
+            ready = True
+        wake.wait(probe_every_s if ready else min(1.0, probe_every_s))
+
+
+def _stop(name: str, process: "subprocess.Popen[bytes]", ended: threading.Event, grace_s: float) -> int:
+    notify(stopping=True, status="stopping")
+    process.send_signal(signal.SIGTERM)
+    if not ended.wait(grace_s):
+        _log.error("%s did not stop within %g s and is killed", name, grace_s)
+        process.kill()
+        ended.wait()
+    status = _exit_status(process.returncode)
+    return 0 if status in (0, _JVM_TERMINATED) else status
+
+
+def _exit_status(returncode: int) -> int:
+    return returncode if returncode >= 0 else 128 - returncode

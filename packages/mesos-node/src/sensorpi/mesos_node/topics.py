@@ -1,0 +1,117 @@
+"""The pipeline's topics: made if absent, their settings brought in line, never deleted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from sensorpi.common.cluster import Cluster
+from sensorpi.common.errors import UserError
+from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC
+from sensorpi.mesos_node.kafka_probe import connect
+
+MESSAGE_MAX_BYTES = 8 * 1024 * 1024
+
+#: A dead letter is the whole message with headers around it, so it must be allowed to be larger.
+DEAD_LETTER_MESSAGE_MAX_BYTES = 9 * 1024 * 1024
+
+#: Dead letters wait for somebody to look at them.
+_DEAD_LETTER_RETENTION_HOURS = 10 * 365 * 24
+
+_HOUR_MS = 3_600_000
+_MB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class TopicSpec:
+    """A topic as it should be."""
+
+    name: str
+    partitions: int
+    replication_factor: int
+    settings: dict[str, str]
+
+
+def topic_specs(cluster: Cluster) -> tuple[TopicSpec, TopicSpec]:
+    """The topics of the readings and of the dead letters, as this cluster has them."""
+    kafka = cluster.kafka
+    readings = {
+        "message.timestamp.type": "LogAppendTime",
+        "min.insync.replicas": str(cluster.min_insync_replicas),
+        "unclean.leader.election.enable": "false",
+        "max.message.bytes": str(MESSAGE_MAX_BYTES),
+        "retention.ms": str(kafka.retention_hours * _HOUR_MS),
+        "retention.bytes": str(kafka.retention_mb * _MB),
+    }
+    dead_letters = readings | {
+        "max.message.bytes": str(DEAD_LETTER_MESSAGE_MAX_BYTES),
+        "retention.ms": str(_DEAD_LETTER_RETENTION_HOURS * _HOUR_MS),
+    }
+    return (
+        TopicSpec(TOPIC, kafka.partitions, cluster.replication_factor, readings),
+        TopicSpec(DEAD_LETTER_TOPIC, 1, cluster.replication_factor, dead_letters),
+    )
+
+
+def ensure_topics(
+    bootstrap_servers: str, specs: Sequence[TopicSpec], cluster_id: str, timeout_s: float = 30.0
+) -> list[str]:
+    """Make the topics as declared and return what was changed, one line each; nothing when all is as it should be.
+
+    Partitions are only ever added. Raises ``UserError`` when no broker answers or one refuses, and before any change
+    when what answers is not the cluster of that id: another Kafka may have the port.
+    """
+    try:
+        with connect(bootstrap_servers, timeout_s) as admin:
+            answering = admin.describe_cluster()["cluster_id"]
+            if answering != cluster_id:
+                raise UserError(f"Kafka at {bootstrap_servers} is another cluster, {answering}; no topic was touched")
+            return [line for spec in specs for line in _ensure_topic(admin, spec)]
+    except KafkaError as error:
+        raise UserError(f"Kafka at {bootstrap_servers}: topics are not as declared: {error}") from error
+
+
+def _ensure_topic(admin: KafkaAdminClient, spec: TopicSpec) -> list[str]:
+    if spec.name not in admin.list_topics():
+        try:
+            _create(admin, spec)
+            return [f"{spec.name}: made with {spec.partitions} partitions on {spec.replication_factor} brokers each"]
+        except TopicAlreadyExistsError:  # another worker was faster: check what it made like any other
+            admin.wait_for_topics([spec.name])
+    return [*_grow(admin, spec), *_alter(admin, spec)]
+
+
+def _create(admin: KafkaAdminClient, spec: TopicSpec) -> None:
+    options = {
+        "num_partitions": spec.partitions,
+        "replication_factor": spec.replication_factor,
+        "configs": spec.settings,
+    }
+    admin.create_topics({spec.name: options}, wait_for_metadata=True)
+
+
+def _grow(admin: KafkaAdminClient, spec: TopicSpec) -> list[str]:
+    [topic] = admin.describe_topics([spec.name])
+    present = len(topic["partitions"])
+    if present < spec.partitions:
+        admin.create_partitions({spec.name: spec.partitions})
+        admin.wait_for_topics([spec.name])
+        return [f"{spec.name}: grown from {present} to {spec.partitions} partitions"]
+    if present > spec.partitions:
+        return [f"{spec.name}: keeps its {present} partitions; a topic cannot shrink to {spec.partitions}"]
+    return []
+
+
+def _alter(admin: KafkaAdminClient, spec: TopicSpec) -> list[str]:
+    resource = ConfigResource(ConfigResourceType.TOPIC, spec.name, list(spec.settings))
+    described = admin.describe_configs([resource], config_filter="all")["topic"][spec.name]
+    present = {key: described[key]["value"] for key in spec.settings}
+    wanted = {key: value for key, value in spec.settings.items() if present[key] != value}
+    if wanted:
+        result = admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, spec.name, wanted)])
+        verdict = result["topic"][spec.name]
+        if verdict != "OK":
+            raise UserError(f"Kafka refuses the settings of topic {spec.name}: {verdict}")
+    return [f"{spec.name}: {key} = {value} (was {present[key]})" for key, value in wanted.items()]
