@@ -41,7 +41,7 @@ class Reading:
 
     ``timestamp_ms`` is UTC, in milliseconds since the epoch, and strictly increases for a sensor.
     ``sequence`` counts from 1 for each ``boot``. ``values`` maps a name of ``FIELDS`` to a number
-    in that field's unit; a field whose chip failed is left out.
+    in that field's unit; a field whose chip failed is left out, and further names go behind them.
     """
 
     sensor: str
@@ -64,6 +64,7 @@ class Reading:
             "timestamp": self.timestamp_ms,
         }
         message |= {name: self.values[name] for name in FIELDS if name in self.values}
+        message |= {name: value for name, value in self.values.items() if name not in FIELDS}
         return json.dumps(message, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
 
 

@@ -1,0 +1,173 @@
+"""`sensorpi sensor read|probe|run`: what the sensor node does from the command line."""
+
+import argparse
+import os
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sensorpi.common.errors import UserError
+from sensorpi.common.reading import DEFAULT_SENSOR, FIELD_UNITS, Reading
+
+if TYPE_CHECKING:  # the rest is imported when a command runs, so that others start fast on a Pi Zero
+    from sensorpi.sensor.emulated.board import EmulatedBoard
+    from sensorpi.sensor.environment import Environment
+    from sensorpi.sensor.real_board import RealBoard
+
+STATE_DIRECTORY = "/var/lib/sensorpi/sensor"
+
+
+def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `sensor` and its own commands."""
+    sensor = subparsers.add_parser("sensor", help="the EnviroPhat: read, probe, run")
+    commands = sensor.add_subparsers(metavar="COMMAND", required=True)
+    board = argparse.ArgumentParser(add_help=False)
+    board.add_argument("--board", choices=("envirophat", "emulated"), default="envirophat",
+                       help="the real board, or one emulated at register level (default: envirophat)")
+    board.add_argument("--cpu-heat-factor", type=_positive, metavar="F",
+                       help="lower the temperature by (CPU - measured) / F, and keep the measured one as temperature_raw")
+
+    read = commands.add_parser("read", parents=[board], help="print one reading")
+    read.add_argument("--json", action="store_true", help="as the message that goes to Kafka")
+    read.set_defaults(run=_read)
+
+    probe = commands.add_parser("probe", parents=[board], help="say which chips answer and what is wrong")
+    probe.set_defaults(run=_probe)
+
+    run = commands.add_parser("run", parents=[board], help="take readings and publish them to Kafka")
+    run.add_argument("--bootstrap-servers", type=_servers, default=("localhost:9092",), metavar="HOST:PORT[,…]",
+                     help="Kafka brokers (default: localhost:9092)")
+    run.add_argument("--sensor", type=_name, default=DEFAULT_SENSOR, metavar="ID", help="sensor id (default: %(default)s)")
+    run.add_argument("--host", type=_name, default=socket.gethostname(), help="node's name (default: host name)")
+    run.add_argument("--rate", type=_positive, default=1.0, metavar="R", help="readings per second (default: 1)")
+    run.add_argument("--for", dest="for_s", type=_positive, metavar="SECONDS", help="end so long after the first reading")
+    run.add_argument("--seed", type=int, default=1, help="of the synthetic environment (default: 1)")
+    run.add_argument("--replay", type=Path, metavar="FILE", help="play a recording on the emulated board")
+    run.add_argument("--map", metavar="MAP", help="its column mapping: a shipped name or a TOML file; readings for JSON lines")
+    run.add_argument("--speed", type=_speed, default=1.0, metavar="N|max", help="times the recording's own (default: 1)")
+    run.add_argument("--timestamps", choices=("original", "now"), default="now",
+                     help="the recording's, or its spacing from now on (default: now)")
+    run.add_argument("--state-directory", type=Path, default=Path(os.environ.get("STATE_DIRECTORY", STATE_DIRECTORY)),
+                     metavar="DIR", help="where readings wait while Kafka is away (default: %(default)s)")
+    run.add_argument("--events", metavar="FD|FILE", help="write JSON lines about each reading there")
+    run.set_defaults(run=_run)
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}: a number above 0 is wanted")
+    return value
+
+
+def _speed(text: str) -> float | None:
+    return None if text == "max" else _positive(text)
+
+
+def _servers(text: str) -> tuple[str, ...]:
+    servers = tuple(server.strip() for server in text.split(","))
+    for server in servers:
+        host, _, port = server.rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65_536:
+            raise argparse.ArgumentTypeError(f"{server}: HOST:PORT is wanted")
+    return servers
+
+
+def _name(text: str) -> str:
+    if not 1 <= len(text) <= 128 or any(ord(character) < 32 or character in '"\\\x7f' for character in text):
+        raise argparse.ArgumentTypeError("1 to 128 characters are wanted, without control characters, \" and \\")
+    return text
+
+
+def _board(options: argparse.Namespace) -> "EmulatedBoard | RealBoard":
+    if options.board == "emulated" or getattr(options, "replay", None) is not None:
+        from sensorpi.sensor.emulated.board import EmulatedBoard
+
+        return EmulatedBoard()
+    from sensorpi.sensor.real_board import RealBoard
+
+    return RealBoard()
+
+
+def _cpu_heat(options: argparse.Namespace) -> Any:
+    if options.cpu_heat_factor is None:
+        return None
+    from sensorpi.sensor.cpu_heat import CpuHeat
+
+    return CpuHeat(options.cpu_heat_factor)
+
+
+def _seconds_of_day() -> float:
+    return time.time() % 86_400
+
+
+def _read(options: argparse.Namespace) -> int:
+    from sensorpi.sensor.driver import EnviroPhat
+    from sensorpi.sensor.emulated.board import EmulatedBoard
+    from sensorpi.sensor.library import BoardMissing
+    from sensorpi.sensor.synthetic import SyntheticDay
+
+    board = _board(options)
+    try:
+        driver = EnviroPhat(board, _cpu_heat(options))
+    except BoardMissing as error:
+        raise UserError(str(error)) from error
+    try:
+        if isinstance(board, EmulatedBoard):
+            board.feel(next(SyntheticDay(1.0, seed=1, first_s=_seconds_of_day()).moments()))
+        reading = Reading(DEFAULT_SENSOR, socket.gethostname(), "read", 1, time.time_ns() // 1_000_000, driver.read())
+    finally:
+        driver.close()
+    if options.json:
+        print(reading.to_json().decode())
+    else:
+        for field, value in reading.values.items():
+            print(f"{field:<16}{value:>12.4f} {FIELD_UNITS.get(field, '°C')}")
+        for name in driver.missing:
+            print(f"{name} does not answer; see «sensorpi sensor probe»")
+    return 1 if driver.missing else 0
+
+
+def _probe(options: argparse.Namespace) -> int:
+    from sensorpi.sensor.library import BoardMissing
+    from sensorpi.sensor.probe import probe_board
+
+    try:
+        lines, all_well = probe_board(_board(options))
+    except BoardMissing as error:
+        lines, all_well = [str(error)], False
+    print("\n".join(lines))
+    return 0 if all_well else 1
+
+
+def _environment(options: argparse.Namespace) -> "Environment":
+    from sensorpi.sensor.synthetic import Beat, SyntheticDay
+
+    if options.replay is not None:
+        from sensorpi.sensor.replay import Replay
+
+        return Replay(options.replay, options.map, options.speed, options.timestamps == "original")
+    if options.board == "emulated":
+        return SyntheticDay(options.rate, options.seed, _seconds_of_day())
+    return Beat(options.rate)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from sensorpi.common.service import set_up_logging, stop_on_signals
+    from sensorpi.sensor.events import Events
+    from sensorpi.sensor.run import SensorService, Settings
+
+    set_up_logging()
+    environment = _environment(options)  # a mistake in a recording ends it before anything is published
+    runtime_directory = os.environ.get("RUNTIME_DIRECTORY")
+    settings = Settings(
+        sensor=options.sensor,
+        host=options.host,
+        bootstrap_servers=options.bootstrap_servers,
+        state_directory=options.state_directory,
+        runtime_directory=Path(runtime_directory) if runtime_directory else None,
+        for_s=options.for_s,
+        cpu_heat=_cpu_heat(options),
+    )
+    return SensorService(settings, _board(options), environment, Events(options.events), stop_on_signals()).run()

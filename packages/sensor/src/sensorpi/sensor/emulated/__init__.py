@@ -1,0 +1,1 @@
+"""An EnviroPhat emulated at register level, under the real library."""

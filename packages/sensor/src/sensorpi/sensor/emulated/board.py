@@ -1,0 +1,56 @@
+"""The emulated EnviroPhat: its chips on one bus, its LEDs, and the environment's clock."""
+
+import types
+
+from sensorpi.sensor.emulated import ads1015, bmp280, lsm303d, tcs3472
+from sensorpi.sensor.emulated.bus import Chip, EmulatedBus
+from sensorpi.sensor.emulated.surroundings import Surroundings
+from sensorpi.sensor.environment import Moment
+from sensorpi.sensor.gpio import StandInGPIO
+
+
+class EmulatedBoard:
+    """What the driver gets in place of an I²C bus. Only ``feel`` and ``sleep`` move its clock."""
+
+    def __init__(self) -> None:
+        self.surroundings = Surroundings()
+        self.chips: dict[int, Chip] = {
+            bmp280.ADDRESS: bmp280.BMP280(self.surroundings),
+            tcs3472.ADDRESS: tcs3472.TCS3472(self.surroundings),
+            lsm303d.ADDRESS: lsm303d.LSM303D(self.surroundings),
+            ads1015.ADDRESS: ads1015.ADS1015(),
+        }
+        self.bus = EmulatedBus(self.chips)
+        self.gpio = StandInGPIO()
+        self._first_s: float | None = None
+
+    def smbus_module(self) -> types.ModuleType:
+        """A module ``smbus`` whose bus is this board's, whatever its number."""
+        module = types.ModuleType("smbus")
+        module.SMBus = lambda _number: self.bus  # type: ignore[attr-defined]
+        return module
+
+    def gpio_modules(self) -> list[object]:
+        """The one GPIO library to try."""
+        return [self.gpio]
+
+    def now_s(self) -> float:
+        """The environment's time, in seconds since the board was made."""
+        return self.surroundings.now_s
+
+    def sleep(self, seconds: float) -> None:
+        """Let the environment's time pass, and no other."""
+        self.surroundings.now_s += seconds
+
+    def feel(self, moment: Moment) -> None:
+        """Show the chips a moment. They keep feeling it until the next; their time never runs backwards."""
+        if moment.conditions is not None:
+            self.surroundings.conditions = moment.conditions
+        if self._first_s is None:  # warm-up is over: the first moment is now
+            self._first_s = self.surroundings.now_s - moment.environment_s
+        self.surroundings.now_s = max(self.surroundings.now_s, self._first_s + moment.environment_s)
+
+    def brown_out(self, *addresses: int) -> None:
+        """Take the power from these chips, or from all, for a moment."""
+        for address in addresses or tuple(self.chips):
+            self.chips[address].power_on()

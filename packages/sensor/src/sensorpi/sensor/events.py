@@ -1,0 +1,44 @@
+"""A stream of JSON lines that tells another program what the sensor does, reading by reading."""
+
+import json
+import os
+import threading
+from typing import IO
+
+from sensorpi.common.errors import UserError
+from sensorpi.common.reading import Reading
+
+
+class Events:
+    """Writes lines to a file descriptor or file, from any thread; to nowhere when there is none."""
+
+    def __init__(self, where: str | None) -> None:
+        """``where`` is a number, the file descriptor, or a path."""
+        self._lock = threading.Lock()
+        self._file: IO[str] | None = None
+        if where is not None:
+            try:
+                self._file = os.fdopen(int(where), "w", encoding="utf-8") if where.isdigit() else open(  # noqa: SIM115
+                    where, "a", encoding="utf-8")
+            except OSError as error:
+                raise UserError(f"--events {where}: {error.strerror}") from error
+
+    def emit(self, event: str, **details: object) -> None:
+        """One line, seen at once by its reader."""
+        if self._file is None:
+            return
+        line = json.dumps({"event": event, **details}, separators=(",", ":"))
+        with self._lock:
+            self._file.write(line + "\n")
+            self._file.flush()
+
+    def read(self, reading: Reading, monotonic_ns: int) -> None:
+        """A reading was taken, at this instant of ``time.monotonic_ns``."""
+        if self._file is not None:
+            self.emit("read", sensor=reading.sensor, host=reading.host, boot=reading.boot, sequence=reading.sequence,
+                      timestamp=reading.timestamp_ms, monotonic_ns=monotonic_ns, values=reading.values)
+
+    def close(self) -> None:
+        """The reader sees the end."""
+        if self._file is not None:
+            self._file.close()

@@ -1,0 +1,77 @@
+"""Loads the real envirophat library over a given bus and GPIO.
+
+It opens I²C and claims the LEDs' pin while it is imported, and ends the process where either is
+missing. So it is imported late, afresh for each board, and every way in which it fails is caught.
+"""
+
+import importlib
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any, Protocol
+
+log = logging.getLogger(__name__)
+
+
+class BoardMissing(Exception):
+    """There is no board to read. The text says what is missing and what to do."""
+
+
+class Board(Protocol):
+    """What the driver stands on: a bus, GPIO for the LEDs, and the clock that the chips live by."""
+
+    def smbus_module(self) -> ModuleType:
+        """The module ``smbus``; raises BoardMissing where there is none."""
+
+    def gpio_modules(self) -> list[object]:
+        """GPIO libraries in the order to try them."""
+
+    def now_s(self) -> float:
+        """The chips' time in seconds; it never runs backwards."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let the chips' time pass."""
+
+
+@contextmanager
+def _modules(replacements: dict[str, Any]) -> Iterator[None]:
+    """Put modules in place for an import, hide an envirophat that is there, and undo both."""
+
+    def ours(name: str) -> bool:
+        return name in replacements or name == "envirophat" or name.startswith("envirophat.")
+
+    before = {name: module for name, module in sys.modules.items() if ours(name)}
+    for name in before:
+        del sys.modules[name]
+    sys.modules.update(replacements)
+    try:
+        yield
+    finally:
+        for name in [name for name in sys.modules if ours(name)]:
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
+def load_library(board: Board) -> Any:
+    """The imported ``envirophat`` module with its chips on this board's bus, LEDs off.
+
+    A GPIO library that fails is passed over for the next, since readings need none.
+    Raises BoardMissing with what the last try said.
+    """
+    os.environ.setdefault("LG_WD", os.environ.get("RUNTIME_DIRECTORY") or tempfile.gettempdir())
+    smbus = board.smbus_module()
+    failure: BaseException | None = None
+    for gpio in board.gpio_modules():
+        package = ModuleType("RPi")
+        package.GPIO = gpio  # type: ignore[attr-defined]
+        with _modules({"smbus": smbus, "RPi": package, "RPi.GPIO": gpio}):
+            try:
+                return importlib.import_module("envirophat")
+            except (Exception, SystemExit) as error:  # GPIO libraries have exceptions of their own
+                log.debug("envirophat with %s: %s", type(gpio).__name__, error)
+                failure = error
+    raise BoardMissing(f"the envirophat library cannot be used: {failure}") from failure

@@ -1,0 +1,39 @@
+"""The board on real I²C, through python3-smbus."""
+
+import importlib
+import time
+from pathlib import Path
+from types import ModuleType
+
+from sensorpi.sensor.gpio import gpio_modules
+from sensorpi.sensor.library import BoardMissing
+from sensorpi.sensor.probe import i2c_trouble
+
+
+class RealBoard:
+    """The Raspberry Pi's own bus; its chips live in real time."""
+
+    def __init__(self, devices: Path = Path("/dev")) -> None:
+        self._devices = devices
+
+    def smbus_module(self) -> ModuleType:
+        """python3-smbus; raises BoardMissing where it, or the bus, is missing or closed to us."""
+        trouble = i2c_trouble(self._devices)
+        if trouble is not None:
+            raise BoardMissing(trouble)
+        try:
+            return importlib.import_module("smbus")
+        except ImportError as error:
+            raise BoardMissing("Python's smbus is missing: install python3-smbus") from error
+
+    def gpio_modules(self) -> list[object]:
+        """Whichever works here."""
+        return gpio_modules()
+
+    def now_s(self) -> float:
+        """The monotonic clock."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)

@@ -1,0 +1,170 @@
+"""`sensorpi sensor run`: start, read, publish, degrade, stop."""
+
+import logging
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorpi.common.outage import Outage
+from sensorpi.common.reading import Reading
+from sensorpi.common.service import notify
+from sensorpi.sensor.clock import Clock
+from sensorpi.sensor.driver import EnviroPhat
+from sensorpi.sensor.emulated.board import EmulatedBoard
+from sensorpi.sensor.environment import Environment, Moment
+from sensorpi.sensor.events import Events
+from sensorpi.sensor.kafka_producer import KafkaReadingProducer, Producer
+from sensorpi.sensor.library import BoardMissing
+from sensorpi.sensor.publisher import Publisher
+from sensorpi.sensor.real_board import RealBoard
+from sensorpi.sensor.spool import Entry, Spool
+from sensorpi.sensor.stamps import LatestTimestamps, Sample, Stamper
+
+log = logging.getLogger(__name__)
+
+#: Seconds without progress after which a stop puts what is left into the spool.
+DRAIN_S = 10.0
+#: Seconds between two status lines, and the longest between two signs of life for the watchdog.
+STATUS_S = 5.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line says."""
+
+    sensor: str
+    host: str
+    bootstrap_servers: tuple[str, ...]
+    state_directory: Path
+    runtime_directory: Path | None = None
+    for_s: float | None = None
+    cpu_heat: Callable[[dict[str, float]], None] | None = None
+
+
+class SensorService:
+    """One run: its life is ``run``, top to bottom."""
+
+    def __init__(self, settings: Settings, board: EmulatedBoard | RealBoard, environment: Environment,
+                 events: Events, stop: threading.Event, connect: Callable[[], Producer] | None = None) -> None:
+        """``connect`` makes a producer; by default kafka-python's."""
+        self._settings, self._board, self._environment = settings, board, environment
+        self._events, self._stop = events, stop
+        self._boot = uuid.uuid4().hex[:12]
+        self._sequences: Counter[str] = Counter()
+        self._taken = self._acknowledged = 0
+        self._next_status_s = 0.0
+        self._driver: EnviroPhat | None = None
+        servers = settings.bootstrap_servers
+        spool = Spool(settings.state_directory)
+        self._latest = LatestTimestamps(settings.runtime_directory, settings.state_directory)
+        self._latest.include(spool.latest_timestamps())
+        self._stamper = Stamper(Clock(trusted=isinstance(board, EmulatedBoard)), self._latest)
+        self._publisher = Publisher(
+            connect or (lambda: KafkaReadingProducer(servers)), spool,
+            Outage(f"Kafka at {','.join(servers)}", log, longest_s=5.0),
+            can_wait=environment.can_wait, acknowledged=self._count_acknowledged,
+            spooled=lambda count: events.emit("spooled", count=count),
+        )
+
+    def run(self) -> int:
+        """Take readings until told to stop, or until their end; the exit status."""
+        self._publisher.start()
+        notify(ready=True)
+        try:
+            self._driver = self._wait_for_board()
+            if self._driver is not None:
+                self._take_readings(self._driver)
+        finally:
+            notify(stopping=True, status="stopping")
+            if self._driver is not None:
+                self._driver.close()
+            self._publisher.close(0.0 if self._stop.is_set() and self._publisher.kafka.down else DRAIN_S)
+            self._latest.close()
+        waiting = self._publisher.waiting
+        if waiting:
+            log.warning("%d readings wait in %s for the next start", waiting, self._settings.state_directory)
+        self._events.emit("end", readings=self._taken, acknowledged=self._acknowledged, spooled=waiting)
+        self._events.close()
+        return 0
+
+    def _wait_for_board(self) -> EnviroPhat | None:
+        """The driver, once there is a board; None when told to stop before."""
+        outage = Outage("the board", log, longest_s=30.0)
+        while not self._stop.is_set():
+            try:
+                driver = EnviroPhat(self._board, self._settings.cpu_heat)
+            except BoardMissing as error:
+                wait_s = outage.failed(error)
+                notify(status=f"no board: {error}")
+                self._pause(time.monotonic() + wait_s)
+            else:
+                outage.succeeded()
+                return driver
+        return None
+
+    def _take_readings(self, driver: EnviroPhat) -> None:
+        first_s = time.monotonic()
+        for moment in self._environment.moments():
+            due_s = first_s + moment.due_s
+            end_s = None if self._settings.for_s is None else first_s + self._settings.for_s
+            if end_s is not None and max(due_s, time.monotonic()) >= end_s or self._pause(due_s):
+                return
+            if isinstance(self._board, EmulatedBoard):
+                self._board.feel(moment)
+            monotonic_ns = time.monotonic_ns()
+            values = driver.read()
+            self._publish(self._stamper.stamp(self._sample(moment, monotonic_ns, values)))
+
+    def _sample(self, moment: Moment, monotonic_ns: int, values: dict[str, float]) -> Sample:
+        sensor, host = moment.sensor or self._settings.sensor, moment.host or self._settings.host
+        if moment.fields is not None:
+            values = {name: value for name, value in values.items() if name in moment.fields}
+        self._sequences[sensor] += 1
+        self._taken += 1
+        return Sample(sensor, host, self._boot, self._sequences[sensor], monotonic_ns, values,
+                      moment.timestamp_ms, moment.after_first_ms)
+
+    def _publish(self, stamped: list[tuple[Sample, Reading]]) -> None:
+        for sample, reading in stamped:
+            self._events.read(reading, sample.monotonic_ns)
+            entry = Entry(reading.sensor, reading.boot, reading.timestamp_ms, reading.to_json())
+            self._publisher.submit(entry, self._stop)
+
+    def _pause(self, until_s: float) -> bool:
+        """Wait until then, showing signs of life; True when told to stop."""
+        while not self._stop.is_set():
+            self._show_status()
+            left_s = until_s - time.monotonic()
+            if left_s <= 0:
+                return False
+            self._stop.wait(min(left_s, STATUS_S))
+        return True
+
+    def _show_status(self) -> None:
+        now_s = time.monotonic()
+        if now_s < self._next_status_s:
+            return
+        self._next_status_s = now_s + STATUS_S
+        self._publisher.check()
+        if self._driver is None:
+            notify(watchdog=True)
+            return
+        self._publish(self._stamper.release())
+        status = [f"{self._taken} readings, {self._acknowledged} acknowledged"]
+        if self._publisher.kafka.down:
+            status.append(f"{self._publisher.kafka.name} is down, {self._publisher.waiting} readings wait")
+        if self._stamper.held:
+            status.append(f"{len(self._stamper.held)} readings wait for a synchronised clock")
+        status += [f"{name} is down" for name in self._driver.missing]
+        notify(status="; ".join(status), watchdog=True)
+
+    def _count_acknowledged(self, entries: list[Entry]) -> None:
+        """Count this run's own; what an earlier run left in the spool is not among its readings."""
+        count = sum(entry.boot == self._boot for entry in entries)
+        if count:
+            self._acknowledged += count
+            self._events.emit("acknowledged", count=self._acknowledged)
