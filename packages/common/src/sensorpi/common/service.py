@@ -5,10 +5,11 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from types import FrameType
 
 try:
-    from systemd import daemon, journal
+    from systemd import daemon, journal  # type: ignore[attr-defined]  # mypy takes the folder systemd/ for it
 except ImportError:  # not on a Debian system: the messages have nobody to go to
     daemon = journal = None
 
@@ -16,7 +17,7 @@ except ImportError:  # not on a Debian system: the messages have nobody to go to
 def set_up_logging(level: int = logging.INFO) -> None:
     """Log to the journal under systemd, else to standard error, one line a record."""
     if journal is not None and "JOURNAL_STREAM" in os.environ:
-        handler: logging.Handler = journal.JournalHandler(SYSLOG_IDENTIFIER=os.path.basename(sys.argv[0]))
+        handler: logging.Handler = journal.JournalHandler(SYSLOG_IDENTIFIER=Path(sys.argv[0]).name)
         handler.setFormatter(logging.Formatter("%(message)s"))
     else:
         handler = logging.StreamHandler()

@@ -65,6 +65,8 @@ def open_client(endpoint: Endpoint, user: str, password: str, timeout_s: float =
         timeout=timeout_s,
         retries=1,
         session=session,
+        # MessagePack, the library's default, fails on chunked answers.
+        headers={"Accept": "application/json", "Content-Type": "application/json"},
     )
 
 

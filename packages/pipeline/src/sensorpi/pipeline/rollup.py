@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 DUE = "rollup_due"
 #: A minute is condensed this long after its end: readings of its last seconds are still on their way.
 GRACE_S = 5
+#: The policy's two years, less an hour so that no step meets the edge: InfluxDB refuses what is older.
+KEPT_MINUTES = 104 * 7 * 24 * 60 - 60
 #: Minutes in one query: bounds the memory of both sides.
 STEP_MINUTES = 120
 
@@ -77,7 +79,8 @@ class Rollup:
         due = self._due(last_minute)
         for first, last in _steps(due):
             with self._lock:
-                self._condense(first, last)
+                if last >= last_minute - KEPT_MINUTES:  # a recording may be older than any mean is kept
+                    self._condense(max(first, last_minute - KEPT_MINUTES), last)
                 self._client.query(
                     f'DELETE FROM "{DUE}" WHERE time >= {first}m AND time <= {last}m', method="POST"
                 )
@@ -86,9 +89,7 @@ class Rollup:
         return len(due)
 
     def _due(self, last_minute: int) -> list[int]:
-        result = self._client.query(
-            f'SELECT "due" FROM "{RAW}"."{DUE}" WHERE time <= {last_minute}m', epoch="m", chunked=True
-        )
+        result = self._client.query(f'SELECT "due" FROM "{RAW}"."{DUE}" WHERE time <= {last_minute}m', epoch="m")
         return [int(point["time"]) for point in result.get_points()]
 
     def _condense(self, first: int, last: int) -> None:

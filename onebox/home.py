@@ -1,0 +1,134 @@
+"""The folder `.run/`: a one-machine cluster's configuration, the data of each part, and their addresses."""
+
+import fcntl
+import json
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from sensorpi.common import cluster, secrets
+from sensorpi.common.errors import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+NODE = "onebox"
+
+_CLUSTER = """\
+# Written by `make run` at each start: a change here is lost.
+[nodes.{node}]
+address = "127.0.0.1"
+roles = ["sensor", "mesos-worker", "mesos-master", "influx-grafana"]
+
+[sensor]
+rate_hz = {rate_hz}
+
+[kafka]
+port = {kafka}
+controller_port = {controller}
+heap_mb = 256
+memory_mb = 512
+partitions = 1
+
+[spark]
+trigger_ms = 200
+heap_mb = 512
+
+[influxdb]
+port = {influxdb}
+backup_port = {backup}
+raw_retention_days = 0
+
+[dashboard]
+port = {dashboard}
+"""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where each part listens on 127.0.0.1."""
+
+    kafka: int
+    controller: int
+    influxdb: int
+    backup: int
+    dashboard: int
+    grafana: int
+
+
+@dataclass(frozen=True)
+class Home:
+    """The paths below `.run/`."""
+
+    path: Path = ROOT / ".run"
+
+    @property
+    def config(self) -> Path:
+        """cluster.toml, cluster.key and the node's name."""
+        return self.path / "etc"
+
+    @property
+    def logs(self) -> Path:
+        """One file for each part."""
+        return self.path / "logs"
+
+    @property
+    def endpoints(self) -> Path:
+        """Says where everything listens, while it runs."""
+        return self.path / "endpoints.json"
+
+    def lock(self) -> IO[str]:
+        """Take this folder for this process; the lock lasts as long as the file is open. Raises UserError."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        file = (self.path / "lock").open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise UserError(f"{self.path} is in use: another `make run` is under way. Stop that one first.") from None
+        return file
+
+    def configure(self, ports: Ports, rate_hz: float) -> cluster.Cluster:
+        """Write the configuration, with a key made at the first start, and read it as every part will."""
+        self.config.mkdir(parents=True, exist_ok=True)
+        text = _CLUSTER.format(node=NODE, rate_hz=float(rate_hz), **vars(ports))
+        (self.config / cluster.FILE_NAME).write_text(text, encoding="utf-8")
+        (self.config / "node").write_text(NODE + "\n", encoding="utf-8")
+        if not (self.config / secrets.FILE_NAME).exists():
+            secrets.make_key(self.config / secrets.FILE_NAME)
+        return cluster.load(self.config / cluster.FILE_NAME)
+
+    def write_endpoints(self, endpoints: dict[str, Any]) -> None:
+        """Write endpoints.json, for this user's eyes only: it holds a password."""
+        new = self.endpoints.with_suffix(".new")
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(endpoints, file, indent=2)
+            file.write("\n")
+        new.replace(self.endpoints)
+
+    def remove_endpoints(self) -> None:
+        """Nothing listens any more."""
+        self.endpoints.unlink(missing_ok=True)
+
+
+def choose_ports() -> Ports:
+    """The usual ports where they are free, others where they are taken."""
+    taken: set[int] = set()
+    usual = {"kafka": 7000, "controller": 7001, "influxdb": 8086, "backup": 8088, "dashboard": 8080, "grafana": 3000}
+    return Ports(**{name: _free_port(port, taken) for name, port in usual.items()})
+
+
+def _free_port(usual: int, taken: set[int]) -> int:
+    for port in (usual, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
+            try:
+                # A listener on any address would get our clients' connections.
+                probe.bind(("0.0.0.0" if port else "127.0.0.1", port))
+            except OSError:
+                continue
+            chosen: int = probe.getsockname()[1]
+        if chosen not in taken:
+            taken.add(chosen)
+            return chosen
+    raise UserError(f"no free port for the part that usually has {usual}")

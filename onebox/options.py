@@ -1,0 +1,49 @@
+"""The options of `make run`, as they stand in ARGS."""
+
+import argparse
+from collections.abc import Sequence
+
+from sensorpi.common.errors import UserError
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options; ends the process with one line for a mistake, or with the help."""
+    parser = argparse.ArgumentParser(
+        prog='make run ARGS="…"',
+        description="Run the whole pipeline on this machine: emulated EnviroPhat, Kafka, Spark, InfluxDB, dashboard.",
+    )
+    parser.add_argument(
+        "--for", dest="for_s", type=_positive, metavar="SECONDS", help="stop so long after the first reading, and drain"
+    )
+    parser.add_argument("--rate", type=_positive, default=1.0, metavar="R", help="readings a second (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
+    replay = parser.add_argument_group("a recording in place of the synthetic weather")
+    replay.add_argument("--replay", metavar="FILE", help="CSV, or JSON lines of readings")
+    replay.add_argument("--map", metavar="MAP", help="what the CSV's columns mean: a shipped mapping or a TOML file")
+    replay.add_argument("--speed", type=_speed, default="1", metavar="N|max", help="how much faster than recorded (1)")
+    replay.add_argument(
+        "--timestamps", choices=("original", "now"), default="original", help="as recorded (default), or from now on"
+    )
+    parser.add_argument(
+        "--query", metavar="INFLUXQL", help="answer from the data kept in .run/, started or not, and end"
+    )
+    options = parser.parse_args(arguments)
+    if options.replay is None and (options.map, options.speed, options.timestamps) != (None, "1", "original"):
+        raise UserError("--map, --speed and --timestamps belong to --replay FILE")
+    return options
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
+
+
+def _speed(text: str) -> str:
+    if text != "max":
+        _positive(text)
+    return text

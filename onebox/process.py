@@ -1,0 +1,145 @@
+"""One part of the pipeline as a child process: started, heard, restarted and stopped as systemd would do it."""
+
+import logging
+import os
+import secrets
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from sensorpi.common.errors import UserError
+from sensorpi.common.outage import backoff_s
+
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """A child with a log file. It says READY and its status over NOTIFY_SOCKET, as `Type=notify` units do.
+
+    Use it from one thread only: a child gets SIGTERM when the thread that started it is gone.
+    """
+
+    def __init__(
+        self, name: str, argv: Sequence[str], log: Path, environment: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.status = ""
+        self.ready = False
+        self._argv = argv
+        self._log_file = log
+        self._environment = dict(os.environ if environment is None else environment)
+        self._pass_fds = pass_fds
+        self._process: subprocess.Popen[bytes] | None = None
+        self._waits = backoff_s(1.0, 30.0)
+        self._restart_at: float | None = None
+        # An abstract socket: the path of a checkout may be longer than a socket's name can be.
+        self._notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+        address = f"sensorpi-{os.getpid()}-{name}-{secrets.token_hex(4)}"
+        self._notifications.bind("\0" + address)
+        self._environment["NOTIFY_SOCKET"] = "@" + address
+
+    @property
+    def pid(self) -> int | None:
+        """The running child's pid."""
+        return None if self._process is None or self._process.poll() is not None else self._process.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        """The exit status of a child that ended; negative for a signal."""
+        return None if self._process is None else self._process.poll()
+
+    def start(self) -> None:
+        """Start the child. Raises UserError when its program is not there."""
+        self._log_file.parent.mkdir(parents=True, exist_ok=True)
+        self.ready = False
+        self._restart_at = None
+        with self._log_file.open("ab") as log:
+            try:
+                self._process = subprocess.Popen(
+                    # The whole pipeline ends with `make run`, even when that is killed.
+                    ["setpriv", "--pdeathsig", "TERM", "--", *self._argv],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=self._environment,
+                    pass_fds=self._pass_fds,
+                    # Ctrl-C at the terminal is for us alone: we stop the parts in their order.
+                    start_new_session=True,
+                )
+            except FileNotFoundError:
+                raise UserError("setpriv is missing: it is in Debian's package util-linux") from None
+
+    def listen(self) -> None:
+        """Take in what the child has said since the last call."""
+        while True:
+            try:
+                text = self._notifications.recv(4096).decode(errors="replace")
+            except BlockingIOError:
+                return
+            for line in text.splitlines():
+                name, _, value = line.partition("=")
+                if name == "READY":
+                    self.ready = True
+                    self._waits = backoff_s(1.0, 30.0)
+                elif name == "STATUS":
+                    self.status = value
+
+    def wait_until_ready(self, timeout_s: float, is_ready: Callable[[], bool] | None = None) -> None:
+        """Wait for READY, or for ``is_ready`` from a child that cannot say it.
+
+        Raises UserError, with the end of its log, when the child ends or the time is over.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self.ready:
+            self.listen()
+            if is_ready is not None and is_ready():
+                self.ready = True
+            if self.exit_status is not None:
+                raise UserError(f"{self.name} ended at its start (status {self.exit_status}):\n{self._end_of_log()}")
+            if time.monotonic() > deadline:
+                raise UserError(f"{self.name} is not ready after {timeout_s:.0f} s:\n{self._end_of_log()}")
+            time.sleep(0.02)
+
+    def watch(self) -> None:
+        """Restart a child that ended by itself, with growing delays. Says each end and each restart once."""
+        self.listen()
+        if self._process is None or self._process.poll() is None:
+            return
+        now = time.monotonic()
+        if self._restart_at is None:
+            wait_s = next(self._waits)
+            self._restart_at = now + wait_s
+            self.ready = False
+            self.status = f"ended with status {self.exit_status}, starting again"
+            _log.warning(
+                "%s ended with status %s (%s). Starting it again in %.0f s.",
+                self.name, self.exit_status, self._log_file, wait_s,
+            )  # fmt: skip
+        elif now >= self._restart_at:
+            self.start()
+            _log.warning("%s is started again.", self.name)
+
+    def terminate(self) -> None:
+        """Ask the child to stop, without waiting."""
+        if self.pid is not None and self._process is not None:
+            self._process.terminate()
+
+    def stop(self, grace_s: float = 20.0) -> None:
+        """Stop the child: SIGTERM, and SIGKILL after ``grace_s``."""
+        self.terminate()
+        if self._process is not None:
+            try:
+                self._process.wait(grace_s)
+            except subprocess.TimeoutExpired:
+                _log.warning("%s did not stop within %.0f s: killed.", self.name, grace_s)
+                self._process.kill()
+                self._process.wait()
+        self._process = None
+        self.ready = False
+
+    def _end_of_log(self, lines: int = 15) -> str:
+        text = self._log_file.read_text(encoding="utf-8", errors="replace")
+        return "\n".join([f"  {line}" for line in text.splitlines()[-lines:]] + [f"The whole log: {self._log_file}"])

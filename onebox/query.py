@@ -1,0 +1,66 @@
+"""`--query`: one InfluxQL query, answered from the data kept in `.run/`."""
+
+import csv
+import json
+import sys
+from typing import Any
+
+import requests
+
+from onebox.home import Home, choose_ports
+from onebox.stages import Stages
+from sensorpi.common.errors import UserError
+from sensorpi.pipeline.influx import DATABASE, RAW, READER
+
+
+def answer(influxql: str, as_json: bool) -> int:
+    """Print the answer: CSV, times as RFC 3339; or InfluxDB's own JSON on one line, times in ms.
+
+    A running pipeline is asked; otherwise InfluxDB alone is started for the moment. The user
+    behind it may only read. Raises UserError when InfluxDB refuses the query.
+    """
+    home = Home()
+    if home.endpoints.exists():
+        running = json.loads(home.endpoints.read_text(encoding="utf-8"))["influxdb"]
+        try:
+            return _print(_ask(running["url"], running["password"], influxql, as_json), as_json)
+        except requests.ConnectionError:
+            pass  # left behind by a run that was killed
+    lock = home.lock()
+    ports = choose_ports()
+    stages = Stages(home, ports, home.configure(ports, 1.0))
+    try:
+        stages.start_influxdb()
+        url = f"http://{stages.endpoint}"
+        return _print(_ask(url, stages.credentials.reader_password, influxql, as_json), as_json)
+    finally:
+        stages.stop()
+        lock.close()
+
+
+def _ask(url: str, password: str, influxql: str, as_json: bool) -> dict[str, Any]:
+    session = requests.Session()
+    session.trust_env = False
+    parameters = {"db": DATABASE, "rp": RAW, "q": influxql} | ({"epoch": "ms"} if as_json else {})
+    response = session.get(f"{url}/query", params=parameters, auth=(READER, password), timeout=300)
+    try:
+        result: dict[str, Any] = response.json()
+    except ValueError:
+        raise UserError(f"InfluxDB answered with status {response.status_code}") from None
+    errors = [result.get("error"), *(statement.get("error") for statement in result.get("results", []))]
+    if error := next(filter(None, errors), None):
+        raise UserError(f"InfluxDB refuses the query: {error}")
+    return result
+
+
+def _print(result: dict[str, Any], as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(result))
+        return 0
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    for statement in result["results"]:
+        for series in statement.get("series", []):
+            tags = series.get("tags", {})
+            writer.writerow(["name", *tags, *series["columns"]])
+            writer.writerows([series["name"], *tags.values(), *row] for row in series["values"])
+    return 0

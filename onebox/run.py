@@ -1,0 +1,201 @@
+"""Runs the pipeline from start to drain, and accounts for every reading."""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import requests
+from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
+
+from onebox import audit
+from onebox.display import Display
+from onebox.home import NODE, Home, choose_ports
+from onebox.ledger import Ledger
+from onebox.process import Service
+from onebox.stages import Stages, check_set_up, say
+from sensorpi.common.errors import UserError
+from sensorpi.pipeline.influx import reader_client
+
+_log = logging.getLogger(__name__)
+
+#: How often InfluxDB is asked for new readings: part of every latency that is measured.
+POLL_S = 0.05
+#: The drain gives up when nothing more has arrived for so long.
+DRAIN_PATIENCE_S = 60.0
+
+_AWAY = (InfluxDBClientError, InfluxDBServerError, requests.RequestException)
+
+
+class Interrupted:
+    """Ctrl-C or SIGTERM: once stops the sensor and drains, twice stops at once."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        signal.signal(signal.SIGINT, self._handle)
+        signal.signal(signal.SIGTERM, self._handle)
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        self.times += 1
+
+
+def run(options: argparse.Namespace) -> int:
+    """`make run`. Returns 0 when no reading was lost and none is there twice."""
+    check_set_up()
+    home = Home()
+    interrupted = Interrupted()
+    lock = home.lock()
+    started = time.monotonic()
+    ports = choose_ports()
+    recorded_range_ms = _recorded_range_ms(options)
+    stages = Stages(home, ports, home.configure(ports, options.rate), recorded_range_ms)
+    try:
+        stages.start()
+        return _Run(options, stages, interrupted, started).run()
+    finally:
+        say("Stopping …")
+        stages.stop()
+        lock.close()
+
+
+def _recorded_range_ms(options: argparse.Namespace) -> tuple[int, int] | None:
+    """Check a recording before anything starts, and say which times the dashboard should open on."""
+    if options.replay is None:
+        return None
+    from sensorpi.sensor.recording import check_recording
+
+    span = check_recording(Path(options.replay), options.map)
+    return span if options.timestamps == "original" else None
+
+
+class _Run:
+    def __init__(
+        self, options: argparse.Namespace, stages: Stages, interrupted: Interrupted, started: float
+    ) -> None:
+        self._options = options
+        self._stages = stages
+        self._interrupted = interrupted
+        self._started = started
+        self._ledger = Ledger()
+        self._client = reader_client(stages.endpoint, stages.credentials)
+        self._dead_letters = audit.DeadLetterWatch(stages.cluster.bootstrap_servers)
+        self._display = Display()
+        self._full_speed = options.speed == "max"
+
+    def run(self) -> int:
+        sensor = self._start_sensor()
+        say(f"\n  The dashboard is at {self._stages.dashboard_url}   (Ctrl-C stops everything)\n")
+        self._watch(sensor, lambda: sensor.exit_status is not None or self._interrupted.times > 0)
+        if sensor.exit_status is None:
+            sensor.stop(grace_s=15)
+        elif sensor.exit_status != 0:
+            raise UserError(f"the sensor ended with status {sensor.exit_status}; see {self._stages.home.logs}/sensor.log")
+        self._events.join(timeout=10)
+        self._drain(sensor)
+        summary = self._summary()
+        self._report(summary)
+        if self._stays_up():
+            say("  The recording is over; the dashboard stays until Ctrl-C.\n")
+            self._watch(sensor, lambda: self._interrupted.times > 0)
+        return 0 if summary["lost"] == 0 and summary["duplicated"] == 0 else 1
+
+    def _start_sensor(self) -> Service:
+        reading_end, writing_end = os.pipe()
+        options = self._options
+        argv = [str(Path(sys.executable).with_name("sensorpi")), "sensor", "run", "--board", "emulated",
+                "--bootstrap-servers", self._stages.cluster.bootstrap_servers, "--host", NODE,
+                "--rate", str(options.rate), "--state-directory", str(self._stages.home.path / "sensor"),
+                "--events", str(writing_end)]  # fmt: skip
+        if options.for_s is not None:
+            argv += ["--for", str(options.for_s)]
+        if options.replay is not None:
+            argv += ["--replay", options.replay, "--speed", options.speed, "--timestamps", options.timestamps]
+            argv += ["--map", options.map] if options.map else []
+        environment = os.environ | {"SENSORPI_CONFIG": str(self._stages.home.config)}
+        sensor = Service("sensor", argv, self._stages.home.logs / "sensor.log", environment, [writing_end])
+        sensor.start()
+        os.close(writing_end)
+        events = os.fdopen(reading_end, encoding="utf-8")
+        self._events = threading.Thread(
+            target=self._ledger.follow, args=(events, not self._full_speed), name="events", daemon=True
+        )
+        self._events.start()
+        return sensor
+
+    def _watch(self, sensor: Service, done: Callable[[], bool]) -> None:
+        """Look at everything until ``done``; time new readings as they become queryable."""
+        while not done():
+            sensor.listen()
+            self._stages.watch()
+            self._see_new()
+            self._display.show(self._display.lines(self._ledger, self._stages.services, sensor.status))
+            time.sleep(POLL_S)
+
+    def _see_new(self) -> None:
+        try:
+            audit.see_new(self._client, self._ledger)
+        except _AWAY:
+            pass  # the job says so, and readings that come later count as late
+
+    def _drain(self, sensor: Service) -> None:
+        """Wait until every reading is stored or dead-lettered, or nothing more arrives."""
+        arrived, since = -1, time.monotonic()
+        while self._interrupted.times < 2:
+            self._stages.watch()
+            self._see_new()
+            try:
+                now_there = audit.count(self._client, self._ledger)
+                self._dead_letters.poll(self._ledger.boots)
+            except _AWAY:
+                now_there = arrived
+            now_there += self._dead_letters.count
+            if now_there >= self._ledger.readings:
+                return
+            if now_there != arrived:
+                arrived, since = now_there, time.monotonic()
+            elif time.monotonic() - since > DRAIN_PATIENCE_S:
+                say(f"Nothing more has arrived for {DRAIN_PATIENCE_S:.0f} s.")
+                return
+            self._display.show(self._display.lines(self._ledger, self._stages.services, "draining"))
+            time.sleep(POLL_S)
+
+    def _summary(self) -> dict[str, Any]:
+        stored = audit.stored(self._client, self._ledger)
+        self._dead_letters.poll(self._ledger.boots)
+        return {
+            "readings": self._ledger.readings,
+            "acknowledged": self._ledger.acknowledged,
+            "stored": stored.readings,
+            "duplicated": stored.duplicated,
+            "dead_lettered": self._dead_letters.count,
+            "lost": self._ledger.readings - stored.readings - self._dead_letters.count,
+            "latency_ms": None if self._full_speed else self._ledger.latency_ms(),
+            "elapsed_s": round(time.monotonic() - self._started, 1),
+        }
+
+    def _report(self, summary: dict[str, Any]) -> None:
+        self._display.pause()
+        if self._dead_letters.others:
+            say(f"  {self._dead_letters.others} messages of others went to the dead-letter topic.")
+        if self._options.json:
+            print(json.dumps(summary), flush=True)
+            return
+        latency = summary["latency_ms"]
+        say(
+            f"\n  {summary['readings']} readings, {summary['stored']} stored, {summary['duplicated']} twice,"
+            f" {summary['dead_lettered']} dead-lettered, {summary['lost']} lost"
+            + (f"; queryable after {latency['p50']:.0f} ms (99 %: {latency['p99']:.0f} ms)" if latency else "")
+        )
+
+    def _stays_up(self) -> bool:
+        options = self._options
+        by_itself = options.json or options.for_s is not None or not sys.stdin.isatty()
+        return options.replay is not None and not by_itself and self._interrupted.times == 0

@@ -1,0 +1,185 @@
+"""The parts of the pipeline, and the order in which they start and stop."""
+
+import logging
+import os
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from onebox.grafana import grafana_process
+from onebox.home import NODE, ROOT, Home, Ports
+from onebox.influxd import influxd_process
+from onebox.process import Service
+from sensorpi.common import secrets
+from sensorpi.common.cluster import Cluster
+from sensorpi.common.errors import UserError
+from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC
+from sensorpi.mesos_node.topics import ensure_topics, topic_specs
+from sensorpi.pipeline.command import influxdb_credentials, influxdb_endpoint
+from sensorpi.pipeline.influx import DATABASE, READER, Credentials, Endpoint
+from sensorpi.pipeline.influx_setup import set_up
+
+_log = logging.getLogger(__name__)
+
+_COMMAND = str(Path(sys.executable).with_name("sensorpi"))
+_JARS = ROOT / ".cache" / "jars"
+#: Generous: a card, a first start, another load on the machine.
+START_TIMEOUT_S = 120.0
+
+
+@dataclass
+class Stages:
+    """Everything but the sensor: what has to be ready before the first reading is taken."""
+
+    home: Home
+    ports: Ports
+    cluster: Cluster
+    #: Where the dashboard opens; None is its own default.
+    dashboard_range_ms: tuple[int, int] | None = None
+    services: list[Service] = field(default_factory=list)
+
+    @property
+    def credentials(self) -> Credentials:
+        """The passwords of this folder's InfluxDB."""
+        return influxdb_credentials(secrets.load_key(self.home.config / secrets.FILE_NAME))
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """This folder's InfluxDB."""
+        return influxdb_endpoint(self.cluster)
+
+    @property
+    def dashboard_url(self) -> str:
+        """The page to look at."""
+        return f"http://127.0.0.1:{self.ports.dashboard}/"
+
+    def start_influxdb(self) -> Service:
+        """Start InfluxDB and set it up."""
+        argv, environment = influxd_process(self.home.path / "influxdb", self.ports.influxdb, self.ports.backup)
+        influxdb = self._start("influxdb", argv, environment)
+        influxdb.wait_until_ready(START_TIMEOUT_S, lambda: _answers(f"http://{self.endpoint}/ping"))
+        set_up(self.endpoint, self.credentials, self.cluster.influxdb.raw_retention_days)
+        return influxdb
+
+    def start(self) -> None:
+        """Start them all, each as soon as what it needs is there; return when all are ready.
+
+        Raises UserError when one does not start.
+        """
+        say("Starting Kafka, InfluxDB and Spark …")
+        kafka = self._start(
+            "kafka",
+            [_COMMAND, "kafka", "run", "--node", NODE, "--data", str(self.home.path / "kafka"),
+             "--jars", str(_JARS / "kafka")],
+        )  # fmt: skip
+        self.start_influxdb()
+        say("  InfluxDB is ready")
+        job = self._start(
+            "spark",
+            [_COMMAND, "pipeline", "job", "--state", str(self.home.path / "spark"), "--jars", str(_JARS / "spark")],
+        )
+        dashboard = self._start(
+            "dashboard",
+            [_COMMAND, "pipeline", "dashboard", "--listen", f"127.0.0.1:{self.ports.dashboard}",
+             "--influxdb", str(self.endpoint), "--dashboards", str(ROOT / "grafana" / "dashboards"),
+             *self._dashboard_range()],
+            {"SENSORPI_READER_PASSWORD": self.credentials.reader_password},
+        )  # fmt: skip
+        grafana = self._start_grafana()
+        kafka.wait_until_ready(START_TIMEOUT_S)
+        key = secrets.load_key(self.home.config / secrets.FILE_NAME)
+        ensure_topics(self.cluster.bootstrap_servers, topic_specs(self.cluster), secrets.kafka_cluster_id(key))
+        say("  Kafka is ready")
+        job.wait_until_ready(START_TIMEOUT_S)
+        say("  Spark is ready")
+        dashboard.wait_until_ready(START_TIMEOUT_S, lambda: _answers(self.dashboard_url + "healthz"))
+        if grafana is not None:
+            grafana.wait_until_ready(START_TIMEOUT_S, lambda: _answers(f"{self._grafana_url}/api/health"))
+        self.home.write_endpoints(self._endpoints(with_grafana=grafana is not None))
+
+    def watch(self) -> None:
+        """Hear what they say, and restart what ended by itself."""
+        for service in self.services:
+            service.watch()
+
+    def stop(self) -> None:
+        """Stop them in the order of the data's way, so that none loses its own output."""
+        self.home.remove_endpoints()
+        stopped_last = {"kafka": 1, "influxdb": 2}
+        for service in sorted(self.services, key=lambda service: stopped_last.get(service.name, 0)):
+            service.stop()
+        self.services = []
+
+    def _start(self, name: str, argv: list[str], environment: dict[str, str] | None = None) -> Service:
+        inherited = os.environ | {"SENSORPI_CONFIG": str(self.home.config), "PYTHONUNBUFFERED": "1"}
+        service = Service(name, argv, self.home.logs / f"{name}.log", inherited | (environment or {}))
+        self.services.append(service)
+        service.start()
+        return service
+
+    def _dashboard_range(self) -> list[str]:
+        if self.dashboard_range_ms is None:
+            return []
+        first_ms, last_ms = self.dashboard_range_ms
+        return ["--from", str(first_ms), "--to", str(last_ms)]
+
+    @property
+    def _grafana_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.grafana}"
+
+    def _start_grafana(self) -> Service | None:
+        if shutil.which("grafana-server") is None and shutil.which("grafana") is None:
+            return None
+        argv, environment = grafana_process(
+            self.home.path / "grafana", self.ports.grafana, f"http://{self.endpoint}",
+            self.credentials.reader_password,
+            secrets.password(secrets.load_key(self.home.config / secrets.FILE_NAME), secrets.GRAFANA_ADMIN),
+        )  # fmt: skip
+        return self._start("grafana", argv, environment)
+
+    def _endpoints(self, with_grafana: bool) -> dict[str, Any]:
+        endpoints: dict[str, Any] = {
+            "kafka": {
+                "bootstrap_servers": self.cluster.bootstrap_servers,
+                "topic": TOPIC,
+                "dead_letter_topic": DEAD_LETTER_TOPIC,
+            },
+            "influxdb": {
+                "url": f"http://{self.endpoint}",
+                "database": DATABASE,
+                "username": READER,
+                "password": self.credentials.reader_password,
+            },
+            "dashboard": {"url": self.dashboard_url},
+            "pids": {service.name: service.pid for service in self.services},
+        }
+        if with_grafana:
+            endpoints["grafana"] = {"url": self._grafana_url}
+        return endpoints
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal; standard output is kept for results."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _answers(url: str) -> bool:
+    session = requests.Session()
+    session.trust_env = False  # a proxy has no part in talks over loopback
+    try:
+        return session.get(url, timeout=1).ok
+    except requests.RequestException:
+        return False
+    finally:
+        session.close()
+
+
+def check_set_up() -> None:
+    """Raises UserError where the third-party parts are not there."""
+    for part in ("kafka", "spark"):
+        if not any((_JARS / part).glob("*.jar")):
+            raise UserError(f"{_JARS / part} holds no jars: start this with `make run`, which fetches them")

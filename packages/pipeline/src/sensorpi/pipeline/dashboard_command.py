@@ -1,0 +1,72 @@
+"""`sensorpi pipeline dashboard`: the options of the built-in dashboard."""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+from sensorpi.common import service
+from sensorpi.common.errors import UserError
+from sensorpi.pipeline.dashboard_range import RangeError, parse_range
+from sensorpi.pipeline.dashboard_server import CHART_JS, serve
+from sensorpi.pipeline.influx import Endpoint
+
+#: Where the Debian package puts the dashboard files.
+DASHBOARDS = Path("/usr/share/sensorpi/grafana/dashboards")
+PASSWORD_VARIABLE = "SENSORPI_READER_PASSWORD"  # noqa: S105
+
+
+def add_dashboard_command(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `dashboard` to the sub-commands of `sensorpi pipeline`."""
+    command = subcommands.add_parser(
+        "dashboard",
+        help="serve the Grafana dashboards as a web page",
+        description=f"The password of InfluxDB's read-only user comes from --password-file, else ${PASSWORD_VARIABLE}.",
+    )
+    command.add_argument("--listen", metavar="HOST:PORT", default="127.0.0.1:8080", help="(%(default)s)")
+    command.add_argument("--influxdb", metavar="HOST:PORT", default="127.0.0.1:8086", help="(%(default)s)")
+    command.add_argument("--password-file", metavar="FILE", type=Path, help="holds the read-only user's password")
+    command.add_argument(
+        "--dashboards", metavar="DIR", type=Path, default=DASHBOARDS, help="holds the dashboard files (%(default)s)"
+    )
+    command.add_argument("--from", dest="start", metavar="TIME", help="what the page opens on: now-15m, ISO 8601 or ms")
+    command.add_argument("--to", dest="end", metavar="TIME", default="now", help="the end of that (%(default)s)")
+    command.add_argument(
+        "--chart-js", metavar="DIR", type=Path, default=CHART_JS, help="holds chart.min.js (%(default)s)"
+    )
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    service.set_up_logging()
+    serve(
+        listen=Endpoint.parse(options.listen),
+        influxdb=Endpoint.parse(options.influxdb),
+        reader_password=_password(options.password_file),
+        dashboards=options.dashboards,
+        chart_js=options.chart_js,
+        default_range=_default_range(options),
+    )
+    return 0
+
+
+def _password(file: Path | None) -> str:
+    if file is not None:
+        try:
+            return file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{file}: cannot read the password: {error}") from error
+    password = os.environ.get(PASSWORD_VARIABLE, "")
+    if not password:
+        raise UserError(f"no password for InfluxDB: give --password-file FILE or set {PASSWORD_VARIABLE}")
+    return password
+
+
+def _default_range(options: argparse.Namespace) -> tuple[str, str] | None:
+    if options.start is None:
+        return None
+    try:
+        parse_range(options.start, options.end, time.time_ns() // 1_000_000)
+    except RangeError as error:
+        raise UserError(str(error)) from error
+    return options.start, options.end

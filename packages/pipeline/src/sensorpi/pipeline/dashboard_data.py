@@ -1,0 +1,152 @@
+"""What a dashboard shows, asked of InfluxDB as the read-only user."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from influxdb import InfluxDBClient
+
+from sensorpi.pipeline.dashboard_model import Dashboard, Panel, Target
+from sensorpi.pipeline.dashboard_query import (
+    depends_on_interval,
+    fill_in,
+    has_resolution,
+    host_regex,
+    newest_only,
+)
+from sensorpi.pipeline.dashboard_range import TimeRange, interval_ms
+from sensorpi.pipeline.dashboard_series import Point, break_at_gaps, break_at_wraps, reduce, series_name
+from sensorpi.pipeline.influx import RAW, ROLLUP
+
+#: What one point of the rollup stands for: for intervals from here on, it shows as much as the readings.
+ROLLUP_STEP_MS = 60_000
+#: A rollup that is this much behind the newest reading has stopped, or has not seen a replayed recording yet.
+ROLLUP_BEHIND_MS = 10 * 60_000
+#: How long a list of hosts is believed.
+HOSTS_S = 10.0
+MOST_EVENTS = 200
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line: its points without breaks, oldest first, and the value that stands beside it."""
+
+    target: Target
+    tags: dict[str, str]
+    points: list[Point]
+    current: Point | None
+
+
+class DashboardData:
+    """Answers for the dashboards' own queries. What the client raises passes through."""
+
+    def __init__(self, client: InfluxDBClient) -> None:
+        self._client = client
+        self._hosts: dict[str, tuple[float, list[str]]] = {}
+        self._lock = threading.Lock()
+
+    def ping(self) -> None:
+        """Ask InfluxDB something, as the read-only user."""
+        self._client.query("SHOW MEASUREMENTS LIMIT 1")
+
+    def hosts(self, dashboard: Dashboard) -> list[str]:
+        """The hosts to choose from, sorted."""
+        with self._lock:
+            asked, hosts = self._hosts.get(dashboard.uid, (0.0, []))
+        if not hosts or time.monotonic() - asked > HOSTS_S:
+            rows = self._client.query(dashboard.hosts_query).get_points()
+            hosts = sorted({row["value"] for row in rows})
+            with self._lock:
+                self._hosts[dashboard.uid] = time.monotonic(), hosts
+        return hosts
+
+    def events(self, dashboard: Dashboard, time_range: TimeRange) -> list[dict[str, Any]]:
+        """The newest annotations in the range, oldest first."""
+        if dashboard.events_query is None:
+            return []
+        query = fill_in(dashboard.events_query, time_range, 0, "", RAW)
+        rows = self._client.query(f"{query} ORDER BY time DESC LIMIT {MOST_EVENTS}", epoch="ms").get_points()
+        return [{"time": row["time"], "kind": row["kind"], "text": row["text"]} for row in reversed(list(rows))]
+
+    def panel(
+        self, dashboard: Dashboard, panel: Panel, time_range: TimeRange, host: str, width_px: int
+    ) -> dict[str, Any]:
+        """The panel's lines for the page. Raises UnknownHostError."""
+        pattern = host_regex(host, self.hosts(dashboard) if host else ())
+        step_ms = interval_ms(time_range, width_px, panel.min_interval_ms)
+        resolution, series = self._best_resolution(panel, time_range, step_ms, pattern)
+        return {
+            "from": time_range.start_ms,
+            "to": time_range.end_ms,
+            "interval": step_ms,
+            "resolution": resolution,
+            "series": [_drawn(panel, line, step_ms) for line in series],
+        }
+
+    def _best_resolution(
+        self, panel: Panel, time_range: TimeRange, step_ms: int, pattern: str
+    ) -> tuple[str, list[Series]]:
+        """The readings for short ranges and the one-minute means for long ones, unless the other has more to show."""
+        if not all(has_resolution(target.query) for target in panel.targets):
+            return RAW, self._ask(panel, time_range, step_ms, pattern, RAW)
+        first, second = (RAW, ROLLUP) if step_ms < ROLLUP_STEP_MS else (ROLLUP, RAW)
+        series = self._ask(panel, time_range, step_ms, pattern, first)
+        newest_ms = max((line.points[-1][0] for line in series if line.points), default=None)
+        behind_ms = max(ROLLUP_BEHIND_MS, 2 * step_ms)
+        current_ms = max((line.current[0] for line in series if line.current), default=0)
+        if newest_ms is not None and (first == RAW or newest_ms >= current_ms - behind_ms):
+            return first, series
+        others = self._ask(panel, time_range, step_ms, pattern, second)
+        return (second, others) if any(line.points for line in others) else (first, series)
+
+    def _ask(self, panel: Panel, time_range: TimeRange, step_ms: int, pattern: str, resolution: str) -> list[Series]:
+        """All of the panel's queries, and the newest readings for its current values, in one request."""
+        statements = [fill_in(target.query, time_range, step_ms, pattern, resolution) for target in panel.targets]
+        with_newest = [target for target in panel.targets if _shows_newest(panel, target)]
+        # In intervals of one millisecond, a mean is of one reading: the current value is the newest reading's own.
+        statements += [newest_only(fill_in(target.query, time_range, 1, pattern, RAW)) for target in with_newest]
+        results = self._statements(statements)
+        newest = dict(zip((target.ref_id for target in with_newest), results[len(panel.targets) :], strict=True))
+        lines = []
+        for target, found in zip(panel.targets, results, strict=False):
+            currents = {_key(tags): points[-1] for tags, points in newest.get(target.ref_id, []) if points}
+            for tags, points in found:
+                current = currents.pop(_key(tags), None) or reduce(points, panel.calculation)
+                lines.append(Series(target, tags, points, current))
+            for key, point in currents.items():
+                lines.append(Series(target, dict(key), [], point))
+        return lines
+
+    def _statements(self, statements: Sequence[str]) -> list[list[tuple[dict[str, str], list[Point]]]]:
+        answer = self._client.query("; ".join(statements), epoch="ms")
+        results = answer if isinstance(answer, list) else [answer]
+        return [
+            [
+                (series.get("tags", {}), [(row[0], row[1]) for row in series["values"] if row[1] is not None])
+                for series in result.raw.get("series", [])
+            ]
+            for result in results
+        ]
+
+
+def _shows_newest(panel: Panel, target: Target) -> bool:
+    return panel.calculation == "lastNotNull" and not depends_on_interval(target.query)
+
+
+def _key(tags: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(tags.items()))
+
+
+def _drawn(panel: Panel, line: Series, step_ms: int) -> dict[str, Any]:
+    points = break_at_gaps(line.points, step_ms)
+    if panel.wraps_at is not None:
+        points = break_at_wraps(points, panel.wraps_at)
+    return {
+        "name": series_name(line.target.alias, line.tags),
+        "host": line.tags.get("host", ""),
+        "color": line.target.color,
+        "points": points,
+        "current": line.current,
+    }

@@ -1,0 +1,87 @@
+"""Time ranges of the dashboard: their notation, and how fine a curve over one is drawn."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+UNITS_MS = {
+    "ms": 1,
+    "s": 1000,
+    "m": 60_000,
+    "h": 3_600_000,
+    "d": 86_400_000,
+    "w": 7 * 86_400_000,
+    "M": 30 * 86_400_000,
+    "y": 365 * 86_400_000,
+}
+#: Longer ranges than this are a slip of the keyboard.
+LONGEST_MS = 50 * UNITS_MS["y"]
+
+#: Interval lengths that divide minutes, hours and days without a remainder, in ms.
+_ROUND_MS = [
+    *(n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500)),
+    *(n * UNITS_MS["s"] for n in (1, 2, 5, 10, 15, 20, 30)),
+    *(n * UNITS_MS["m"] for n in (1, 2, 5, 10, 15, 20, 30)),
+    *(n * UNITS_MS["h"] for n in (1, 2, 3, 6, 12)),
+    *(n * UNITS_MS["d"] for n in (1, 2, 7, 14, 28)),
+]
+#: A curve's point every so many pixels.
+_PIXELS_PER_POINT = 2
+
+
+class RangeError(ValueError):
+    """A time or a range that cannot be read; its text is one line for the person who typed it."""
+
+
+@dataclass(frozen=True)
+class TimeRange:
+    """From ``start_ms`` (included) to ``end_ms`` (included), both ms since the epoch."""
+
+    start_ms: int
+    end_ms: int
+
+    @property
+    def length_ms(self) -> int:
+        """How long it is."""
+        return self.end_ms - self.start_ms
+
+
+def parse_duration_ms(text: str) -> int:
+    """A duration in Grafana's notation, such as 10s or 5m, in ms. Raises RangeError."""
+    match = re.fullmatch(r"([0-9]{1,9})(ms|[smhdwMy])", text)
+    if match is None:
+        raise RangeError(f"“{text}” is no duration: expected a number and a unit, such as 15m")
+    return int(match[1]) * UNITS_MS[match[2]]
+
+
+def parse_time_ms(text: str, now_ms: int) -> int:
+    """A point in time: ``now``, ``now-15m``, ms since the epoch, or ISO 8601 (UTC unless it says otherwise).
+
+    Raises RangeError.
+    """
+    if text == "now":
+        return now_ms
+    if text.startswith("now-"):
+        return now_ms - parse_duration_ms(text.removeprefix("now-"))
+    if re.fullmatch(r"-?[0-9]{1,14}", text, re.ASCII):
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise RangeError(f"“{text}” is no time: expected now-15m, 2026-11-24T12:00:00Z or milliseconds") from None
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def parse_range(start: str, end: str, now_ms: int) -> TimeRange:
+    """The range between two times. Raises RangeError where it is empty or absurdly long."""
+    time_range = TimeRange(parse_time_ms(start, now_ms), parse_time_ms(end, now_ms))
+    if not 0 < time_range.length_ms <= LONGEST_MS:
+        raise RangeError(f"“{start}” to “{end}” is no range: it must end after its start, and within 50 years")
+    return time_range
+
+
+def interval_ms(time_range: TimeRange, width_px: int, min_interval_ms: int) -> int:
+    """How much time one point of a curve stands for, so that a curve fits its ``width_px``."""
+    points = max(50, min(width_px, 4000)) / _PIXELS_PER_POINT
+    wanted_ms = max(time_range.length_ms / points, min_interval_ms)
+    return next((length for length in _ROUND_MS if length >= wanted_ms), _ROUND_MS[-1])

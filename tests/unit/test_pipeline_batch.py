@@ -1,0 +1,111 @@
+"""The driver's policy: a batch is tried until it is settled, each outage is said once."""
+
+import logging
+import threading
+
+import pytest
+
+from sensorpi.pipeline import batch
+from sensorpi.pipeline.batch import BatchSettler, Stopped
+from sensorpi.pipeline.influx import Endpoint
+from sensorpi.pipeline.sink import Outcome, SinkConfig
+
+CONFIG = SinkConfig(Endpoint("127.0.0.1", 1), "secret", "127.0.0.1:1", 0)
+
+
+class Impatient(threading.Event):
+    """A stop event that nobody sets, whose waits take no time but are noted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits_s: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits_s.append(timeout or 0.0)
+        return self.is_set()
+
+
+class Workers:
+    """Answers each attempt with the next of the prepared outcomes, and notes what it was asked."""
+
+    def __init__(self, *answers: list[Outcome]) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[bool, frozenset[int]]] = []
+
+    def __call__(self, config: SinkConfig, settled: frozenset[int]) -> list[Outcome]:
+        self.asked.append((config.give_up_on_common_cause, settled))
+        return self.answers.pop(0)
+
+
+def good(partition: int = 0, first: int = 0, stored: int = 10) -> Outcome:
+    return Outcome(partition, first, first + stored, stored=stored, minutes={partition}, newest_ms=partition + 1)
+
+
+def away(partition: int = 0, part: str = "InfluxDB", reason: str = "no connection") -> Outcome:
+    return Outcome(partition, 0, 10, away=(part, reason))
+
+
+def test_a_batch_without_trouble_is_tried_once() -> None:
+    workers = Workers([good(0), good(1, stored=5)])
+    result = BatchSettler(CONFIG, Impatient()).settle(workers)
+    assert (result.stored, result.minutes, result.newest_ms, result.next_offsets) == (15, {0, 1}, 2, {0: 10, 1: 5})
+    assert workers.asked == [(False, frozenset())]
+
+
+def test_an_outage_is_waited_out_with_growing_delays_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    stop = Impatient()
+    result = BatchSettler(CONFIG, stop).settle(Workers([away()], [away()], [away()], [good()]))
+    assert result.stored == 10
+    assert stop.waits_s == [0.5, 1.0, 2.0]
+    assert [record.getMessage().split(".")[0].split(":")[0] for record in caplog.records] == [
+        "InfluxDB is down", "InfluxDB is back after 0 s",
+    ]  # fmt: skip
+
+
+def test_the_delays_have_an_end() -> None:
+    stop = Impatient()
+    BatchSettler(CONFIG, stop).settle(Workers(*[[away()]] * 10, [good()]))
+    assert max(stop.waits_s) == 5.0
+
+
+def test_partitions_that_are_settled_are_not_tried_again() -> None:
+    workers = Workers([good(0), away(1)], [good(1)])
+    result = BatchSettler(CONFIG, Impatient()).settle(workers)
+    assert [settled for _, settled in workers.asked] == [frozenset(), frozenset({0})]
+    assert result.stored == 20
+
+
+def test_kafka_being_away_for_the_dead_letters_is_told_apart(caplog: pytest.LogCaptureFixture) -> None:
+    BatchSettler(CONFIG, Impatient()).settle(Workers([away(part="Kafka")], [good()]))
+    assert caplog.records[0].getMessage().startswith("Kafka is down")
+
+
+def test_a_stop_during_an_outage_ends_the_wait() -> None:
+    stop = Impatient()
+    stop.set()
+    with pytest.raises(Stopped):
+        BatchSettler(CONFIG, stop).settle(Workers([away()]))
+
+
+def test_refusals_for_one_cause_are_an_outage_for_a_while_and_then_the_points_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batch, "COMMON_CAUSE_PATIENCE_S", -1.0)
+    workers = Workers([away(reason="it refuses every point")], [good()])
+    BatchSettler(CONFIG, Impatient()).settle(workers)
+    assert [gives_up for gives_up, _ in workers.asked] == [False, True]
+
+
+def test_messages_deleted_before_they_were_read_are_counted_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    settler = BatchSettler(CONFIG, Impatient())
+    settler.settle(Workers([good(0, first=0)]))
+    settler.settle(Workers([good(0, first=17)]))
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert caplog.records[0].getMessage().startswith("7 messages of partition 0 were deleted from Kafka")
+
+
+def test_a_batch_that_follows_the_last_one_has_no_gap(caplog: pytest.LogCaptureFixture) -> None:
+    settler = BatchSettler(CONFIG, Impatient())
+    settler.settle(Workers([good(0, first=0)]))
+    settler.settle(Workers([good(0, first=10)]))
+    assert caplog.records == []

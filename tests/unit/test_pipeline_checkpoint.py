@@ -1,0 +1,68 @@
+"""A checkpoint that a power cut tore is healed, or moved aside."""
+
+from pathlib import Path
+
+import pytest
+
+from sensorpi.pipeline.checkpoint import heal
+
+OFFSETS = 'v1\n{"batchWatermarkMs":0,"batchTimestampMs":1,"conf":{}}\n{"sensors":{"0":5}}'
+COMMIT = 'v1\n{"nextBatchWatermarkMs":0}'
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    place = tmp_path / "checkpoint"
+    for folder, text in (("offsets", OFFSETS), ("commits", COMMIT)):
+        (place / folder).mkdir(parents=True)
+        for batch in range(3):
+            (place / folder / str(batch)).write_text(text)
+            (place / folder / f".{batch}.crc").write_text("crc")
+    (place / "metadata").write_text('{"id":"x"}')
+    return place
+
+
+def files(checkpoint: Path) -> list[str]:
+    return sorted(str(file.relative_to(checkpoint)) for file in checkpoint.rglob("*") if file.is_file())
+
+
+def test_a_whole_checkpoint_is_left_alone(checkpoint: Path) -> None:
+    before = files(checkpoint)
+    heal(checkpoint)
+    assert files(checkpoint) == before
+
+
+@pytest.mark.parametrize("folder", ["offsets", "commits"])
+@pytest.mark.parametrize("torn", [b"", b"v1\n", b"v1\n{", b"\x00" * 40, b"garbage\n{}", b"v1\n\xff\xfe"])
+def test_a_torn_last_batch_is_removed_with_its_checksums(checkpoint: Path, folder: str, torn: bytes) -> None:
+    (checkpoint / folder / "2").write_bytes(torn)
+    heal(checkpoint)
+    assert [file for file in files(checkpoint) if "2" in file] == []
+    assert "offsets/1" in files(checkpoint)
+    assert "commits/1" in files(checkpoint)
+
+
+def test_a_batch_that_was_planned_and_not_committed_is_whole(checkpoint: Path) -> None:
+    (checkpoint / "commits" / "2").unlink()
+    before = files(checkpoint)
+    heal(checkpoint)
+    assert files(checkpoint) == before
+
+
+def test_a_torn_older_batch_moves_the_checkpoint_aside(checkpoint: Path) -> None:
+    (checkpoint / "offsets" / "1").write_bytes(b"")
+    heal(checkpoint)
+    assert not checkpoint.exists()
+    assert [place.name.startswith("checkpoint.broken-") for place in checkpoint.parent.iterdir()] == [True]
+
+
+@pytest.mark.parametrize("torn", ["", "null", "{"])
+def test_torn_metadata_moves_the_checkpoint_aside(checkpoint: Path, torn: str) -> None:
+    (checkpoint / "metadata").write_text(torn)
+    heal(checkpoint)
+    assert not checkpoint.exists()
+
+
+def test_no_checkpoint_is_no_mistake(tmp_path: Path) -> None:
+    heal(tmp_path / "checkpoint")
+    assert list(tmp_path.iterdir()) == []
