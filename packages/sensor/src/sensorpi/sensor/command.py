@@ -147,7 +147,8 @@ def _environment(options: argparse.Namespace) -> "Environment":
     if options.replay is not None:
         from sensorpi.sensor.replay import Replay
 
-        return Replay(options.replay, options.map, options.speed, options.timestamps == "original")
+        return Replay(options.replay, options.map, options.speed, options.timestamps == "original",
+                      options.sensor, options.host)
     if options.board == "emulated":
         return SyntheticDay(options.rate, options.seed, _seconds_of_day())
     return Beat(options.rate)

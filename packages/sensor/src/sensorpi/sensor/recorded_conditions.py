@@ -1,0 +1,67 @@
+"""A recorded row as the conditions in which the chips would have measured it."""
+
+import math
+
+from sensorpi.common.reading import FIELD_UNITS
+from sensorpi.sensor.emulated.bmp280 import PRESSURE_RANGE_PA, TEMPERATURE_RANGE_C
+from sensorpi.sensor.environment import Conditions
+
+MOST_COUNTS = 65_535
+#: A clear count for rows that have colours only: 100 counts for each of their 255 steps.
+CLEAR_WHEN_MISSING = 25_500.0
+COLOURS = ("lightr", "lightg", "lightb")
+_RANGES = {
+    "temperature": TEMPERATURE_RANGE_C,
+    "pressure": PRESSURE_RANGE_PA,
+    "lightv": (0.0, float(MOST_COUNTS)),
+    "motionx": (-2.0, 2.0),
+    "motiony": (-2.0, 2.0),
+    "motionz": (-2.0, 2.0),
+}
+
+
+def _channel(colour: float, clear: int) -> int:
+    """The smallest count of which the library makes this colour, 0 to 255 against the clear count."""
+    if clear == 0:
+        return 0
+    counts = max(math.ceil(colour * clear / 255), 0)
+    while int(counts / clear * 255) < int(colour):  # the library's floating point may fall just short
+        counts += 1
+    return counts
+
+
+def conditions_of(values: dict[str, float], colours_are_counts: bool) -> Conditions:
+    """What makes the chips measure these values, as near as they can.
+
+    A heading is taken modulo 360. Missing values get one that any board could feel.
+    """
+    clear = min(max(round(values.get("lightv", CLEAR_WHEN_MISSING)), 0), MOST_COUNTS)
+    colours = [values.get(colour, 0.0) for colour in COLOURS]
+    red, green, blue = colours if colours_are_counts else [_channel(colour, clear) for colour in colours]
+    return Conditions(
+        temperature_c=values.get("temperature", 20.0),
+        pressure_pa=values.get("pressure", 101_325.0),
+        heading_deg=values.get("heading", 0.0) % 360,
+        clear=clear, red=red, green=green, blue=blue,
+        acceleration_g=(values.get("motionx", 0.0), values.get("motiony", 0.0), values.get("motionz", 0.0)),
+    )
+
+
+def fields_of(values: dict[str, float], colours_are_counts: bool) -> frozenset[str]:
+    """The fields that a reading of this row has; colour counts mean nothing without the clear one."""
+    if colours_are_counts and "lightv" not in values:
+        return frozenset(values) - frozenset(COLOURS)
+    return frozenset(values)
+
+
+def saturated(values: dict[str, float], colours_are_counts: bool) -> list[str]:
+    """What lies outside what the chips can measure, such as ``pressure 200000 Pa (30000 to 110000)``."""
+    outside = []
+    for field, value in values.items():
+        low, high = _RANGES.get(field, (-math.inf, math.inf))
+        if field in COLOURS:
+            clear = min(values.get("lightv", CLEAR_WHEN_MISSING), MOST_COUNTS)
+            low, high = 0.0, float(MOST_COUNTS) if colours_are_counts or clear <= 0 else 255 * MOST_COUNTS / clear
+        if not low <= value <= high:
+            outside.append(f"{field} {value:g} {FIELD_UNITS[field]} ({low:g} to {high:g})")
+    return outside
