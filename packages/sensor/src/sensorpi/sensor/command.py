@@ -23,10 +23,18 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     sensor = subparsers.add_parser("sensor", help="the EnviroPhat: read, probe, run")
     commands = sensor.add_subparsers(metavar="COMMAND", required=True)
     board = argparse.ArgumentParser(add_help=False)
-    board.add_argument("--board", choices=("envirophat", "emulated"), default="envirophat",
-                       help="the real board, or one emulated at register level (default: envirophat)")
-    board.add_argument("--cpu-heat-factor", type=_positive, metavar="F",
-                       help="lower the temperature by (CPU - measured) / F, and keep the measured one as temperature_raw")
+    board.add_argument(
+        "--board",
+        choices=("envirophat", "emulated"),
+        default="envirophat",
+        help="the real board, or one emulated at register level (default: envirophat)",
+    )
+    board.add_argument(
+        "--cpu-heat-factor",
+        type=_positive,
+        metavar="F",
+        help="lower the temperature by (CPU - measured) / F, and keep the measured one as temperature_raw",
+    )
 
     read = commands.add_parser("read", parents=[board], help="print one reading")
     read.add_argument("--json", action="store_true", help="as the message that goes to Kafka")
@@ -36,20 +44,42 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     probe.set_defaults(run=_probe)
 
     run = commands.add_parser("run", parents=[board], help="take readings and publish them to Kafka")
-    run.add_argument("--bootstrap-servers", type=_servers, default=("localhost:9092",), metavar="HOST:PORT[,…]",
-                     help="Kafka brokers (default: localhost:9092)")
-    run.add_argument("--sensor", type=_name, default=DEFAULT_SENSOR, metavar="ID", help="sensor id (default: %(default)s)")
+    run.add_argument(
+        "--bootstrap-servers",
+        type=_servers,
+        default=("localhost:9092",),
+        metavar="HOST:PORT[,…]",
+        help="Kafka brokers (default: localhost:9092)",
+    )
+    run.add_argument(
+        "--sensor", type=_name, default=DEFAULT_SENSOR, metavar="ID", help="sensor id (default: %(default)s)"
+    )
     run.add_argument("--host", type=_name, default=socket.gethostname(), help="node's name (default: host name)")
     run.add_argument("--rate", type=_positive, default=1.0, metavar="R", help="readings per second (default: 1)")
-    run.add_argument("--for", dest="for_s", type=_positive, metavar="SECONDS", help="end so long after the first reading")
+    run.add_argument(
+        "--for", dest="for_s", type=_positive, metavar="SECONDS", help="end so long after the first reading"
+    )
     run.add_argument("--seed", type=int, default=1, help="of the synthetic environment (default: 1)")
     run.add_argument("--replay", type=Path, metavar="FILE", help="play a recording on the emulated board")
-    run.add_argument("--map", metavar="MAP", help="its column mapping: a shipped name or a TOML file; readings for JSON lines")
-    run.add_argument("--speed", type=_speed, default=1.0, metavar="N|max", help="times the recording's own (default: 1)")
-    run.add_argument("--timestamps", choices=("original", "now"), default="now",
-                     help="the recording's, or its spacing from now on (default: now)")
-    run.add_argument("--state-directory", type=Path, default=Path(os.environ.get("STATE_DIRECTORY", STATE_DIRECTORY)),
-                     metavar="DIR", help="where readings wait while Kafka is away (default: %(default)s)")
+    run.add_argument(
+        "--map", metavar="MAP", help="its column mapping: a shipped name or a TOML file; readings for JSON lines"
+    )
+    run.add_argument(
+        "--speed", type=_speed, default=1.0, metavar="N|max", help="times the recording's own (default: 1)"
+    )
+    run.add_argument(
+        "--timestamps",
+        choices=("original", "now"),
+        default="now",
+        help="the recording's, or its spacing from now on (default: now)",
+    )
+    run.add_argument(
+        "--state-directory",
+        type=Path,
+        default=Path(os.environ.get("STATE_DIRECTORY", STATE_DIRECTORY)),
+        metavar="DIR",
+        help="where readings wait while Kafka is away (default: %(default)s)",
+    )
     run.add_argument("--events", metavar="FD|FILE", help="write JSON lines about each reading there")
     run.set_defaults(run=_run)
 
@@ -76,7 +106,7 @@ def _servers(text: str) -> tuple[str, ...]:
 
 def _name(text: str) -> str:
     if not 1 <= len(text) <= 128 or any(ord(character) < 32 or character in '"\\\x7f' for character in text):
-        raise argparse.ArgumentTypeError("1 to 128 characters are wanted, without control characters, \" and \\")
+        raise argparse.ArgumentTypeError('1 to 128 characters are wanted, without control characters, " and \\')
     return text
 
 
@@ -105,13 +135,13 @@ def _seconds_of_day() -> float:
 def _read(options: argparse.Namespace) -> int:
     from sensorpi.sensor.driver import EnviroPhat
     from sensorpi.sensor.emulated.board import EmulatedBoard
-    from sensorpi.sensor.library import BoardMissing
+    from sensorpi.sensor.library import BoardMissingError
     from sensorpi.sensor.synthetic import SyntheticDay
 
     board = _board(options)
     try:
         driver = EnviroPhat(board, _cpu_heat(options))
-    except BoardMissing as error:
+    except BoardMissingError as error:
         raise UserError(str(error)) from error
     try:
         if isinstance(board, EmulatedBoard):
@@ -130,12 +160,12 @@ def _read(options: argparse.Namespace) -> int:
 
 
 def _probe(options: argparse.Namespace) -> int:
-    from sensorpi.sensor.library import BoardMissing
+    from sensorpi.sensor.library import BoardMissingError
     from sensorpi.sensor.probe import probe_board
 
     try:
         lines, all_well = probe_board(_board(options))
-    except BoardMissing as error:
+    except BoardMissingError as error:
         lines, all_well = [str(error)], False
     print("\n".join(lines))
     return 0 if all_well else 1
@@ -147,8 +177,9 @@ def _environment(options: argparse.Namespace) -> "Environment":
     if options.replay is not None:
         from sensorpi.sensor.replay import Replay
 
-        return Replay(options.replay, options.map, options.speed, options.timestamps == "original",
-                      options.sensor, options.host)
+        return Replay(
+            options.replay, options.map, options.speed, options.timestamps == "original", options.sensor, options.host
+        )
     if options.board == "emulated":
         return SyntheticDay(options.rate, options.seed, _seconds_of_day())
     return Beat(options.rate)

@@ -34,14 +34,14 @@ class EnviroPhat:
     def __init__(self, board: Board, correct: Callable[[dict[str, float]], None] | None = None) -> None:
         """Load the library and set the chips up. ``correct`` may change the values of each reading.
 
-        Raises BoardMissing.
+        Raises BoardMissingError.
         """
         self._board = board
         self._library = load_library(board)
         self._correct = correct
         self._watched = [
-            _Watched(chip, Outage(chip.name, log)) for chip in (
-                Weather(self._library), Light(self._library), Motion(self._library))
+            _Watched(chip, Outage(chip.name, log))
+            for chip in (Weather(self._library), Light(self._library), Motion(self._library))
         ]
         for watched in self._watched:
             self._attempt(watched, self._set_up)

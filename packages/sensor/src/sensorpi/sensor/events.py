@@ -18,8 +18,8 @@ class Events:
         self._file: IO[str] | None = None
         if where is not None:
             try:
-                self._file = os.fdopen(int(where), "w", encoding="utf-8") if where.isdigit() else open(  # noqa: SIM115
-                    where, "a", encoding="utf-8")
+                descriptor = int(where) if where.isdigit() else os.open(where, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+                self._file = os.fdopen(descriptor, "w", encoding="utf-8")
             except OSError as error:
                 raise UserError(f"--events {where}: {error.strerror}") from error
 
@@ -35,8 +35,16 @@ class Events:
     def read(self, reading: Reading, monotonic_ns: int) -> None:
         """A reading was taken, at this instant of ``time.monotonic_ns``."""
         if self._file is not None:
-            self.emit("read", sensor=reading.sensor, host=reading.host, boot=reading.boot, sequence=reading.sequence,
-                      timestamp=reading.timestamp_ms, monotonic_ns=monotonic_ns, values=reading.values)
+            self.emit(
+                "read",
+                sensor=reading.sensor,
+                host=reading.host,
+                boot=reading.boot,
+                sequence=reading.sequence,
+                timestamp=reading.timestamp_ms,
+                monotonic_ns=monotonic_ns,
+                values=reading.values,
+            )
 
     def close(self) -> None:
         """The reader sees the end."""

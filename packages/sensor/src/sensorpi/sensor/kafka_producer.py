@@ -6,7 +6,7 @@ from typing import Protocol
 from sensorpi.common.reading import TOPIC
 
 
-class Unreachable(Exception):
+class UnreachableError(Exception):
     """Kafka does not answer, or not as it should; the text says why."""
 
 
@@ -29,7 +29,7 @@ class Producer(Protocol):
     """Sends messages in order."""
 
     def send(self, key: bytes, value: bytes, when_done: Callable[[], None]) -> Pending:
-        """Hand a message over; ``when_done`` is called from another thread. Raises Unreachable."""
+        """Hand a message over; ``when_done`` is called from another thread. Raises UnreachableError."""
 
     def close(self) -> None:
         """Give up what is on its way, within a few seconds. Never raises."""
@@ -43,9 +43,9 @@ class KafkaReadingProducer:
     """
 
     def __init__(self, bootstrap_servers: Sequence[str]) -> None:
-        """Connect; raises Unreachable after five seconds."""
-        from kafka import KafkaProducer  # noqa: PLC0415 -- slow to import on a Pi Zero
-        from kafka.errors import KafkaError  # noqa: PLC0415
+        """Connect; raises UnreachableError after five seconds."""
+        from kafka import KafkaProducer
+        from kafka.errors import KafkaError
 
         self._error = KafkaError
         try:
@@ -64,14 +64,14 @@ class KafkaReadingProducer:
                 metrics_enabled=False,
             )
         except (KafkaError, OSError) as error:
-            raise Unreachable(_reason(error)) from error
+            raise UnreachableError(_reason(error)) from error
 
     def send(self, key: bytes, value: bytes, when_done: Callable[[], None]) -> Pending:
-        """Hand a message over; raises Unreachable when Kafka does not say within 5 s where the topic is."""
+        """Hand a message over; raises UnreachableError when Kafka does not say within 5 s where the topic is."""
         try:
             future: Pending = self._producer.send(TOPIC, value=value, key=key)
         except (self._error, OSError) as error:
-            raise Unreachable(_reason(error)) from error
+            raise UnreachableError(_reason(error)) from error
         future.add_callback(lambda _metadata: when_done())  # type: ignore[attr-defined]
         future.add_errback(lambda _error: when_done())  # type: ignore[attr-defined]
         return future

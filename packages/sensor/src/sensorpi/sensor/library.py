@@ -17,7 +17,7 @@ from typing import Any, Protocol
 log = logging.getLogger(__name__)
 
 
-class BoardMissing(Exception):
+class BoardMissingError(Exception):
     """There is no board to read. The text says what is missing and what to do."""
 
 
@@ -25,7 +25,7 @@ class Board(Protocol):
     """What the driver stands on: a bus, GPIO for the LEDs, and the clock that the chips live by."""
 
     def smbus_module(self) -> ModuleType:
-        """The module ``smbus``; raises BoardMissing where there is none."""
+        """The module ``smbus``; raises BoardMissingError where there is none."""
 
     def gpio_modules(self) -> list[object]:
         """GPIO libraries in the order to try them."""
@@ -60,7 +60,7 @@ def load_library(board: Board) -> Any:
     """The imported ``envirophat`` module with its chips on this board's bus, LEDs off.
 
     A GPIO library that fails is passed over for the next, since readings need none.
-    Raises BoardMissing with what the last try said.
+    Raises BoardMissingError with what the last try said.
     """
     os.environ.setdefault("LG_WD", os.environ.get("RUNTIME_DIRECTORY") or tempfile.gettempdir())
     smbus = board.smbus_module()
@@ -74,4 +74,4 @@ def load_library(board: Board) -> Any:
             except (Exception, SystemExit) as error:  # GPIO libraries have exceptions of their own
                 log.debug("envirophat with %s: %s", type(gpio).__name__, error)
                 failure = error
-    raise BoardMissing(f"the envirophat library cannot be used: {failure}") from failure
+    raise BoardMissingError(f"the envirophat library cannot be used: {failure}") from failure

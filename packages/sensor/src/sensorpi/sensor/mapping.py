@@ -18,15 +18,18 @@ TIMES_MS = (0, 253_402_300_799_999)
 
 _COLUMN = vol.All(str, vol.Length(min=1))
 _NUMBER = vol.All(vol.Any(int, float), vol.Coerce(float))
-_SCHEMA = vol.Schema({
-    vol.Required("time"): {vol.Required("column"): _COLUMN, vol.Required("format"): _COLUMN},
-    vol.Required("fields"): vol.All(
-        {vol.In(FIELDS): vol.Any(_COLUMN, {vol.Required("column"): _COLUMN, "factor": _NUMBER, "offset": _NUMBER})},
-        vol.Length(min=1)),
-    "colours": vol.In(("0-255", "counts")),
-    "sensor": vol.Any(_COLUMN, {vol.Required("column"): _COLUMN}),
-    "host": vol.Any(_COLUMN, {vol.Required("column"): _COLUMN}),
-})
+_SCHEMA = vol.Schema(
+    {
+        vol.Required("time"): {vol.Required("column"): _COLUMN, vol.Required("format"): _COLUMN},
+        vol.Required("fields"): vol.All(
+            {vol.In(FIELDS): vol.Any(_COLUMN, {vol.Required("column"): _COLUMN, "factor": _NUMBER, "offset": _NUMBER})},
+            vol.Length(min=1),
+        ),
+        "colours": vol.In(("0-255", "counts")),
+        "sensor": vol.Any(_COLUMN, {vol.Required("column"): _COLUMN}),
+        "host": vol.Any(_COLUMN, {vol.Required("column"): _COLUMN}),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def time_reader(time_format: str) -> Callable[[str], int]:
         return lambda cell: within(float(cell))
     if time_format == "iso8601":
         return lambda cell: from_datetime(datetime.fromisoformat(cell))
-    return lambda cell: from_datetime(datetime.strptime(cell, time_format))  # noqa: DTZ007 -- UTC is given above
+    return lambda cell: from_datetime(datetime.strptime(cell, time_format))
 
 
 def shipped_mappings() -> dict[str, str]:
@@ -89,7 +92,8 @@ def shipped_mappings() -> dict[str, str]:
     folder = files(__package__) / "mappings"
     return {
         file.name.removesuffix(".toml"): file.read_text(encoding="utf-8")
-        for file in folder.iterdir() if file.name.endswith(".toml")
+        for file in folder.iterdir()
+        if file.name.endswith(".toml")
     }
 
 
@@ -115,16 +119,20 @@ def parse_mapping(text: str, source: str) -> Mapping:
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{source}: not TOML: {error}") from error
     except vol.MultipleInvalid as invalid:
-        error = invalid.errors[0]
-        raise UserError(f"{source}: {'.'.join(map(str, error.path)) or 'the file'}: {error.msg}") from invalid
+        first = invalid.errors[0]
+        raise UserError(f"{source}: {'.'.join(map(str, first.path)) or 'the file'}: {first.msg}") from invalid
     counts = table.get("colours") == "counts"
     if counts and "lightv" not in table["fields"]:
         raise UserError(f"{source}: colours: counts mean something beside the clear count only; map lightv too")
     return Mapping(
         time_column=table["time"]["column"],
         time_format=table["time"]["format"],
-        fields={field: Column(at) if isinstance(at, str) else Column(at["column"], at.get("factor", 1.0),
-                at.get("offset", 0.0)) for field, at in table["fields"].items()},
+        fields={
+            field: Column(at)
+            if isinstance(at, str)
+            else Column(at["column"], at.get("factor", 1.0), at.get("offset", 0.0))
+            for field, at in table["fields"].items()
+        },
         colours_are_counts=counts,
         sensor=_name(table.get("sensor")),
         host=_name(table.get("host")),

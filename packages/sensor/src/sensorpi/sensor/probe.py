@@ -66,7 +66,7 @@ def probe(bus: Any) -> tuple[list[str], bool]:
 
 
 def probe_board(board: Board) -> tuple[list[str], bool]:
-    """The same for a board; the bus is opened as the library does. Raises BoardMissing."""
+    """The same for a board; the bus is opened as the library does. Raises BoardMissingError."""
     bus = board.smbus_module().SMBus(BUS_NUMBER)
     try:
         return probe(bus)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sensorpi.common.outage import Outage
-from sensorpi.sensor.kafka_producer import Pending, Producer, Unreachable
+from sensorpi.sensor.kafka_producer import Pending, Producer, UnreachableError
 from sensorpi.sensor.spool import Entry, Spool
 
 log = logging.getLogger(__name__)
@@ -136,13 +136,13 @@ class Publisher:
             self._try_connecting()
         try:
             self._send()
-        except Unreachable as error:
+        except UnreachableError as error:
             self._lost(error)
 
     def _try_connecting(self) -> None:
         try:
             self._producer = self._connect()
-        except Unreachable as error:
+        except UnreachableError as error:
             self._next_try_s = time.monotonic() + self.kafka.failed(error)
 
     def _collect(self) -> None:
@@ -172,7 +172,7 @@ class Publisher:
     def _send(self) -> None:
         """Spooled entries first; new ones directly only when there are none."""
         if len(self._spool) or self._producer is None:
-            if not self._can_wait or self._ending_s is not None and time.monotonic() > self._ending_s:
+            if not self._can_wait or (self._ending_s is not None and time.monotonic() > self._ending_s):
                 self._keep(self._take(MOST_WAITING))
             if self._producer is not None and not self._on_the_way:
                 self._send_spooled()
@@ -202,7 +202,7 @@ class Publisher:
 
     def _hand_over(self, entry: Entry, spool_id: int | None) -> None:
         if self._producer is None:
-            raise Unreachable("not connected")
+            raise UnreachableError("not connected")
         future = self._producer.send(entry.sensor.encode(), entry.message, self._wake.set)
         self._on_the_way.append(_OnTheWay(entry, future, time.monotonic(), spool_id))
 
@@ -233,7 +233,7 @@ class Publisher:
             self._unspooled.extendleft(reversed(entries))
         else:
             self._unspooled.extend(entries)
-        if not self._unspooled or time.monotonic() < self._next_disk_try_s and self._ending_s is None:
+        if not self._unspooled or (time.monotonic() < self._next_disk_try_s and self._ending_s is None):
             return
         try:
             self._spool.append(self._unspooled)
@@ -243,8 +243,9 @@ class Publisher:
                 self._unspooled.popleft()
                 if not self._said_dropped:
                     self._said_dropped = True
-                    log.warning("neither Kafka nor the disk takes readings, %d are in memory: the oldest go",
-                                MOST_IN_MEMORY)
+                    log.warning(
+                        "neither Kafka nor the disk takes readings, %d are in memory: the oldest go", MOST_IN_MEMORY
+                    )
         else:
             self._disk.succeeded()
             self._spooled(len(self._unspooled))

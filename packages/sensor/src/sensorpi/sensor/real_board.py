@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 from sensorpi.sensor.gpio import gpio_modules
-from sensorpi.sensor.library import BoardMissing
+from sensorpi.sensor.library import BoardMissingError
 from sensorpi.sensor.probe import i2c_trouble
 
 
@@ -17,14 +17,14 @@ class RealBoard:
         self._devices = devices
 
     def smbus_module(self) -> ModuleType:
-        """python3-smbus; raises BoardMissing where it, or the bus, is missing or closed to us."""
+        """python3-smbus; raises BoardMissingError where it, or the bus, is missing or closed to us."""
         trouble = i2c_trouble(self._devices)
         if trouble is not None:
-            raise BoardMissing(trouble)
+            raise BoardMissingError(trouble)
         try:
             return importlib.import_module("smbus")
         except ImportError as error:
-            raise BoardMissing("Python's smbus is missing: install python3-smbus") from error
+            raise BoardMissingError("Python's smbus is missing: install python3-smbus") from error
 
     def gpio_modules(self) -> list[object]:
         """Whichever works here."""

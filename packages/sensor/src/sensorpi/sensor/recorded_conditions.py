@@ -42,7 +42,10 @@ def conditions_of(values: dict[str, float], colours_are_counts: bool) -> Conditi
         temperature_c=values.get("temperature", 20.0),
         pressure_pa=values.get("pressure", 101_325.0),
         heading_deg=values.get("heading", 0.0) % 360,
-        clear=clear, red=red, green=green, blue=blue,
+        clear=clear,
+        red=red,
+        green=green,
+        blue=blue,
         acceleration_g=(values.get("motionx", 0.0), values.get("motiony", 0.0), values.get("motionz", 0.0)),
     )
 

@@ -1,35 +1,20 @@
-"""Recordings as rows: CSV with a column mapping, or JSON lines of readings. Checked strictly, read in a stream."""
+"""Recordings: opened with their mapping, and checked as a whole before anything is made of them."""
 
-import csv
-import json
-import math
-import re
-from collections.abc import Callable, Iterator
+import logging
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
 
 from sensorpi.common.errors import UserError
-from sensorpi.common.reading import FIELDS
-from sensorpi.sensor.mapping import TIMES_MS, Mapping, Name, load_mapping
+from sensorpi.common.reading import DEFAULT_SENSOR
+from sensorpi.sensor.mapping import Mapping, load_mapping
+from sensorpi.sensor.recorded_conditions import saturated
+from sensorpi.sensor.recorded_rows import Row, csv_rows, json_rows
 
-#: What stands for a missing value, besides an empty cell.
-NULL = "null"
-_NAME = re.compile(r'[^\x00-\x1f\x7f"\\]{1,128}')
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A recorded reading: values in their field's unit, missing ones left out.
-
-    ``line`` counts from 1. ``sensor`` and ``host`` are None where the recording does not say.
-    """
-
-    line: int
-    time_ms: int
-    sensor: str | None
-    host: str | None
-    values: dict[str, float]
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,11 +30,12 @@ class Recording:
         return self.mapping is not None and self.mapping.colours_are_counts
 
     def rows(self) -> Iterator[Row]:
-        """All rows, in the file's order. Raises UserError that names file, line, column, value and what was expected."""
+        """All rows, in the file's order. Raises UserError: file, line, column, value, and what was expected."""
         try:
             with self.file.open(encoding="utf-8-sig", newline="") as text:
-                yield from _json_rows(self.file, text) if self.mapping is None else _csv_rows(
-                    self.file, text, self.mapping)
+                yield from (
+                    json_rows(self.file, text) if self.mapping is None else csv_rows(self.file, text, self.mapping)
+                )
         except OSError as error:
             raise UserError(f"{self.file}: {error.strerror}") from error
         except UnicodeDecodeError as error:
@@ -61,11 +47,13 @@ def open_recording(file: Path, map_name: str | None) -> Recording:
 
     Raises UserError.
     """
-    if map_name == "readings" or map_name is None and file.suffix in (".jsonl", ".ndjson"):
+    if map_name == "readings" or (map_name is None and file.suffix in (".jsonl", ".ndjson")):
         mapping = None
     elif map_name is None:
-        raise UserError(f"{file}: say with --map what its columns are: a shipped mapping such as astro-pi, "
-                        "a TOML file, or readings for JSON lines")
+        raise UserError(
+            f"{file}: say with --map what its columns are: a shipped mapping such as astro-pi, "
+            "a TOML file, or readings for JSON lines"
+        )
     else:
         mapping = load_mapping(map_name)
     if file.exists() and not file.is_file():
@@ -73,105 +61,79 @@ def open_recording(file: Path, map_name: str | None) -> Recording:
     return Recording(file, mapping)
 
 
-def _wrong(file: Path, line: int, what: str, value: object, expected: str) -> NoReturn:
-    shown = str(value)
-    raise UserError(f"{file}, line {line}, {what}: {shown[:60]!r} is not {expected}")
+@dataclass(frozen=True)
+class Checked:
+    """What a look at the whole recording found: its oldest and newest time, and lines that repeat an earlier one."""
+
+    times_ms: tuple[int, int]
+    repeating_lines: frozenset[int]
 
 
-def _csv_rows(file: Path, text: TextIO, mapping: Mapping) -> Iterator[Row]:
-    reader = csv.reader(text, strict=True)
-    try:
-        header = next((cells for cells in reader if any(cells)), None)
-        if header is None:
-            raise UserError(f"{file}: the file is empty; a line of column names was expected")
-        header_line = reader.line_num
-        columns = [cell.strip() for cell in header]
-
-        def index_of(name: str) -> int:
-            if name not in columns:
-                raise UserError(f"{file}, line {header_line}: there is no column {name!r} among {', '.join(columns)}")
-            return columns.index(name)
-
-        def name_of(name: Name | None, label: str) -> Callable[[list[str], int], str | None]:
-            if name is None or name.column is None:
-                return lambda _cells, _line: name.constant if name is not None else None
-            index = index_of(name.column)
-
-            def of(cells: list[str], line: int) -> str:
-                if not _NAME.fullmatch(cells[index].strip()):
-                    _wrong(file, line, f"column {name.column}", cells[index], f"a {label} of 1 to 128 characters")
-                return cells[index].strip()
-
-            return of
-
-        time_index, read_time = index_of(mapping.time_column), mapping.time_reader()
-        fields = [(field, index_of(column.name), column) for field, column in mapping.fields.items()]
-        sensor_of, host_of = name_of(mapping.sensor, "sensor id"), name_of(mapping.host, "host name")
-        line = reader.line_num + 1
-        for cells in reader:
-            this, line = line, reader.line_num + 1  # a quoted cell may span lines: name the first
-            if not any(cells):
-                continue
-            if len(cells) < len(columns):
-                _wrong(file, this, "the row", ",".join(cells), f"complete: it has {len(cells)} of {len(columns)} cells")
-            cell = cells[time_index].strip()
-            try:
-                time_ms = read_time(cell)
-            except (ValueError, OverflowError):
-                _wrong(file, this, f"column {mapping.time_column}", cell, f"a time as {mapping.time_format}")
-            values = {}
-            for field, index, column in fields:
-                cell = cells[index].strip()
-                if cell and cell.lower() != NULL:
-                    try:
-                        number = float(cell) if "_" not in cell else math.nan
-                    except ValueError:
-                        number = math.nan
-                    number = number * column.factor + column.offset
-                    if not math.isfinite(number):
-                        _wrong(file, this, f"column {column.name}", cell, "a finite number")
-                    values[field] = number
-            yield Row(this, time_ms, sensor_of(cells, this), host_of(cells, this), values)
-    except csv.Error as error:
-        raise UserError(f"{file}, line {reader.line_num}: not CSV: {error}") from error
+def check_recording(file: Path, map_name: str | None) -> tuple[int, int]:
+    """The oldest and newest time, ms UTC, of a recording without mistakes. Raises UserError for one with."""
+    return check(open_recording(file, map_name), DEFAULT_SENSOR).times_ms
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+def check(recording: Recording, sensor: str) -> Checked:
+    """Read all rows; ``sensor`` is for those that name none. Memory: 24 bytes a row.
+
+    Raises UserError for the first mistake, and for a row that gives a sensor other values at the same time.
+    Logs one line for values that no chip can measure, and one for rows that repeat an earlier one exactly.
+    """
+    file = recording.file
+    repeats: defaultdict[str, _Repeats] = defaultdict(_Repeats)
+    outside, first_outside = 0, ""
+    for row in recording.rows():
+        repeats[row.sensor or sensor].add(row)
+        for description in saturated(row.values, recording.colours_are_counts):
+            outside += 1
+            first_outside = first_outside or f"line {row.line}, {description}"
+    if not repeats:
+        raise UserError(f"{file}: there is no row in it")
+    if outside:
+        log.warning(
+            "%s: %d values are outside what the chips can measure and saturate, the first in %s",
+            file,
+            outside,
+            first_outside,
+        )
+    repeating = frozenset[int]().union(*(seen.identical(file, name) for name, seen in repeats.items()))
+    if repeating:
+        log.warning("%s: %d rows repeat an earlier one exactly and are left out", file, len(repeating))
+    oldest, newest = (end(end(seen.times) for seen in repeats.values()) for end in (min, max))
+    return Checked((oldest, newest), repeating)
 
 
-def _json_rows(file: Path, text: TextIO) -> Iterator[Row]:
-    for line, content in enumerate(text, start=1):
-        if not content.strip():
-            continue
-        try:
-            message: Any = json.loads(content, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
-            _wrong(file, line, "the line", content.strip(), "a JSON object")
-        if not isinstance(message, dict):
-            _wrong(file, line, "the line", content.strip(), "a JSON object")
-        time_ms = message.get("timestamp")
-        whole = isinstance(time_ms, int) and not isinstance(time_ms, bool)
-        if not whole or not TIMES_MS[0] <= time_ms <= TIMES_MS[1]:
-            _wrong(file, line, "timestamp", time_ms, "a whole number of milliseconds since 1970")
-        values = {}
-        for field in FIELDS:
-            value = message.get(field)
-            if value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
-                _wrong(file, line, field, json.dumps(value), "a finite number")
-            values[field] = float(value)
-        names = {}
-        for label in ("sensor", "host"):
-            value = names[label] = message.get(label)
-            if value is not None and not (isinstance(value, str) and _NAME.fullmatch(value)):
-                _wrong(file, line, label, json.dumps(value), "a name of 1 to 128 characters")
-        yield Row(line, time_ms, names["sensor"], names["host"], values)
+class _Repeats:
+    """Finds rows of one sensor that have the same time."""
 
+    def __init__(self) -> None:
+        self.times, self._digests, self._lines = array("q"), array("Q"), array("q")
+        self._ascending = True
 
-def _finite(value: float) -> bool:
-    try:
-        return math.isfinite(float(value))
-    except OverflowError:
-        return False
+    def add(self, row: Row) -> None:
+        """Note a row."""
+        self._ascending = self._ascending and (not self.times or row.time_ms > self.times[-1])
+        content = repr((row.host, sorted(row.values.items()))).encode()
+        self.times.append(row.time_ms)
+        self._digests.append(int.from_bytes(blake2b(content, digest_size=8).digest(), "little"))
+        self._lines.append(row.line)
+
+    def identical(self, file: Path, sensor: str) -> set[int]:
+        """Lines that say again what an earlier line says; raises UserError for one that says otherwise."""
+        if self._ascending:
+            return set()
+        same: set[int] = set()
+        order = sorted(range(len(self.times)), key=self.times.__getitem__)  # stable: earlier lines first
+        first = order[0]
+        for index in order[1:]:
+            if self.times[index] != self.times[first]:
+                first = index
+            elif self._digests[index] == self._digests[first]:
+                same.add(self._lines[index])
+            else:
+                raise UserError(
+                    f"{file}, line {self._lines[index]}: {sensor} has other values at the same time "
+                    f"({self.times[index]} ms) in line {self._lines[first]}"
+                )
+        return same

@@ -18,7 +18,7 @@ from sensorpi.sensor.emulated.board import EmulatedBoard
 from sensorpi.sensor.environment import Environment, Moment
 from sensorpi.sensor.events import Events
 from sensorpi.sensor.kafka_producer import KafkaReadingProducer, Producer
-from sensorpi.sensor.library import BoardMissing
+from sensorpi.sensor.library import BoardMissingError
 from sensorpi.sensor.publisher import Publisher
 from sensorpi.sensor.real_board import RealBoard
 from sensorpi.sensor.spool import Entry, Spool
@@ -48,8 +48,15 @@ class Settings:
 class SensorService:
     """One run: its life is ``run``, top to bottom."""
 
-    def __init__(self, settings: Settings, board: EmulatedBoard | RealBoard, environment: Environment,
-                 events: Events, stop: threading.Event, connect: Callable[[], Producer] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        board: EmulatedBoard | RealBoard,
+        environment: Environment,
+        events: Events,
+        stop: threading.Event,
+        connect: Callable[[], Producer] | None = None,
+    ) -> None:
         """``connect`` makes a producer; by default kafka-python's."""
         self._settings, self._board, self._environment = settings, board, environment
         self._events, self._stop = events, stop
@@ -64,9 +71,11 @@ class SensorService:
         self._latest.include(spool.latest_timestamps())
         self._stamper = Stamper(Clock(trusted=isinstance(board, EmulatedBoard)), self._latest)
         self._publisher = Publisher(
-            connect or (lambda: KafkaReadingProducer(servers)), spool,
+            connect or (lambda: KafkaReadingProducer(servers)),
+            spool,
             Outage(f"Kafka at {','.join(servers)}", log, longest_s=5.0),
-            can_wait=environment.can_wait, acknowledged=self._count_acknowledged,
+            can_wait=environment.can_wait,
+            acknowledged=self._count_acknowledged,
             spooled=lambda count: events.emit("spooled", count=count),
         )
 
@@ -97,7 +106,7 @@ class SensorService:
         while not self._stop.is_set():
             try:
                 driver = EnviroPhat(self._board, self._settings.cpu_heat)
-            except BoardMissing as error:
+            except BoardMissingError as error:
                 wait_s = outage.failed(error)
                 notify(status=f"no board: {error}")
                 self._pause(time.monotonic() + wait_s)
@@ -111,7 +120,7 @@ class SensorService:
         for moment in self._environment.moments():
             due_s = first_s + moment.due_s
             end_s = None if self._settings.for_s is None else first_s + self._settings.for_s
-            if end_s is not None and max(due_s, time.monotonic()) >= end_s or self._pause(due_s):
+            if (end_s is not None and max(due_s, time.monotonic()) >= end_s) or self._pause(due_s):
                 return
             if isinstance(self._board, EmulatedBoard):
                 self._board.feel(moment)
@@ -125,8 +134,16 @@ class SensorService:
             values = {name: value for name, value in values.items() if name in moment.fields}
         self._sequences[sensor] += 1
         self._taken += 1
-        return Sample(sensor, host, self._boot, self._sequences[sensor], monotonic_ns, values,
-                      moment.timestamp_ms, moment.after_first_ms)
+        return Sample(
+            sensor,
+            host,
+            self._boot,
+            self._sequences[sensor],
+            monotonic_ns,
+            values,
+            moment.timestamp_ms,
+            moment.after_first_ms,
+        )
 
     def _publish(self, stamped: list[tuple[Sample, Reading]]) -> None:
         for sample, reading in stamped:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Spool:
 
     def first(self, most: int) -> list[tuple[int, Entry]]:
         """Up to ``most`` of the oldest, each with the number that ``remove`` wants."""
-        rows = self._rows(f"SELECT id, sensor, boot, timestamp_ms, message FROM readings ORDER BY id LIMIT {most:d}")
+        rows = self._rows("SELECT id, sensor, boot, timestamp_ms, message FROM readings ORDER BY id LIMIT ?", most)
         return [(row[0], Entry(*row[1:])) for row in rows]
 
     def remove(self, up_to: int) -> None:
@@ -111,21 +112,21 @@ class Spool:
         database = self._open()
         excess = self._length + len(rows) - self._most
         with database:
-            database.executemany(
-                "INSERT INTO readings (sensor, boot, timestamp_ms, message) VALUES (?, ?, ?, ?)", rows)
+            database.executemany("INSERT INTO readings (sensor, boot, timestamp_ms, message) VALUES (?, ?, ?, ?)", rows)
             if excess > 0:
                 database.execute(
-                    "DELETE FROM readings WHERE id IN (SELECT id FROM readings ORDER BY id LIMIT ?)", (excess,))
+                    "DELETE FROM readings WHERE id IN (SELECT id FROM readings ORDER BY id LIMIT ?)", (excess,)
+                )
         self._length += len(rows) - max(excess, 0)
         if excess > 0 and not self._said_full:
             self._said_full = True
             log.warning("%s holds %d readings and is full: the oldest go", self.path, self._most)
 
-    def _rows(self, query: str) -> list[tuple[object, ...]]:
+    def _rows(self, query: str, *parameters: int) -> list[Any]:
         if self._database is None:
             return []
         try:
-            return self._database.execute(query).fetchall()
+            return self._database.execute(query, parameters).fetchall()
         except sqlite3.OperationalError as error:
             raise OSError(f"{self.path}: {error}") from error
         except sqlite3.DatabaseError as error:

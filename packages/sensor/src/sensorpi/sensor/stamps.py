@@ -7,7 +7,6 @@ takes with it is only needed where the clock was ahead of the true time before i
 
 import json
 import logging
-import os
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +94,7 @@ class LatestTimestamps:
             file.parent.mkdir(parents=True, exist_ok=True)
             beside = file.with_suffix(".new")
             beside.write_text(json.dumps(self._latest), encoding="utf-8")
-            os.replace(beside, file)
+            beside.replace(file)
         except OSError as error:
             log.warning("%s cannot be written: %s", file, error)
 

@@ -46,8 +46,10 @@ class SyntheticDay:
 
     def conditions(self, at_s: float) -> Conditions:
         """What is felt ``at_s`` seconds after midnight; the shaking differs at each call."""
-        wave = [math.sin(at_s / period_s + phase) for period_s, phase in zip(
-            (97.0, 613.0, 1709.0, 37.0, 241.0, 5003.0), self._phases, strict=True)]
+        wave = [
+            math.sin(at_s / period_s + phase)
+            for period_s, phase in zip((97.0, 613.0, 1709.0, 37.0, 241.0, 5003.0), self._phases, strict=True)
+        ]
         day = math.cos(2 * math.pi * (at_s / DAY_S - 14 / 24))  # warmest at 14:00
         sun = max(0.0, math.sin(math.pi * (at_s % DAY_S / DAY_S - 0.25) * 2))  # up from 06:00 to 18:00
         clear = 120.0 + 900.0 * (1 + 0.3 * wave[0]) + 18_000.0 * sun * (1 + 0.15 * wave[1])

@@ -65,15 +65,18 @@ class BMP280:
         self._felt, self._measures_from_s = None, math.inf
 
     def _store(self, raw_temperature: int, raw_pressure: int) -> None:
-        self._registers[DATA : DATA + 6] = (raw_pressure << 4).to_bytes(3, "big") + (raw_temperature << 4).to_bytes(3, "big")
+        self._registers[DATA : DATA + 6] = (raw_pressure << 4).to_bytes(3, "big") + (raw_temperature << 4).to_bytes(
+            3, "big"
+        )
 
     def _convert(self) -> None:
         conditions = self._surroundings.conditions
         if conditions is not self._felt and self._surroundings.now_s >= self._measures_from_s:
             oversampling = self._registers[CONTROL]
             temperature, pressure = raw_values(conditions.temperature_c, conditions.pressure_pa)
-            self._store(temperature if oversampling >> 5 else NOT_MEASURED,
-                        pressure if oversampling >> 2 & 7 else NOT_MEASURED)
+            self._store(
+                temperature if oversampling >> 5 else NOT_MEASURED, pressure if oversampling >> 2 & 7 else NOT_MEASURED
+            )
             self._felt = conditions
 
     def read(self, register: int) -> int:
