@@ -10,10 +10,10 @@ from influxdb import InfluxDBClient
 
 from sensorpi.pipeline.dashboard_model import Dashboard, Panel, Target
 from sensorpi.pipeline.dashboard_query import (
-    depends_on_interval,
     fill_in,
     has_resolution,
     host_regex,
+    is_rate,
     newest_only,
 )
 from sensorpi.pipeline.dashboard_range import TimeRange, interval_ms
@@ -24,9 +24,15 @@ from sensorpi.pipeline.influx import RAW, ROLLUP
 ROLLUP_STEP_MS = 60_000
 #: A rollup that is this much behind the newest reading has stopped, or has not seen a replayed recording yet.
 ROLLUP_BEHIND_MS = 10 * 60_000
+#: The newest reading is looked for in so much time first: InfluxDB reads all of it.
+NEWEST_WITHIN_MS = 10 * 60_000
 #: How long a list of hosts is believed.
 HOSTS_S = 10.0
 MOST_EVENTS = 200
+
+
+#: A series' tags, sorted.
+Tags = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,7 @@ class DashboardData:
             "to": time_range.end_ms,
             "interval": step_ms,
             "resolution": resolution,
-            "series": [_drawn(panel, line, step_ms) for line in series],
+            "series": [_drawn(panel, line, time_range, step_ms) for line in series],
         }
 
     def _best_resolution(
@@ -102,45 +108,65 @@ class DashboardData:
         return (second, others) if any(line.points for line in others) else (first, series)
 
     def _ask(self, panel: Panel, time_range: TimeRange, step_ms: int, pattern: str, resolution: str) -> list[Series]:
-        """All of the panel's queries, and the newest readings for its current values, in one request."""
+        """The panel's lines with their current values."""
         statements = [fill_in(target.query, time_range, step_ms, pattern, resolution) for target in panel.targets]
-        with_newest = [target for target in panel.targets if _shows_newest(panel, target)]
-        # In intervals of one millisecond, a mean is of one reading: the current value is the newest reading's own.
-        statements += [newest_only(fill_in(target.query, time_range, 1, pattern, RAW)) for target in with_newest]
-        results = self._statements(statements)
-        newest = dict(zip((target.ref_id for target in with_newest), results[len(panel.targets) :], strict=True))
+        found = self._statements(statements)
+        newest: dict[str, dict[Tags, Point]] = {}
+        if panel.calculation == "lastNotNull":
+            newest = self._newest(panel, _tail(time_range, NEWEST_WITHIN_MS), pattern)
+            ends = [points[-1][0] for rows in found for points in rows.values()]
+            if not any(newest.values()) and ends:  # nothing came lately: look where the lines end
+                end_ms = min(max(ends) + step_ms, time_range.end_ms)
+                newest = self._newest(panel, TimeRange(max(ends), max(end_ms, max(ends) + 1)), pattern)
         lines = []
-        for target, found in zip(panel.targets, results, strict=False):
-            currents = {_key(tags): points[-1] for tags, points in newest.get(target.ref_id, []) if points}
-            for tags, points in found:
-                current = currents.pop(_key(tags), None) or reduce(points, panel.calculation)
-                lines.append(Series(target, tags, points, current))
-            for key, point in currents.items():
-                lines.append(Series(target, dict(key), [], point))
+        for target, rows in zip(panel.targets, found, strict=True):
+            currents = newest.get(target.ref_id, {})
+            for tags in rows | currents:
+                points = rows.get(tags, [])
+                current = currents.get(tags) or reduce(points, panel.calculation)
+                lines.append(Series(target, dict(tags), points, current))
         return lines
 
-    def _statements(self, statements: Sequence[str]) -> list[list[tuple[dict[str, str], list[Point]]]]:
+    def _newest(self, panel: Panel, time_range: TimeRange, pattern: str) -> dict[str, dict[Tags, Point]]:
+        """The newest reading behind each line, by ``ref_id`` and tags.
+
+        In intervals of one millisecond a mean is of one reading, so the panel's own query tells it.
+        """
+        targets = [target for target in panel.targets if not is_rate(target.query)]
+        found = self._statements(
+            [newest_only(fill_in(target.query, time_range, 1, pattern, RAW)) for target in targets]
+        )
+        return {
+            target.ref_id: {tags: points[-1] for tags, points in rows.items()}
+            for target, rows in zip(targets, found, strict=True)
+        }
+
+    def _statements(self, statements: Sequence[str]) -> list[dict[Tags, list[Point]]]:
+        """Each statement's series that have points, by their tags."""
+        if not statements:
+            return []
         answer = self._client.query("; ".join(statements), epoch="ms")
-        results = answer if isinstance(answer, list) else [answer]
-        return [
-            [
-                (series.get("tags", {}), [(row[0], row[1]) for row in series["values"] if row[1] is not None])
+        found: list[dict[Tags, list[Point]]] = []
+        for result in answer if isinstance(answer, list) else [answer]:
+            rows = {
+                tuple(sorted(series.get("tags", {}).items())): [
+                    (row[0], row[1]) for row in series["values"] if row[1] is not None
+                ]
                 for series in result.raw.get("series", [])
-            ]
-            for result in results
-        ]
+            }
+            found.append({tags: points for tags, points in rows.items() if points})
+        return found
 
 
-def _shows_newest(panel: Panel, target: Target) -> bool:
-    return panel.calculation == "lastNotNull" and not depends_on_interval(target.query)
+def _tail(time_range: TimeRange, length_ms: int) -> TimeRange:
+    return TimeRange(max(time_range.start_ms, time_range.end_ms - length_ms), time_range.end_ms)
 
 
-def _key(tags: dict[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(tags.items()))
-
-
-def _drawn(panel: Panel, line: Series, step_ms: int) -> dict[str, Any]:
-    points = break_at_gaps(line.points, step_ms)
+def _drawn(panel: Panel, line: Series, time_range: TimeRange, step_ms: int) -> dict[str, Any]:
+    points = line.points
+    if is_rate(line.target.query):  # the first and the last interval are cut off by the range
+        points = [point for point in points if time_range.start_ms <= point[0] <= time_range.end_ms - step_ms] or points
+    points = break_at_gaps(points, step_ms)
     if panel.wraps_at is not None:
         points = break_at_wraps(points, panel.wraps_at)
     return {

@@ -48,9 +48,9 @@ def fill_in(query: str, time_range: TimeRange, interval_ms: int, host_pattern: s
     return _FILL.sub(" fill(none)", _MACRO.sub(lambda macro: values[macro[0]], query))
 
 
-def depends_on_interval(query: str) -> bool:
-    """Whether the query's values change with the interval, as a rate's or a sum's do."""
-    return "$__interval_ms" in query or "sum(" in query
+def is_rate(query: str) -> bool:
+    """Whether the query divides by the interval: an interval that is not over yet would show too little."""
+    return "$__interval_ms" in query
 
 
 def has_resolution(query: str) -> bool:

@@ -19,11 +19,11 @@ LONGEST_MS = 50 * UNITS_MS["y"]
 
 #: Interval lengths that divide minutes, hours and days without a remainder, in ms.
 _ROUND_MS = [
-    *(n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500)),
-    *(n * UNITS_MS["s"] for n in (1, 2, 5, 10, 15, 20, 30)),
-    *(n * UNITS_MS["m"] for n in (1, 2, 5, 10, 15, 20, 30)),
-    *(n * UNITS_MS["h"] for n in (1, 2, 3, 6, 12)),
-    *(n * UNITS_MS["d"] for n in (1, 2, 7, 14, 28)),
+    *(1, 2, 5, 10, 20, 50, 100, 200, 500),
+    *(n * UNITS_MS["s"] for n in (1, 2, 3, 5, 10, 15, 20, 30)),
+    *(n * UNITS_MS["m"] for n in (1, 2, 3, 5, 10, 15, 20, 30)),
+    *(n * UNITS_MS["h"] for n in (1, 2, 3, 4, 6, 8, 12)),
+    *(n * UNITS_MS["d"] for n in (1, 2, 3, 4, 7, 14, 28, 56)),
 ]
 #: A curve's point every so many pixels.
 _PIXELS_PER_POINT = 2

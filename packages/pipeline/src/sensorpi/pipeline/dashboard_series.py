@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from statistics import median
 
 #: (ms since the epoch, value); no value breaks the line.
@@ -18,7 +19,7 @@ def break_at_gaps(points: Sequence[Point], interval_ms: int) -> list[Point]:
 
     The usual distance is the interval or, where the sensor is slower than that, the points' median distance.
     """
-    distances = [after[0] - before[0] for before, after in zip(points, points[1:], strict=False)]
+    distances = [after[0] - before[0] for before, after in pairwise(points)]
     if not distances:
         return list(points)
     step_ms = max(interval_ms, round(median(distances)))

@@ -4,7 +4,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ from sensorpi.pipeline.dashboard_model import Dashboard, load_dashboards
 from sensorpi.pipeline.dashboard_query import ALL_HOSTS, UnknownHostError
 from sensorpi.pipeline.dashboard_range import RangeError, TimeRange, parse_range
 from sensorpi.pipeline.influx import READER, Endpoint, open_client
+
+#: A WSGI application.
+Wsgi = Callable[..., Iterable[bytes]]
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +65,7 @@ class DashboardServer:
         self._default_range = default_range
         self._outage = Outage(f"InfluxDB at {influxdb}", _log)
         self._outage_lock = threading.Lock()
-        self.app = self._routes()
+        self.app = _with_headers(self._routes())
 
     def _routes(self) -> bottle.Bottle:
         app = bottle.Bottle()
@@ -74,7 +77,6 @@ class DashboardServer:
         app.route("/api/hosts", callback=lambda: self._answer(self._hosts))
         app.route("/api/events", callback=lambda: self._answer(self._events))
         app.route("/api/panel", callback=lambda: self._answer(self._panel))
-        app.add_hook("after_request", lambda: bottle.response.headers.update(_HEADERS))
         app.default_error_handler = _error
         return app
 
@@ -141,6 +143,18 @@ class DashboardServer:
         return bottle.HTTPError(status, f"InfluxDB at {self._influxdb} {reason}")
 
 
+def _with_headers(app: Wsgi) -> Wsgi:
+    """The same application with _HEADERS in each of its answers, whatever they are."""
+
+    def wrapped(environ: Any, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            return start_response(status, [*headers, *_HEADERS.items()], *more)
+
+        return app(environ, start)
+
+    return wrapped
+
+
 def _number(name: str, default: int | None = None) -> int:
     text = bottle.request.query.getunicode(name, "")
     if not text and default is not None:
@@ -159,7 +173,6 @@ def _error(error: bottle.HTTPError) -> str:
     if error.exception is not None:
         _log.error("a request failed: %s %s", bottle.request.path, error.traceback)
     bottle.response.content_type = "application/json"
-    bottle.response.headers.update(_HEADERS)
     line = str(error.body) if error.exception is None else "internal error: see the dashboard's log"
     return json.dumps({"error": line})
 
