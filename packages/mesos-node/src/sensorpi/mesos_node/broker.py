@@ -72,18 +72,26 @@ class Broker:
         return self.data / str(self.id)
 
     @property
+    def bind_address(self) -> str:
+        """Where it listens: on all addresses, or on loopback only when that is what the cluster talks over.
+
+        A health check may come over loopback while other nodes come by the node's address.
+        """
+        address = self.cluster.connect_address(self.node)
+        return address if address.startswith("127.") else "0.0.0.0"
+
+    @property
     def listener(self) -> str:
         """Its own client listener as a local client reaches it, ``host:port``."""
-        return f"127.0.0.1:{self.cluster.kafka.port}"
+        address = "127.0.0.1" if self.bind_address == "0.0.0.0" else self.bind_address
+        return f"{address}:{self.cluster.kafka.port}"
 
     def properties(self) -> dict[str, str]:
         """server.properties, in the order in which it is written."""
         cluster, kafka = self.cluster, self.cluster.kafka
-        # A health check may come over loopback, so a worker listens on all addresses and advertises its own.
-        bind = "127.0.0.1" if cluster.is_one_machine else "0.0.0.0"
-        listeners = [f"PLAINTEXT://{bind}:{kafka.port}"]
+        listeners = [f"PLAINTEXT://{self.bind_address}:{kafka.port}"]
         if self.is_voter:
-            listeners.append(f"CONTROLLER://{bind}:{kafka.controller_port}")
+            listeners.append(f"CONTROLLER://{self.bind_address}:{kafka.controller_port}")
         voters = [
             f"{cluster.broker_id(voter)}@{cluster.connect_address(voter)}:{kafka.controller_port}"
             for voter in cluster.voters

@@ -1,0 +1,29 @@
+"""Clusters for the tests."""
+
+from importlib.resources import files
+
+from sensorpi.common.cluster import Cluster, parse
+
+#: One machine with every role, as the text of a cluster file.
+ONE_NODE = """
+[nodes.box]
+address = "192.0.2.7"
+roles = ["sensor", "mesos-worker", "mesos-master", "influx-grafana"]
+"""
+
+
+def shipped_text() -> str:
+    """The example file that ships with the package."""
+    return files("sensorpi.common").joinpath("cluster.toml").read_text(encoding="utf-8")
+
+
+def shipped() -> Cluster:
+    """The six nodes of the example file."""
+    return parse(shipped_text(), "cluster.toml")
+
+
+def cluster_of(workers: int) -> Cluster:
+    """That many workers w0, w1, … at 10.0.1.0, 10.0.1.1, … and one node for the rest."""
+    head = '[nodes.m]\naddress = "10.0.0.9"\nroles = ["mesos-master", "influx-grafana"]\n'
+    nodes = (f'[nodes.w{i}]\naddress = "10.0.1.{i}"\nroles = ["mesos-worker"]\n' for i in range(workers))
+    return parse(head + "".join(nodes), "cluster.toml")

@@ -1,0 +1,147 @@
+"""The cluster file: what a good one means, and the one line that each mistake gives."""
+
+# The lines of the table are wide: a mistake and its message stand side by side.
+# ruff: noqa: E501
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sensorpi.common.cluster import load, parse
+from sensorpi.common.cluster_schema import ROLES
+from sensorpi.common.errors import UserError
+from tests.fakes.clusters import ONE_NODE, shipped, shipped_text
+
+
+def test_the_shipped_file_describes_the_six_nodes() -> None:
+    assert {node.name: (node.address, *node.roles) for node in shipped().nodes} == {
+        "sensor01": ("10.0.0.99", "sensor"),
+        "worker01": ("10.0.0.21", "mesos-worker"),
+        "worker02": ("10.0.0.22", "mesos-worker"),
+        "worker03": ("10.0.0.23", "mesos-worker"),
+        "master01": ("10.0.0.11", "influx-grafana"),
+        "master02": ("10.0.0.12", "mesos-master"),
+    }
+
+
+def test_the_lines_commented_out_in_the_shipped_file_are_the_defaults() -> None:
+    switched_on = re.sub(r"(?m)^#(?=\w+ = )", "", shipped_text())
+    assert "\nport = 7000" in switched_on
+    assert parse(switched_on, "all keys written out") == shipped()
+
+
+def test_only_the_nodes_have_to_be_there() -> None:
+    cluster = parse(ONE_NODE, "cluster.toml")
+    assert (cluster.engine, cluster.kafka.port, cluster.influxdb.raw_retention_days) == ("standalone", 7000, 30)
+
+
+def test_a_value_in_the_file_replaces_its_default_only() -> None:
+    kafka = parse(ONE_NODE + "[kafka]\nheap_mb = 64\n", "cluster.toml").kafka
+    assert (kafka.heap_mb, kafka.memory_mb, kafka.port) == (64, 320, 7000)
+
+
+def test_a_whole_number_will_do_for_a_rate() -> None:
+    assert parse(ONE_NODE + "[sensor]\nrate_hz = 2\n", "cluster.toml").sensor.rate_hz == 2.0
+
+
+@pytest.mark.parametrize(
+    "master", ["local", "local[2]", "local[*]", "spark://10.0.0.12:7077", "mesos://zk://w1:2181/m"]
+)
+def test_spark_computes_where_the_file_says(master: str) -> None:
+    assert parse(ONE_NODE + f'[spark]\nmaster = "{master}"\n', "cluster.toml").spark.master == master
+
+
+@pytest.mark.parametrize("address", ["10.0.0.21", "fd00::2", "worker01", "worker01.local", "127.0.0.1"])
+def test_an_address_is_an_ip_address_or_a_host_name(address: str) -> None:
+    assert parse(ONE_NODE.replace("192.0.2.7", address), "cluster.toml").nodes[0].address == address
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ("[kafka]\nport = 70000", "c.toml: kafka.port = 70000: expected a TCP port from 1 to 65535"),
+        ("[kafka]\nport = true", "c.toml: kafka.port = true: expected a TCP port from 1 to 65535"),
+        ('[kafka]\nport = "7000"', 'c.toml: kafka.port = "7000": expected a TCP port from 1 to 65535'),
+        ("[kafka]\npartition = 4", 'c.toml: kafka.partition = 4: unknown key; did you mean "partitions"?'),
+        ("[kafka]\nmemory_mb = 200", "c.toml: kafka.memory_mb = 200: expected at least 304: the heap of 128 and 176 beside it"),
+        ("[kafka]\nheap_mb = 1024", "c.toml: kafka.heap_mb = 1024: needs memory_mb of at least 1200, and it is 320"),
+        ("[kafka]\ncontroller_port = 7000", "c.toml: kafka.controller_port = 7000: this is the port of kafka.port as well"),
+        ("[influxdb]\nport = 7001", "c.toml: influxdb.port = 7001: this is the port of kafka.controller_port as well"),
+        ("[kafka]\nport = 8080", "c.toml: kafka.port = 8080: this is the port of dashboard.port as well"),
+        ("[spark]\nmaster = \"yarn\"", 'c.toml: spark.master = "yarn": expected "local", "local[N]", "spark://HOST:PORT" or "mesos://…"'),
+        ('[spark]\ncheckpoint = "s3"', 'c.toml: spark.checkpoint = "s3": expected "local" or "nfs"'),
+        ("[sensor]\nrate_hz = 0", "c.toml: sensor.rate_hz = 0: expected readings a second from 0.001 to 1000"),
+        ("[sensor]\nrate_hz = nan", "c.toml: sensor.rate_hz = NaN: expected readings a second from 0.001 to 1000"),
+        ("[dashbord]\nport = 1", 'c.toml: dashbord: unknown key; did you mean "dashboard"?'),
+        ("[zoo]", "c.toml: zoo: unknown key; known here: engine, nodes, kafka, spark, influxdb, sensor, dashboard"),
+        ('[nodes.Box_2]\naddress = "a"\nroles = ["sensor"]', "c.toml: nodes.Box_2: expected a node name of lower case letters, digits and -, at most 63"),
+        ('[nodes.two]\nroles = ["sensor"]', "c.toml: nodes.two.address is missing"),
+        ('[nodes.two]\naddress = "a"', "c.toml: nodes.two.roles is missing"),
+        ('[nodes.two]\naddress = "a"\nrole = ["sensor"]', 'c.toml: nodes.two.role = ["sensor"]: unknown key; did you mean "roles"?'),
+        ('[nodes.two]\naddress = "a"\nroles = ["sensr"]', 'c.toml: nodes.two.roles[0] = "sensr": no such role; did you mean "sensor"?'),
+        ('[nodes.two]\naddress = "a"\nroles = [[]]', "c.toml: nodes.two.roles[0] = []: no such role; known here: sensor, mesos-worker, mesos-master, influx-grafana"),
+        ('[nodes.two]\naddress = "a"\nroles = "sensor"', 'c.toml: nodes.two.roles = "sensor": expected a list of roles, such as ["sensor"]'),
+        ('[nodes.two]\naddress = "a"\nroles = []', 'c.toml: nodes.two.roles = []: expected a list of roles, such as ["sensor"]'),
+        ('[nodes.two]\naddress = "a"\nroles = ["sensor", "sensor"]', 'c.toml: nodes.two.roles[1] = "sensor": this role is in the list twice'),
+        ('[nodes.two]\naddress = "a"\nroles = ["influx-grafana"]', 'c.toml: nodes.two.roles[0] = "influx-grafana": only one node may have this role, and box has it'),
+        ('[nodes.two]\naddress = "a"\nroles = ["mesos-master"]', 'c.toml: nodes.two.roles[0] = "mesos-master": only one node may have this role, and box has it'),
+        ('[nodes.two]\naddress = "192.0.2.7"\nroles = ["sensor"]', 'c.toml: nodes.two.address = "192.0.2.7": this is the address of box as well; one node can have several roles'),
+        ('[nodes.two]\naddress = "10.0.0.256"\nroles = ["sensor"]', 'c.toml: nodes.two.address = "10.0.0.256": expected an IP address without port, or a host name'),
+        ('[nodes.two]\naddress = "10.0.0.2:7000"\nroles = ["sensor"]', 'c.toml: nodes.two.address = "10.0.0.2:7000": expected an IP address without port, or a host name'),
+        ('[nodes.two]\naddress = "0.0.0.0"\nroles = ["sensor"]', 'c.toml: nodes.two.address = "0.0.0.0": expected an address of one machine that others can connect to'),
+        ('[nodes.two]\naddress = "a host"\nroles = ["sensor"]', 'c.toml: nodes.two.address = "a host": expected an IP address or a host name (lower case letters, digits, - and .)'),
+        ("[nodes.two]\naddress = 10\nroles = ['sensor']", 'c.toml: nodes.two.address = 10: expected an IP address or a host name in quotes, such as "10.0.0.21"'),
+        ("kafka = 7000", "c.toml: kafka = 7000: expected a table"),
+        ('engine = "yarn"', 'c.toml: engine = "yarn": expected "standalone" or "mesos"'),
+        ("engine = 2026-11-24", 'c.toml: engine = "2026-11-24": expected "standalone" or "mesos"'),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line(more: str, line: str) -> None:
+    text = ONE_NODE + more if more.startswith("[") else more + "\n" + ONE_NODE
+    with pytest.raises(UserError) as mistake:
+        parse(text, "c.toml")
+    assert str(mistake.value) == line
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "sensor"])
+def test_a_cluster_without_a_needed_role_is_a_mistake(role: str) -> None:
+    with pytest.raises(UserError, match=rf"^c\.toml: nodes: no node has the role {role}, which "):
+        parse(ONE_NODE.replace(f', "{role}"', ""), "c.toml")
+
+
+def test_mesos_allows_several_masters() -> None:
+    more = '[nodes.two]\naddress = "a"\nroles = ["mesos-master"]\n'
+    assert len(parse('engine = "mesos"' + ONE_NODE + more, "c.toml").with_role("mesos-master")) == 2
+
+
+def test_a_file_without_nodes_is_a_mistake() -> None:
+    with pytest.raises(UserError, match=r"^c\.toml: nodes is missing$"):
+        parse("", "c.toml")
+
+
+def test_an_empty_table_of_nodes_is_a_mistake() -> None:
+    with pytest.raises(UserError, match=r"^c\.toml: nodes: expected at least one table \[nodes\.NAME\]$"):
+        parse("[nodes]", "c.toml")
+
+
+def test_a_long_value_is_cut_short() -> None:
+    with pytest.raises(UserError) as mistake:
+        parse(f'engine = "{"x" * 500}"' + ONE_NODE, "c.toml")
+    assert len(str(mistake.value)) < 150
+
+
+def test_a_line_that_is_no_toml_is_named() -> None:
+    with pytest.raises(UserError, match=r"^c\.toml: not TOML: .*line 5"):
+        parse(ONE_NODE.rstrip("\n") + "\nport: 7000", "c.toml")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"/cluster\.toml: No such file or directory$"):
+        load(tmp_path / "cluster.toml")
+
+
+def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "cluster.toml").write_bytes(ONE_NODE.encode() + b"# caf\xe9\n")
+    with pytest.raises(UserError, match=r"/cluster\.toml: byte \d+ is not UTF-8$"):
+        load(tmp_path / "cluster.toml")
