@@ -1,0 +1,92 @@
+"""`sensorpi config` and `sensorpi cluster`, and that the documentation names every key."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from sensorpi.common import cluster_schema as schema
+from sensorpi.common.cluster import configured, parse
+from sensorpi.common.command import main
+from sensorpi.common.errors import UserError
+from sensorpi.common.secrets import load_key
+from tests.fakes.clusters import ONE_NODE, shipped, shipped_text
+
+ROOT = Path(__file__).parents[2]
+TABLES = {
+    "kafka": schema.KafkaSettings,
+    "spark": schema.SparkSettings,
+    "influxdb": schema.InfluxdbSettings,
+    "sensor": schema.SensorSettings,
+    "dashboard": schema.DashboardSettings,
+}
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    (tmp_path / "cluster.toml").write_text(ONE_NODE + "[kafka]\nheap_mb = 64\n")
+    return tmp_path
+
+
+def test_check_says_that_a_file_is_good(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "check", str(directory / "cluster.toml")]) == 0
+    assert capsys.readouterr().out == f"{directory}/cluster.toml: good; nodes: 1, brokers: 1\n"
+
+
+def test_check_prints_one_line_for_a_mistake(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (directory / "cluster.toml").write_text(ONE_NODE + "[kafka]\nprot = 1\n")
+    assert main(["config", "check", "--config", str(directory)]) == 2
+    expected = f'sensorpi: {directory}/cluster.toml: kafka.prot = 1: unknown key; did you mean "port"?\n'
+    assert capsys.readouterr() == ("", expected)
+
+
+@pytest.mark.parametrize("text", [ONE_NODE + "[kafka]\nheap_mb = 64\n", shipped_text()])
+def test_what_show_prints_is_the_same_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    (tmp_path / "cluster.toml").write_text(text)
+    assert main(["config", "show", "--config", str(tmp_path)]) == 0
+    assert parse(capsys.readouterr().out, "shown") == parse(text, "file")
+
+
+def test_show_marks_this_node(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (directory / "node").write_text("box\n")
+    main(["config", "show", "--config", str(directory)])
+    assert "[nodes.box]  # this node\n" in capsys.readouterr().out
+
+
+def test_the_environment_names_another_directory(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SENSORPI_CONFIG", str(directory))
+    assert configured().kafka.heap_mb == 64
+
+
+def test_init_writes_the_example_and_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cluster", "init", "--config", str(tmp_path / "new")]) == 0
+    assert parse((tmp_path / "new/cluster.toml").read_text(), "written") == shipped()
+    assert len(load_key(tmp_path / "new/cluster.key")) == 32
+
+
+def test_init_keeps_a_file_that_is_there(directory: Path) -> None:
+    before = (directory / "cluster.toml").read_text()
+    assert main(["cluster", "init", "--config", str(directory)]) == 0
+    assert (directory / "cluster.toml").read_text() == before
+
+
+def test_init_twice_keeps_the_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["cluster", "init", "--config", str(tmp_path)])
+    key = load_key(tmp_path / "cluster.key")
+    assert main(["cluster", "init", "--config", str(tmp_path)]) == 2
+    assert load_key(tmp_path / "cluster.key") == key
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_documentation_has_every_key_with_its_default(table: str) -> None:
+    text = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(rf"^\| `{table}\.(\w+)` \| `([^`]+)` \|", text, re.MULTILINE))
+    defaults = {key.name: key.default for key in fields(TABLES[table])}
+    assert rows == {name: f'"{value}"' if isinstance(value, str) else str(value) for name, value in defaults.items()}
+
+
+def test_no_configuration_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SENSORPI_CONFIG", str(tmp_path))
+    with pytest.raises(UserError, match=r"/cluster\.toml: No such file or directory$"):
+        configured()
