@@ -1,0 +1,152 @@
+"""`sensorpi sensor run` against a real broker: nothing lost, order kept, through freezes and restarts."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaConsumer
+
+from sensorpi.common.reading import TOPIC
+from tests.fakes.recordings import write_astro_pi
+from tests.integration.kafka_fixture import KafkaBroker, free_ports, wait_until
+
+COMMAND = Path(sys.executable).with_name("sensorpi")
+
+
+class Sensor:
+    """The command as a process of its own, with its events in a file."""
+
+    def __init__(self, directory: Path, servers: str, name: str, *options: str) -> None:
+        self.events_file = directory / f"events-{time.monotonic_ns()}"
+        places = ["--state-directory", directory / "state", "--events", self.events_file]
+        self.log = directory / "sensor.log"
+        board = ["--board", "emulated", "--bootstrap-servers", servers, "--sensor", name]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([COMMAND, "sensor", "run", *board, *places, *options], stderr=log)
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """Events of one kind so far."""
+        if not self.events_file.exists():
+            return []
+        whole_lines = self.events_file.read_text(encoding="utf-8").split("\n")[:-1]
+        return [event for event in map(json.loads, whole_lines) if event["event"] == kind]
+
+    def acknowledged(self) -> int:
+        """How many readings of this run the broker has."""
+        events = self.events("acknowledged")
+        return int(events[-1]["count"]) if events else 0
+
+    def stop(self) -> dict[str, Any]:
+        """End it as systemd does; the last event."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.end(30)
+
+    def end(self, timeout_s: float) -> dict[str, Any]:
+        """Wait for its end; the last event."""
+        try:
+            assert self.process.wait(timeout_s) == 0, self.log.read_text(encoding="utf-8")
+        finally:
+            self.process.kill()
+        return self.events("end")[0]
+
+
+def messages(broker: KafkaBroker, sensor: str) -> list[dict[str, Any]]:
+    """All messages of a sensor in the topic, in the order of its partition."""
+    consumer = KafkaConsumer(
+        TOPIC,
+        bootstrap_servers=broker.bootstrap_servers,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        consumer_timeout_ms=3000,
+    )
+    try:
+        return [json.loads(record.value) for record in consumer if record.key == sensor.encode()]
+    finally:
+        consumer.close()
+
+
+def without_doubles(found: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    """(boot, sequence) in the order of their first appearance."""
+    return list(dict.fromkeys((message["boot"], message["sequence"]) for message in found))
+
+
+def test_a_recording_at_full_speed_reaches_kafka_whole_and_without_the_spool(
+    kafka_broker: KafkaBroker, tmp_path: Path
+) -> None:
+    recording = write_astro_pi(tmp_path / "recording.csv", rows=13_723)
+    started_s = time.monotonic()
+    options = ["--replay", str(recording), "--map", "astro-pi", "--speed", "max", "--timestamps", "original"]
+    sensor = Sensor(tmp_path, kafka_broker.bootstrap_servers, "full-speed", *options)
+    end = sensor.end(60)
+    assert time.monotonic() - started_s < 30
+    assert end == {"event": "end", "readings": 13_723, "acknowledged": 13_723, "spooled": 0}
+    assert sensor.events("spooled") == []
+    sequences = [message["sequence"] for message in messages(kafka_broker, "full-speed")]
+    assert sequences == list(range(1, 13_724))
+
+
+@pytest.mark.timeout(180)
+def test_a_frozen_broker_costs_no_reading_and_the_sensor_is_live_again_within_15_s(
+    kafka_broker: KafkaBroker, tmp_path: Path
+) -> None:
+    sensor = Sensor(tmp_path, kafka_broker.bootstrap_servers, "frozen", "--rate", "10")
+    try:
+        wait_until(lambda: sensor.acknowledged() > 20, "readings acknowledged", 30)
+        kafka_broker.pause()
+        try:
+            wait_until(lambda: bool(sensor.events("spooled")), "readings spooled", 30)
+            wait_until(lambda: len(sensor.events("read")) > 250, "readings go on", 30)
+        finally:
+            kafka_broker.resume()
+        resumed_s = time.monotonic()
+        taken = len(sensor.events("read"))
+        wait_until(lambda: sensor.acknowledged() >= taken, "live again", 30)
+        assert time.monotonic() - resumed_s < 15
+    finally:
+        end = sensor.stop()
+    assert end["spooled"] == 0
+    assert end["acknowledged"] == end["readings"]
+    found = without_doubles(messages(kafka_broker, "frozen"))
+    assert [sequence for _boot, sequence in found] == list(range(1, end["readings"] + 1))
+    lines = sensor.log.read_text(encoding="utf-8").splitlines()
+    assert sum("is down" in line for line in lines) == 1
+    assert sum("is back after" in line for line in lines) == 1
+
+
+def test_readings_of_a_run_without_kafka_arrive_before_those_of_the_next_run(
+    kafka_broker: KafkaBroker, tmp_path: Path
+) -> None:
+    (nobody,) = free_ports(1)
+    first = Sensor(tmp_path, f"127.0.0.1:{nobody}", "restarted", "--rate", "10")
+    wait_until(lambda: bool(first.events("spooled")), "readings spooled", 30)
+    taken = first.stop()
+    assert taken["acknowledged"] == 0
+    assert taken["spooled"] == taken["readings"] > 0
+
+    second = Sensor(tmp_path, kafka_broker.bootstrap_servers, "restarted", "--rate", "10", "--for", "2")
+    end = second.end(30)
+    assert end["acknowledged"] == end["readings"]
+    found = messages(kafka_broker, "restarted")
+    assert len(without_doubles(found)) == taken["readings"] + end["readings"]
+    timestamps = [message["timestamp"] for message in found]
+    assert timestamps == sorted(set(timestamps))
+    assert not (tmp_path / "state/spool.sqlite3").exists()
+
+
+def test_readings_on_disk_survive_a_kill(kafka_broker: KafkaBroker, tmp_path: Path) -> None:
+    (nobody,) = free_ports(1)
+    first = Sensor(tmp_path, f"127.0.0.1:{nobody}", "killed", "--rate", "10")
+    wait_until(lambda: sum(event["count"] for event in first.events("spooled")) > 10, "readings spooled", 30)
+    os.kill(first.process.pid, signal.SIGKILL)
+    first.process.wait()
+    spooled = sum(event["count"] for event in first.events("spooled"))
+
+    Sensor(tmp_path, kafka_broker.bootstrap_servers, "killed", "--for", "1").end(30)
+    boots = [message["boot"] for message in messages(kafka_broker, "killed")]
+    assert boots.count(boots[0]) >= spooled

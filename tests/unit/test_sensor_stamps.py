@@ -1,0 +1,175 @@
+"""Timestamps: strictly increasing across clock steps and restarts, and only from a synchronised clock."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensorpi.sensor import clock as clock_module
+from sensorpi.sensor.clock import Clock
+from sensorpi.sensor.stamps import LatestTimestamps, Sample, Stamper
+
+
+class FakeClock:
+    """A clock that a test sets; the monotonic one starts at 0."""
+
+    def __init__(self, synchronised: bool = True, zero_ms: int = 1_700_000_000_000) -> None:
+        self.is_synchronised, self.zero_ms = synchronised, zero_ms
+
+    def synchronised(self) -> bool:
+        return self.is_synchronised
+
+    def at_ms(self, monotonic_ns: int) -> int:
+        return self.zero_ms + monotonic_ns // 1_000_000
+
+
+def sample(at_s: float, sequence: int = 1, sensor: str = "S", **times: int) -> Sample:
+    return Sample(sensor, "H", "b", sequence, int(at_s * 1e9), {}, **times)
+
+
+def stamper(directory: Path, clock: FakeClock, most_held: int = 100) -> Stamper:
+    return Stamper(clock, LatestTimestamps(None, directory), most_held)
+
+
+def timestamps(stamper: Stamper, *samples: Sample) -> list[int]:
+    return [reading.timestamp_ms for each in samples for _, reading in stamper.stamp(each)]
+
+
+def test_a_reading_has_the_time_at_which_it_was_taken(tmp_path: Path) -> None:
+    assert timestamps(stamper(tmp_path, FakeClock()), sample(1.5)) == [1_700_000_001_500]
+
+
+@given(steps=st.lists(st.integers(-10_000_000, 10_000_000), max_size=20))
+def test_timestamps_strictly_increase_across_clock_steps(tmp_path_factory: pytest.TempPathFactory, steps: list[int]) -> None:
+    clock = FakeClock()
+    stamps = Stamper(clock, LatestTimestamps(None, tmp_path_factory.getbasetemp() / "unused"))
+    seen = []
+    for number, step in enumerate(steps):
+        clock.zero_ms += step
+        seen += timestamps(stamps, sample(number))
+    assert all(later > earlier for earlier, later in zip(seen, seen[1:], strict=False))
+
+
+def test_two_readings_in_one_millisecond_are_one_apart(tmp_path: Path) -> None:
+    assert timestamps(stamper(tmp_path, FakeClock(zero_ms=5)), *[sample(0)] * 3) == [5, 6, 7]
+
+
+def test_each_sensor_has_timestamps_of_its_own(tmp_path: Path) -> None:
+    assert timestamps(stamper(tmp_path, FakeClock(zero_ms=5)), sample(0, sensor="a"), sample(0, sensor="b")) == [5, 5]
+
+
+def test_timestamps_increase_across_a_clean_restart_with_the_clock_set_back(tmp_path: Path) -> None:
+    latest = LatestTimestamps(None, tmp_path)
+    (before,) = timestamps(Stamper(FakeClock(), latest), sample(0))
+    latest.close()
+    assert timestamps(stamper(tmp_path, FakeClock(zero_ms=1000)), sample(0)) == [before + 1]
+
+
+def test_timestamps_increase_across_a_kill_with_the_clock_set_back(tmp_path: Path) -> None:
+    runtime, state = tmp_path / "run", tmp_path / "state"
+    (before,) = timestamps(Stamper(FakeClock(), LatestTimestamps(runtime, state)), sample(0))
+    assert not state.exists()
+    again = Stamper(FakeClock(zero_ms=1000), LatestTimestamps(runtime, state))
+    assert timestamps(again, sample(0)) == [before + 1]
+
+
+def test_timestamps_follow_what_is_in_the_spool(tmp_path: Path) -> None:
+    latest = LatestTimestamps(None, tmp_path)
+    latest.include({"S": 2_000_000_000_000})
+    assert timestamps(Stamper(FakeClock(), latest), sample(0)) == [2_000_000_000_001]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"S": "x"}', '{"S": null}'])
+def test_a_damaged_file_of_timestamps_is_passed_over_with_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: str
+) -> None:
+    (tmp_path / "latest-timestamps.json").write_text(content)
+    assert timestamps(stamper(tmp_path, FakeClock(zero_ms=7)), sample(0)) == [7]
+    assert len(caplog.records) == 1
+
+
+def test_readings_wait_for_a_synchronised_clock_and_get_the_time_at_which_they_were_taken(tmp_path: Path) -> None:
+    clock = FakeClock(synchronised=False, zero_ms=0)
+    stamps = stamper(tmp_path, clock)
+    assert timestamps(stamps, sample(1), sample(2), sample(3)) == []
+    clock.is_synchronised, clock.zero_ms = True, 1_700_000_000_000
+    released = [reading.timestamp_ms for _, reading in stamps.release()]
+    assert released == [1_700_000_001_000, 1_700_000_002_000, 1_700_000_003_000]
+    assert stamps.release() == []
+
+
+def test_held_readings_are_bounded_and_the_oldest_go_with_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = FakeClock(synchronised=False)
+    stamps = stamper(tmp_path, clock, most_held=3)
+    timestamps(stamps, *[sample(number, number) for number in range(10)])
+    clock.is_synchronised = True
+    assert [reading.sequence for _, reading in stamps.release()] == [7, 8, 9]
+    assert len(caplog.records) == 1
+
+
+def test_recorded_times_are_kept_whatever_the_clock_says(tmp_path: Path) -> None:
+    stamps = stamper(tmp_path, FakeClock(synchronised=False))
+    assert timestamps(stamps, sample(0, timestamp_ms=50), sample(0, timestamp_ms=10)) == [50, 10]
+
+
+def test_recorded_spacing_starts_now_and_is_at_least_a_millisecond(tmp_path: Path) -> None:
+    stamps = stamper(tmp_path, FakeClock(zero_ms=1000))
+    taken = [sample(number / 10, after_first_ms=after) for number, after in enumerate((0, 500, 500, 400, 1000))]
+    assert timestamps(stamps, *taken) == [1000, 1500, 1501, 1502, 2000]
+
+
+def test_recorded_spacing_is_kept_behind_an_earlier_run_that_reached_further(tmp_path: Path) -> None:
+    latest = LatestTimestamps(None, tmp_path)
+    latest.include({"S": 9000})
+    taken = [sample(0, after_first_ms=after) for after in (0, 500)]
+    assert timestamps(Stamper(FakeClock(zero_ms=1000), latest), *taken) == [9001, 9501]
+
+
+def test_nothing_is_written_to_the_state_directory_before_the_end(tmp_path: Path) -> None:
+    latest = LatestTimestamps(None, tmp_path)
+    timestamps(Stamper(FakeClock(), latest), sample(0))
+    assert list(tmp_path.iterdir()) == []
+    latest.close()
+    assert json.loads((tmp_path / "latest-timestamps.json").read_text()) == {"S": 1_700_000_000_000}
+
+
+def test_the_clock_is_trusted_once_timesyncd_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock_module, "kernel_says_synchronised", lambda: False)
+    (tmp_path / "systemd/timesync").mkdir(parents=True)
+    clock = Clock(tmp_path)
+    assert not clock.synchronised()
+    (tmp_path / "systemd/timesync/synchronized").touch()
+    assert clock.synchronised()
+
+
+def test_the_clock_is_trusted_once_the_kernel_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock_module, "kernel_says_synchronised", lambda: True)
+    assert Clock(tmp_path).synchronised()
+
+
+@pytest.mark.parametrize(("service", "trusted"), [(None, True), ("systemd/timesync", False), ("ntpd.pid", False)])
+def test_only_without_a_time_service_is_the_clock_believed_after_three_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: str | None, trusted: bool
+) -> None:
+    monkeypatch.setattr(clock_module, "kernel_says_synchronised", lambda: False)
+    if service is not None:
+        (tmp_path / service).mkdir(parents=True)
+    now_s = time.monotonic()
+    clock = Clock(tmp_path)
+    assert not clock.synchronised()
+    monkeypatch.setattr(time, "monotonic", lambda: now_s + 200)
+    assert clock.synchronised() is trusted
+
+
+def test_the_kernel_is_asked_without_rights() -> None:
+    assert clock_module.kernel_says_synchronised() in (True, False)
+
+
+def test_the_clock_says_when_a_monotonic_instant_was() -> None:
+    ago_ns = time.monotonic_ns() - 5_000_000_000
+    assert Clock(trusted=True).at_ms(ago_ns) == pytest.approx(time.time() * 1000 - 5000, abs=50)
