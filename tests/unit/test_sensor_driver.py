@@ -129,9 +129,7 @@ def test_a_dead_chip_is_tried_ever_more_seldom(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("address", CHIPS)
-def test_a_chip_whose_first_access_fails_is_set_up_later(
-    monkeypatch: pytest.MonkeyPatch, address: int
-) -> None:
+def test_a_chip_whose_first_access_fails_is_set_up_later(monkeypatch: pytest.MonkeyPatch, address: int) -> None:
     board = EmulatedBoard()
     board.bus.faults.append(FailingTransactions(address, errno.EREMOTEIO, times=3))
     bench = Bench.__new__(Bench)

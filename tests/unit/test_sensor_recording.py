@@ -172,7 +172,7 @@ def test_an_unknown_mapping_is_named(tmp_path: Path, name: str | None, message: 
     ],
 )
 def test_a_mistake_in_a_mapping_is_named(text: str, message: str) -> None:
-    with pytest.raises(UserError, match="my.toml: ") as raised:
+    with pytest.raises(UserError, match=r"my\.toml: ") as raised:
         parse_mapping(text, "my.toml")
     assert message in str(raised.value)
 
@@ -332,7 +332,11 @@ def test_original_times_are_kept_as_they_are_in_any_order(tmp_path: Path, map_fi
 
 def test_now_keeps_the_spacing_divided_by_the_speed(tmp_path: Path, map_file: str) -> None:
     content = "when,T,P\n5000,2,900\n10000,2,900\n10004,2,900\n"
-    assert played(moments_of(tmp_path, content, map_file, 4.0)) == [(0, None, 0), (1.25, None, 1250), (1.251, None, 1251)]
+    assert played(moments_of(tmp_path, content, map_file, 4.0)) == [
+        (0, None, 0),
+        (1.25, None, 1250),
+        (1.251, None, 1251),
+    ]
 
 
 def test_full_speed_is_due_at_once_and_lets_the_environment_s_time_pass(tmp_path: Path, map_file: str) -> None:

@@ -1,5 +1,6 @@
 """Timestamps: strictly increasing across clock steps and restarts, and only from a synchronised clock."""
 
+import itertools
 import json
 import time
 from pathlib import Path
@@ -43,14 +44,16 @@ def test_a_reading_has_the_time_at_which_it_was_taken(tmp_path: Path) -> None:
 
 
 @given(steps=st.lists(st.integers(-10_000_000, 10_000_000), max_size=20))
-def test_timestamps_strictly_increase_across_clock_steps(tmp_path_factory: pytest.TempPathFactory, steps: list[int]) -> None:
+def test_timestamps_strictly_increase_across_clock_steps(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[int]
+) -> None:
     clock = FakeClock()
     stamps = Stamper(clock, LatestTimestamps(None, tmp_path_factory.getbasetemp() / "unused"))
     seen = []
     for number, step in enumerate(steps):
         clock.zero_ms += step
         seen += timestamps(stamps, sample(number))
-    assert all(later > earlier for earlier, later in zip(seen, seen[1:], strict=False))
+    assert all(later > earlier for earlier, later in itertools.pairwise(seen))
 
 
 def test_two_readings_in_one_millisecond_are_one_apart(tmp_path: Path) -> None:

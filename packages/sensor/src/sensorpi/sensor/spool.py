@@ -133,18 +133,21 @@ class Spool:
             self._quarantine(error)
             return []
 
+    def _files(self) -> list[Path]:
+        return [self.path.with_name(self.path.name + suffix) for suffix in ("", "-wal", "-shm")]
+
     def _remove_if_empty(self) -> None:
         if self._length == 0:
             self.close()
-            self.path.unlink(missing_ok=True)  # closing has taken the files beside it along
+            for file in self._files():
+                file.unlink(missing_ok=True)
             self._said_full = False
 
     def _quarantine(self, error: Exception) -> None:
         self.close()
         self._length = 0
         aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
-        for suffix in ("", "-wal", "-shm"):
-            file = self.path.with_name(self.path.name + suffix)
+        for file in self._files():
             if file.exists():
-                file.rename(aside.with_name(aside.name + suffix))
+                file.rename(file.with_name(file.name.replace(self.path.name, aside.name)))
         log.error("%s is damaged (%s); it is kept as %s", self.path, error, aside.name)

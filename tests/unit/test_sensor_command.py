@@ -1,0 +1,395 @@
+"""`sensorpi sensor`: reading, probing, running, and the ways in which a board can be missing."""
+
+import errno
+import importlib
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jsonschema
+import pytest
+
+from sensorpi.common.command import main
+from sensorpi.common.reading import FIELDS, json_schema
+from sensorpi.sensor import gpio, probe
+from sensorpi.sensor.driver import EnviroPhat
+from sensorpi.sensor.emulated.board import EmulatedBoard
+from sensorpi.sensor.emulated.faults import FailingTransactions
+from sensorpi.sensor.events import Events
+from sensorpi.sensor.gpio import LgpioGPIO, StandInGPIO, gpio_modules
+from sensorpi.sensor.kafka_producer import UnreachableError
+from sensorpi.sensor.library import BoardMissingError, load_library
+from sensorpi.sensor.real_board import RealBoard
+from sensorpi.sensor.run import SensorService, Settings
+from sensorpi.sensor.synthetic import Beat, SyntheticDay
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's set-up waits 0.6 s."""
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+
+
+def test_read_prints_every_field_with_its_unit(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sensor", "read", "--board", "emulated"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[0] for line in lines} == set(FIELDS)
+    assert next(line for line in lines if line.startswith("pressure")).endswith(" Pa")
+
+
+def test_read_prints_one_message_that_fits_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sensor", "read", "--board", "emulated", "--json"]) == 0
+    message = json.loads(capsys.readouterr().out)
+    jsonschema.validate(message, json_schema())
+    assert set(FIELDS) <= set(message)
+
+
+def test_read_without_a_board_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_devices(_board: RealBoard) -> ModuleType:
+        raise BoardMissingError("I²C is off")
+
+    monkeypatch.setattr(RealBoard, "smbus_module", without_devices)
+    assert main(["sensor", "read"]) == 2
+    assert capsys.readouterr().err == "sensorpi: I²C is off\n"
+
+
+def test_probe_names_each_chip_of_a_whole_board(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sensor", "probe", "--board", "emulated"]) == 0
+    assert capsys.readouterr().out.count("answers") == 4
+
+
+@pytest.mark.parametrize(
+    ("present", "said", "all_well"),
+    [
+        ([0x77, 0x29, 0x1D, 0x49], "0x49  ADS1015 (analogue inputs): answers", True),
+        ([0x77, 0x29, 0x1D, 0x48], "0x48  ADS1015 (analogue inputs): answers", True),
+        ([0x77, 0x29, 0x1D], "0x49  ADS1015 (analogue inputs): no answer", True),
+        ([0x29, 0x1D, 0x49], "0x77  BMP280 (temperature, pressure): no answer", False),
+        ([0x29, 0x1D, 0x49], "check the soldering", False),
+        ([], "no chip answers", False),
+        ([0x23, 0x76], "this is an Enviro, another board", False),
+        ([0x23, 0x76, 0x49], "this is an Enviro, another board", False),
+    ],
+)
+def test_probe_says_what_is_wrong_with_a_board(present: list[int], said: str, all_well: bool) -> None:
+    board = EmulatedBoard()
+    some = next(iter(board.chips.values()))
+    board.bus.chips = {address: board.chips.get(address, some) for address in present}
+    lines, verdict = probe.probe_board(board)
+    assert any(said in line for line in lines), lines
+    assert verdict is all_well
+
+
+def test_probe_passes_on_what_is_wrong_with_the_bus_itself() -> None:
+    board = EmulatedBoard()
+    board.bus.faults.append(FailingTransactions(0x77, errno.EBADF))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        probe.probe_board(board)
+
+
+def test_probe_without_a_bus_says_how_to_switch_it_on(tmp_path: Path) -> None:
+    trouble = probe.i2c_trouble(tmp_path)
+    assert trouble is not None
+    assert "raspi-config nonint do_i2c 0" in trouble
+    assert "modprobe i2c-dev" in trouble
+
+
+def test_probe_without_permission_names_the_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "i2c-1").touch()
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)  # root may do anything
+    assert "adduser $USER i2c" in (probe.i2c_trouble(tmp_path) or "")
+
+
+def test_probe_has_nothing_to_say_about_a_bus_that_can_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "i2c-1").touch()
+    assert probe.i2c_trouble(tmp_path) is None
+
+
+def test_probe_ends_with_1_when_something_is_wrong(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EmulatedBoard, "smbus_module", lambda _board: RealBoard(Path("/nowhere")).smbus_module())
+    assert main(["sensor", "probe", "--board", "emulated"]) == 1
+    assert "I²C is off" in capsys.readouterr().out
+
+
+def test_without_smbus_the_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "i2c-1").touch()
+    monkeypatch.setitem(sys.modules, "smbus", None)
+    with pytest.raises(BoardMissingError, match="install python3-smbus"):
+        RealBoard(tmp_path).smbus_module()
+
+
+class BrokenGPIO(StandInGPIO):
+    """Imports, and fails at its first use, as RPi.GPIO does without rights."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+    def setup(self, pin: int, direction: int) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no access to /dev/mem"), OSError(errno.EBUSY, "busy"), SystemExit("no"), KeyError("lgpio")]
+)
+def test_readings_go_on_with_the_stand_in_when_gpio_fails(error: BaseException) -> None:
+    board = EmulatedBoard()
+    board.gpio_modules = lambda: [BrokenGPIO(error), StandInGPIO()]  # type: ignore[method-assign]
+    driver = EnviroPhat(board)
+    assert set(driver.read()) == set(FIELDS)
+    driver.close()
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EACCES, "denied"), SystemExit("requires python3-smbus"), ImportError("x")]
+)
+def test_a_bus_that_cannot_be_opened_is_a_missing_board(error: BaseException) -> None:
+    def refuse(_number: int) -> None:
+        raise error
+
+    board = EmulatedBoard()
+    module = ModuleType("smbus")
+    module.SMBus = refuse  # type: ignore[attr-defined]
+    board.smbus_module = lambda: module  # type: ignore[method-assign]
+    with pytest.raises(BoardMissingError, match="the envirophat library cannot be used"):
+        load_library(board)
+
+
+def test_loading_the_library_leaves_no_module_behind() -> None:
+    before = set(sys.modules)
+    load_library(EmulatedBoard())
+    assert {name for name in set(sys.modules) - before if name.startswith(("envirophat", "RPi", "smbus"))} == set()
+
+
+def test_two_boards_have_libraries_of_their_own() -> None:
+    boards = [EmulatedBoard(), EmulatedBoard()]
+    assert [load_library(board).weather.i2c_bus for board in boards] == [board.bus for board in boards]
+
+
+def test_lgpio_s_files_go_to_the_runtime_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LG_WD", raising=False)
+    monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/sensorpi/sensor")
+    load_library(EmulatedBoard())
+    assert os.environ["LG_WD"] == "/run/sensorpi/sensor"
+
+
+class FakeLgpio(ModuleType):
+    """As much of lgpio as the LEDs need."""
+
+    def __init__(self) -> None:
+        super().__init__("lgpio")
+        self.levels: dict[int, int] = {}
+
+    def gpiochip_open(self, number: int) -> int:
+        return number
+
+    def gpio_claim_output(self, _chip: int, pin: int, level: int) -> None:
+        self.levels[pin] = level
+
+    def gpio_write(self, _chip: int, pin: int, level: int) -> None:
+        self.levels[pin] = level
+
+
+def test_leds_are_driven_through_lgpio() -> None:
+    lgpio = FakeLgpio()
+    board = EmulatedBoard()
+    board.gpio_modules = lambda: [LgpioGPIO(lgpio)]  # type: ignore[method-assign]
+    leds = load_library(board).leds
+    leds.on()
+    assert lgpio.levels == {4: 1}
+    leds.off()
+    assert lgpio.levels == {4: 0}
+
+
+@pytest.mark.parametrize(
+    ("works", "names"),
+    [
+        ({"RPi.GPIO", "lgpio"}, ["module", "LgpioGPIO", "StandInGPIO"]),
+        ({"lgpio"}, ["LgpioGPIO", "StandInGPIO"]),
+        (set(), ["StandInGPIO"]),
+    ],
+)
+def test_gpio_libraries_are_tried_in_order(monkeypatch: pytest.MonkeyPatch, works: set[str], names: list[str]) -> None:
+    def fake_import(name: str) -> ModuleType:
+        if name not in works:
+            raise RuntimeError("this module can only be run on a Raspberry Pi")
+        return FakeLgpio() if name == "lgpio" else ModuleType(name)
+
+    monkeypatch.setattr(gpio.importlib, "import_module", fake_import)
+    found = [type(module).__name__ for module in gpio_modules()]
+    monkeypatch.undo()
+    assert found == names
+
+
+def test_a_synthetic_day_is_the_same_for_the_same_seed() -> None:
+    def first(seed: int) -> list[Any]:
+        moments = SyntheticDay(2.0, seed, first_s=0).moments()
+        return [next(moments) for _ in range(5)]
+
+    assert first(1) == first(1)
+    assert first(1) != first(2)
+
+
+def test_a_synthetic_day_is_warm_and_light_at_noon_and_neither_at_night() -> None:
+    day = SyntheticDay(1.0, seed=3, first_s=0)
+    noon, night = day.conditions(13 * 3600), day.conditions(2 * 3600)
+    assert noon.temperature_c > night.temperature_c
+    assert noon.clear > 5 * night.clear > 0
+
+
+def test_a_beat_keeps_its_rate() -> None:
+    moments = Beat(4.0).moments()
+    assert [next(moments).due_s for _ in range(3)] == [0, 0.25, 0.5]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--bootstrap-servers", "worker01"],
+        ["--bootstrap-servers", "worker01:x"],
+        ["--rate", "0"],
+        ["--rate", "nan"],
+        ["--speed", "-1"],
+        ["--sensor", 'a"b'],
+        ["--host", ""],
+    ],
+)
+def test_a_wrong_option_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["sensor", "run", *arguments])
+    assert arguments[0] in capsys.readouterr().err
+
+
+def test_a_mistake_in_a_recording_ends_the_command_before_anything_is_published(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "r.jsonl").write_text('{"timestamp":1,"heading":1}\n{"timestamp":1,"heading":2}\n')
+    arguments = ["--replay", str(tmp_path / "r.jsonl"), "--state-directory", str(tmp_path / "state")]
+    assert main(["sensor", "run", *arguments]) == 2
+    assert "line 2" in capsys.readouterr().err
+    assert not (tmp_path / "state").exists()
+
+
+def test_only_what_is_needed_is_imported_for_the_command_line() -> None:
+    for name in [name for name in sys.modules if name.startswith("sensorpi.sensor")]:
+        sys.modules.pop(name)
+    importlib.import_module("sensorpi.sensor.command")
+    assert {name for name in sys.modules if name.startswith("sensorpi.sensor.")} == {"sensorpi.sensor.command"}
+
+
+class Service:
+    """A service on the emulated board whose Kafka keeps everything."""
+
+    def __init__(self, directory: Path, board: EmulatedBoard, for_s: float | None) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.events_file = directory / "events"
+        self.stop = threading.Event()
+        settings = Settings("S", "H", ("127.0.0.1:9",), directory / "state", for_s=for_s)
+        environment = SyntheticDay(50.0, seed=1, first_s=0)
+        events = Events(str(self.events_file))
+        self.service = SensorService(settings, board, environment, events, self.stop, connect=lambda: self)
+
+    @property
+    def is_done(self) -> bool:
+        return True
+
+    exception = None
+
+    def succeeded(self) -> bool:
+        return True
+
+    def send(self, _key: bytes, value: bytes, _when_done: object) -> "Service":
+        self.sent.append(json.loads(value))
+        return self
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.events_file.read_text().splitlines()]
+
+
+def test_a_run_ends_after_its_time_with_everything_acknowledged(tmp_path: Path) -> None:
+    service = Service(tmp_path, EmulatedBoard(), for_s=0.2)
+    assert service.service.run() == 0
+    events = service.events()
+    assert events[-1] == {"event": "end", "readings": 10, "acknowledged": 10, "spooled": 0}
+    read = [event for event in events if event["event"] == "read"]
+    assert [event["sequence"] for event in read] == list(range(1, 11))
+    assert [event["timestamp"] for event in read] == [message["timestamp"] for message in service.sent]
+    assert {message["boot"] for message in service.sent} == {read[0]["boot"]}
+    for message in service.sent:
+        jsonschema.validate(message, json_schema())
+
+
+def test_leds_are_off_when_a_run_ends(tmp_path: Path) -> None:
+    board = EmulatedBoard()
+    Service(tmp_path, board, for_s=0.05).service.run()
+    assert board.gpio.levels == {4: 0}
+
+
+def test_a_run_without_a_board_stays_up_says_so_once_and_begins_when_it_is_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    board = EmulatedBoard()
+    there, tries = board.smbus_module, 0
+
+    def missing_twice() -> ModuleType:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise BoardMissingError("I²C is off")
+        return there()
+
+    board.smbus_module = missing_twice  # type: ignore[method-assign]
+    service = Service(tmp_path, board, for_s=0.05)
+    service.service.run()
+    assert service.events()[-1]["readings"] > 0
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
+    assert "the board is down: I²C is off" in caplog.messages[0]
+
+
+def test_a_run_without_a_board_can_be_stopped(tmp_path: Path) -> None:
+    board = EmulatedBoard()
+
+    def missing() -> ModuleType:
+        service.stop.set()
+        raise BoardMissingError("I²C is off")
+
+    board.smbus_module = missing  # type: ignore[method-assign]
+    service = Service(tmp_path, board, for_s=None)
+    assert service.service.run() == 0
+    assert service.events()[-1]["readings"] == 0
+
+
+def test_a_run_without_kafka_ends_with_its_readings_in_the_spool(tmp_path: Path) -> None:
+    service = Service(tmp_path, EmulatedBoard(), for_s=None)
+
+    def unreachable() -> Any:
+        raise UnreachableError("connection refused")
+
+    service.service._publisher._connect = unreachable
+    threading.Timer(0.3, service.stop.set).start()
+    service.service.run()
+    end = service.events()[-1]
+    assert end["spooled"] == end["readings"] > 0
+    assert (tmp_path / "state/spool.sqlite3").exists()
+
+
+def test_what_an_earlier_run_left_is_not_counted_as_this_run_s(tmp_path: Path) -> None:
+    test_a_run_without_kafka_ends_with_its_readings_in_the_spool(tmp_path)
+    (tmp_path / "events").unlink()
+    service = Service(tmp_path, EmulatedBoard(), for_s=0.1)
+    service.service.run()
+    end = service.events()[-1]
+    assert end["acknowledged"] == end["readings"] < len(service.sent)
+    timestamps = [message["timestamp"] for message in service.sent]
+    assert timestamps == sorted(set(timestamps))
