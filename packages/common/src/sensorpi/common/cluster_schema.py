@@ -96,6 +96,12 @@ def _known_keys(names: Sequence[str]) -> Callable[[object], object]:
 def _nodes(table: object) -> object:
     if not isinstance(table, dict) or not table:
         raise vol.Invalid("expected at least one table [nodes.NAME]")
+    for name in table:  # here, because voluptuous 0.12 would hide what is wrong with a key
+        try:
+            validators.node_name(name)
+        except vol.Invalid as mistake:
+            mistake.prepend([name])
+            raise
     return table
 
 
@@ -112,7 +118,7 @@ _SCHEMA = vol.Schema(
         _known_keys(["engine", "nodes", *_TABLES]),
         {
             vol.Optional("engine", default="standalone"): validators.choice("standalone", "mesos"),
-            vol.Required("nodes"): vol.All(_nodes, {validators.node_name: _section(NodeSettings)}),
+            vol.Required("nodes"): vol.All(_nodes, {str: _section(NodeSettings)}),
             **{vol.Optional(name, default=dict): check for name, check in _TABLES.items()},
         },
     )
