@@ -10,10 +10,11 @@ from influxdb import InfluxDBClient
 
 from sensorpi.pipeline.dashboard_model import Dashboard, Panel, Target
 from sensorpi.pipeline.dashboard_query import (
+    ALL_HOSTS,
     fill_in,
+    grows_with_interval,
     has_resolution,
     host_regex,
-    is_rate,
     newest_only,
 )
 from sensorpi.pipeline.dashboard_range import TimeRange, interval_ms
@@ -57,11 +58,11 @@ class DashboardData:
         """Ask InfluxDB something, as the read-only user."""
         self._client.query("SHOW MEASUREMENTS LIMIT 1")
 
-    def hosts(self, dashboard: Dashboard) -> list[str]:
-        """The hosts to choose from, sorted."""
+    def hosts(self, dashboard: Dashboard, needed: str = ALL_HOSTS) -> list[str]:
+        """The hosts to choose from, sorted. A list that lacks the ``needed`` one is asked for again."""
         with self._lock:
-            asked, hosts = self._hosts.get(dashboard.uid, (0.0, []))
-        if not hosts or time.monotonic() - asked > HOSTS_S:
+            asked, hosts = self._hosts.get(dashboard.uid, (-HOSTS_S, []))
+        if time.monotonic() - asked > HOSTS_S or (needed and needed not in hosts):
             rows = self._client.query(dashboard.hosts_query).get_points()
             hosts = sorted({row["value"] for row in rows})
             with self._lock:
@@ -80,7 +81,7 @@ class DashboardData:
         self, dashboard: Dashboard, panel: Panel, time_range: TimeRange, host: str, width_px: int
     ) -> dict[str, Any]:
         """The panel's lines for the page. Raises UnknownHostError."""
-        pattern = host_regex(host, self.hosts(dashboard) if host else ())
+        pattern = host_regex(host, self.hosts(dashboard, host))
         step_ms = interval_ms(time_range, width_px, panel.min_interval_ms)
         resolution, series = self._best_resolution(panel, time_range, step_ms, pattern)
         return {
@@ -132,7 +133,7 @@ class DashboardData:
 
         In intervals of one millisecond a mean is of one reading, so the panel's own query tells it.
         """
-        targets = [target for target in panel.targets if not is_rate(target.query)]
+        targets = [target for target in panel.targets if not grows_with_interval(target.query)]
         found = self._statements(
             [newest_only(fill_in(target.query, time_range, 1, pattern, RAW)) for target in targets]
         )
@@ -164,7 +165,7 @@ def _tail(time_range: TimeRange, length_ms: int) -> TimeRange:
 
 def _drawn(panel: Panel, line: Series, time_range: TimeRange, step_ms: int) -> dict[str, Any]:
     points = line.points
-    if is_rate(line.target.query):  # the first and the last interval are cut off by the range
+    if grows_with_interval(line.target.query):  # the first and the last interval are cut off by the range
         points = [point for point in points if time_range.start_ms <= point[0] <= time_range.end_ms - step_ms] or points
     points = break_at_gaps(points, step_ms)
     if panel.wraps_at is not None:

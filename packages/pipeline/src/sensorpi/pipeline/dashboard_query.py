@@ -48,9 +48,9 @@ def fill_in(query: str, time_range: TimeRange, interval_ms: int, host_pattern: s
     return _FILL.sub(" fill(none)", _MACRO.sub(lambda macro: values[macro[0]], query))
 
 
-def is_rate(query: str) -> bool:
-    """Whether the query divides by the interval: an interval that is not over yet would show too little."""
-    return "$__interval_ms" in query
+def grows_with_interval(query: str) -> bool:
+    """Whether the query counts: over an interval that is cut off it shows too little."""
+    return "$__interval_ms" in query or "sum(" in query
 
 
 def has_resolution(query: str) -> bool:

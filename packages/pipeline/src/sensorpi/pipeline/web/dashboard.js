@@ -181,10 +181,11 @@ async function refresh() {
       view.show(data, await events);
       return data;
     });
-    const [data] = await Promise.all([...panels, events, showHosts(signal)]);
-    state.shown = [data.from, data.to];
-    $("shown").textContent = `${dateTime(data.from)} – ${dateTime(data.to)}`
-      + (data.resolution === "rollup" ? ", one-minute means" : "");
+    const [, ...answers] = await Promise.all([showHosts(signal), ...panels]);
+    const {from, to} = answers[0];
+    state.shown = [from, to];
+    const means = answers.every(({resolution}) => resolution === "rollup");
+    $("shown").textContent = `${dateTime(from)} – ${dateTime(to)}${means ? ", one-minute means" : ""}`;
     $("updated").textContent = `Updated ${new Date().toLocaleTimeString()}`;
     $("problem").hidden = true;
     failures = 0;

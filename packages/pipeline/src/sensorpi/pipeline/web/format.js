@@ -34,6 +34,12 @@ function number(value, decimals) {
   }).format(value);
 }
 
+/** A number on the vertical axis, with the decimals that its distance to the next one needs. */
+export function tickText(value, ticks) {
+  const step = ticks.length > 1 ? Math.abs(ticks[1].value - ticks[0].value) : 1;
+  return number(value, Math.min(6, Math.max(0, -Math.floor(Math.log10(step) + 1e-9))));
+}
+
 export function dateTime(ms) {
   return new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "medium"}).format(ms);
 }

@@ -1,6 +1,6 @@
 // One panel: its place in the document, its chart, its current values.
 
-import {ago, dateTime, timeTicks, unitOf, valueParts, valueText, windOf} from "./format.js";
+import {ago, dateTime, tickText, timeTicks, unitOf, valueParts, valueText, windOf} from "./format.js";
 
 const DASHES = [[], [6, 4], [2, 3]];
 const DASH_CLASSES = ["", "dashed", "dotted"];
@@ -105,7 +105,7 @@ export class PanelView {
         const swatch = element("span", `line ${DASH_CLASSES[this.#hostIndex(line)]}`);
         swatch.style.borderColor = this.#color(line);
         const calculation = this.panel.calculation === "lastNotNull" ? "" : `${this.panel.calculation} `;
-        item.append(swatch, element("span", "name", line.name), element("span", "", calculation), value);
+        item.append(swatch, element("span", "name", this.#name(line)), element("span", "", calculation), value);
       }
       const age = line.current ? to - line.current[0] : 0;
       if (age > Math.max(60_000, 3 * interval)) item.append(" ", element("span", "age", this.#ageText(age, line)));
@@ -126,6 +126,13 @@ export class PanelView {
     return ` ${parts.join(" · ")}`;
   }
 
+  /** The series' name; where all are of one host, without it, unless nothing else is left. */
+  #name(line) {
+    const alone = this.data.series.every((series) => series.host === line.host);
+    const short = alone && line.name.endsWith(line.host) ? line.name.slice(0, -line.host.length).trim() : "";
+    return short || line.name;
+  }
+
   #hostIndex(line) {
     const hosts = [...new Set(this.data.series.map((series) => series.host))];
     return hosts.indexOf(line.host) % DASHES.length;
@@ -139,20 +146,22 @@ export class PanelView {
   }
 
   #datasets() {
+    const circle = this.panel.unit === "degree";  // an area under a compass bearing means nothing
+    const filled = !circle && (this.isStat || this.panel.fillOpacity > 0);
     return this.data.series.map((line) => {
       const color = this.#color(line);
       const points = line.points.map(([x, y]) => ({x, y}));
       const alone = points.map((point, index) =>
         point.y !== null && (points[index - 1]?.y ?? null) === null && (points[index + 1]?.y ?? null) === null);
       return {
-        label: line.name,
+        label: this.#name(line),
         data: points,
         borderColor: color,
         backgroundColor: `${color}${this.isStat ? "2e" : opacityHex(this.panel.fillOpacity)}`,
         borderWidth: this.isStat ? 1.5 : 1.75,
         borderDash: DASHES[this.#hostIndex(line)],
         borderJoinStyle: "round",
-        fill: this.isStat || this.panel.fillOpacity > 0 ? "start" : false,
+        fill: filled ? "start" : false,
         pointRadius: alone.map((single) => (single ? 2 : 0)),  // a point between two breaks has no line
         pointBackgroundColor: color,
         pointHoverRadius: 3.5,
@@ -199,10 +208,11 @@ export class PanelView {
         y: {
           display: !this.isStat,
           grace: steady === undefined ? "6%" : 0,
-          min: this.isStat ? undefined : steady,
+          min: steady,
+          max: this.panel.max ?? undefined,
           suggestedMax: steady === 0 && !this.isStat ? 1 : undefined,
           grid: {color: grid, drawBorder: false, tickLength: 0},
-          ticks: {color: muted, font, padding: 6, maxTicksLimit: 6},
+          ticks: {color: muted, font, padding: 6, maxTicksLimit: 6, callback: (value, _, ticks) => tickText(value, ticks)},
         },
       },
       plugins: {
