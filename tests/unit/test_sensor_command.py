@@ -1,10 +1,11 @@
 """`sensorpi sensor`: reading, probing, running, and the ways in which a board can be missing."""
 
 import errno
-import importlib
 import json
 import logging
 import os
+import socket
+import subprocess
 import sys
 import threading
 import time
@@ -278,11 +279,57 @@ def test_a_mistake_in_a_recording_ends_the_command_before_anything_is_published(
     assert not (tmp_path / "state").exists()
 
 
-def test_only_what_is_needed_is_imported_for_the_command_line() -> None:
-    for name in [name for name in sys.modules if name.startswith("sensorpi.sensor")]:
-        sys.modules.pop(name)
-    importlib.import_module("sensorpi.sensor.command")
-    assert {name for name in sys.modules if name.startswith("sensorpi.sensor.")} == {"sensorpi.sensor.command"}
+def test_the_command_line_alone_imports_nothing_of_the_rest() -> None:
+    program = "import sys, sensorpi.sensor.command; print(*(name for name in sys.modules if 'sensorpi.sensor' in name))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["sensorpi.sensor", "sensorpi.sensor.command"]
+
+
+CLUSTER = """
+[nodes.attic]
+address = "127.0.0.1"
+roles = ["sensor", "mesos-worker", "mesos-master", "influx-grafana"]
+[kafka]
+port = 7123
+[sensor]
+rate_hz = 0.5
+"""
+
+
+@pytest.mark.parametrize(
+    ("cluster", "arguments", "settings"),
+    [
+        (None, [], (("localhost:9092",), None, 1.0)),
+        (CLUSTER, [], (("127.0.0.1:7123",), "attic", 0.5)),
+        (CLUSTER, ["--bootstrap-servers", "a:1,b:2", "--host", "me", "--rate", "3"], (("a:1", "b:2"), "me", 3.0)),
+    ],
+)
+def test_brokers_host_and_rate_come_from_the_options_else_from_the_cluster_file(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cluster: str | None,
+    arguments: list[str],
+    settings: tuple[Any, ...],
+) -> None:
+    monkeypatch.setenv("SENSORPI_CONFIG", str(tmp_path))
+    if cluster is not None:
+        (tmp_path / "cluster.toml").write_text(cluster)
+        (tmp_path / "node").write_text("attic\n")
+    seen: list[tuple[Any, ...]] = []
+
+    class Recorder:
+        def __init__(self, settings: Settings, _board: object, environment: Beat, *_rest: object) -> None:
+            host = None if settings.host == socket.gethostname() else settings.host
+            seen.append((settings.bootstrap_servers, host, environment._rate))
+
+        def run(self) -> int:
+            return 0
+
+    monkeypatch.setattr("sensorpi.sensor.run.SensorService", Recorder)
+    monkeypatch.setattr("sensorpi.common.service.stop_on_signals", threading.Event)
+    monkeypatch.setattr("sensorpi.common.service.set_up_logging", lambda: None)
+    assert main(["sensor", "run", *arguments]) == 0
+    assert seen == [settings]
 
 
 class Service:

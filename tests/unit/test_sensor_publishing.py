@@ -2,7 +2,6 @@
 
 import itertools
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -91,7 +90,7 @@ class Bench:
 
     def submit(self, count: int) -> None:
         for number in range(self._next, self._next + count):
-            self.publisher.submit(Entry("S", "b", number, str(number).encode()), threading.Event())
+            self.publisher.submit(Entry("S", "b", number, str(number).encode()))
         self._next += count
 
     def rounds(self, count: int = 5, each_s: float = 0.0) -> None:
@@ -260,12 +259,13 @@ def test_messages_on_the_way_are_bounded(bench: Bench, monkeypatch: pytest.Monke
     assert bench.kafka.most_on_the_way == 10
 
 
-def test_submit_waits_for_room_until_told_to_stop(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_submit_wants_room_but_for_the_last_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publisher_module, "MOST_WAITING", 5)
     bench.submit(5)
-    stop = threading.Event()
-    stop.set()
-    assert not bench.publisher.submit(Entry("S", "b", 6, b"6"), stop)
+    assert not bench.publisher.submit(Entry("S", "b", 6, b"6"))
+    assert bench.publisher.submit(Entry("S", "b", 6, b"6"), regardless=True)
+    bench.rounds()
+    assert bench.acknowledged == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_recording_waits_while_kafka_is_away_and_fills_no_spool(patient: Bench) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sensorpi.sensor import clock as clock_module
 from sensorpi.sensor.clock import Clock
+from sensorpi.sensor.held import HeldFile
 from sensorpi.sensor.stamps import LatestTimestamps, Sample, Stamper
 
 
@@ -176,3 +177,39 @@ def test_the_kernel_is_asked_without_rights() -> None:
 def test_the_clock_says_when_a_monotonic_instant_was() -> None:
     ago_ns = time.monotonic_ns() - 5_000_000_000
     assert Clock(trusted=True).at_ms(ago_ns) == pytest.approx(time.time() * 1000 - 5000, abs=50)
+
+
+def held_file(directory: Path, boot_id: str = "this") -> HeldFile:
+    file = directory / "boot_id"
+    file.write_text(boot_id)
+    return HeldFile(directory / "state", file)
+
+
+def test_readings_that_wait_for_the_clock_survive_a_restart_of_the_sensor(tmp_path: Path) -> None:
+    samples = [sample(1, 1), sample(2, 2, after_first_ms=7)]
+    held_file(tmp_path).keep(samples)
+    assert held_file(tmp_path).take() == samples
+    assert held_file(tmp_path).take() == []
+    assert list((tmp_path / "state").iterdir()) == []
+
+
+def test_without_waiting_readings_there_is_no_file(tmp_path: Path) -> None:
+    held_file(tmp_path).keep([])
+    assert not (tmp_path / "state").exists()
+
+
+def test_waiting_readings_of_before_a_reboot_are_put_aside_with_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    held_file(tmp_path, "before").keep([sample(1)])
+    assert held_file(tmp_path, "after").take() == []
+    assert [file.name.split("-1")[0] for file in (tmp_path / "state").iterdir()] == ["held-readings.json.useless"]
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"boot_id": "this", "samples": [{}]}'])
+def test_a_damaged_file_of_waiting_readings_is_put_aside(tmp_path: Path, content: str) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/held-readings.json").write_text(content)
+    assert held_file(tmp_path).take() == []
+    assert len(list((tmp_path / "state").glob("*.useless-*"))) == 1

@@ -47,15 +47,18 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     run.add_argument(
         "--bootstrap-servers",
         type=_servers,
-        default=("localhost:9092",),
         metavar="HOST:PORT[,…]",
-        help="Kafka brokers (default: localhost:9092)",
+        help="Kafka brokers (default: those of cluster.toml)",
     )
     run.add_argument(
         "--sensor", type=_name, default=DEFAULT_SENSOR, metavar="ID", help="sensor id (default: %(default)s)"
     )
-    run.add_argument("--host", type=_name, default=socket.gethostname(), help="node's name (default: host name)")
-    run.add_argument("--rate", type=_positive, default=1.0, metavar="R", help="readings per second (default: 1)")
+    run.add_argument(
+        "--host", type=_name, metavar="NAME", help="this node (default: as in cluster.toml, or its host name)"
+    )
+    run.add_argument(
+        "--rate", type=_positive, metavar="R", help="readings per second (default: as in cluster.toml, or 1)"
+    )
     run.add_argument(
         "--for", dest="for_s", type=_positive, metavar="SECONDS", help="end so long after the first reading"
     )
@@ -185,12 +188,30 @@ def _environment(options: argparse.Namespace) -> "Environment":
     return Beat(options.rate)
 
 
+def _fill_in(options: argparse.Namespace) -> None:
+    """What the command line leaves open comes from the cluster file, where there is one."""
+    from sensorpi.common.cluster import FILE_NAME, config_directory, load
+    from sensorpi.common.identity import identify
+
+    directory = config_directory()
+    servers, rate, host = _servers("localhost:9092"), 1.0, socket.gethostname()
+    if (directory / FILE_NAME).exists():
+        cluster = load(directory / FILE_NAME)
+        servers, rate = _servers(cluster.bootstrap_servers), cluster.sensor.rate_hz
+        if (node := identify(cluster, directory)) is not None:
+            host = node.name
+    options.bootstrap_servers = options.bootstrap_servers or servers
+    options.rate = options.rate or rate
+    options.host = options.host or host
+
+
 def _run(options: argparse.Namespace) -> int:
     from sensorpi.common.service import set_up_logging, stop_on_signals
     from sensorpi.sensor.events import Events
     from sensorpi.sensor.run import SensorService, Settings
 
     set_up_logging()
+    _fill_in(options)
     environment = _environment(options)  # a mistake in a recording ends it before anything is published
     runtime_directory = os.environ.get("RUNTIME_DIRECTORY")
     settings = Settings(

@@ -35,7 +35,7 @@ class _OnTheWay:
 
 
 class Publisher:
-    """A thread that brings entries to Kafka. ``submit`` waits while it has more than it can carry."""
+    """A thread that brings entries to Kafka. ``submit`` lets its caller wait while it has more than it can carry."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Publisher:
         self._said_dropped = False
         self._wake, self._room = threading.Event(), threading.Event()
         self._ending_s: float | None = None
-        self._drain_s = deadline_s
+        self._progress_s = 0.0
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
@@ -73,13 +73,16 @@ class Publisher:
         """Begin."""
         self._thread.start()
 
-    def submit(self, entry: Entry, stop: threading.Event) -> bool:
-        """Hand an entry over, waiting for room; False when ``stop`` came first. Raises what ended the thread."""
-        while len(self._waiting) >= MOST_WAITING:
+    def submit(self, entry: Entry, regardless: bool = False) -> bool:
+        """Hand an entry over; False when there was no room for a while. Raises what ended the thread.
+
+        ``regardless`` of room is for the last one before a stop.
+        """
+        if len(self._waiting) >= MOST_WAITING and not regardless:
             self._room.clear()
             self._room.wait(0.2)
             self.check()
-            if stop.is_set():
+            if len(self._waiting) >= MOST_WAITING:
                 return False
         self._waiting.append(entry)
         self._wake.set()
@@ -96,9 +99,12 @@ class Publisher:
         fresh = sum(message.spool_id is None for message in tuple(self._on_the_way))
         return len(self._waiting) + len(self._unspooled) + fresh + len(self._spool)
 
-    def close(self, drain_s: float) -> None:
-        """Deliver what is left, or after ``drain_s`` seconds without progress put it on disk; then end."""
-        self._drain_s = drain_s
+    def close(self, drain_s: float, see_through: bool = False) -> None:
+        """Deliver what is left, or after ``drain_s`` seconds put it on disk; then end.
+
+        ``see_through``: after ``drain_s`` seconds without progress.
+        """
+        self._progress_s = drain_s if see_through else 0.0
         self._ending_s = time.monotonic() + drain_s
         self._wake.set()
         self._thread.join()
@@ -161,7 +167,7 @@ class Publisher:
     def _delivered(self, done: list[_OnTheWay]) -> None:
         self.kafka.succeeded()
         if self._ending_s is not None:
-            self._ending_s = time.monotonic() + self._drain_s
+            self._ending_s = max(self._ending_s, time.monotonic() + self._progress_s)
         if done[-1].spool_id is not None:
             try:
                 self._spool.remove(done[-1].spool_id)
@@ -223,7 +229,7 @@ class Publisher:
         fresh = [message.entry for message in self._on_the_way if message.spool_id is None]
         self._on_the_way.clear()
         if self._ending_s is not None and time.monotonic() > self._ending_s:
-            fresh += [*self._unspooled, *self._take(MOST_WAITING)]
+            fresh += [*self._unspooled, *self._take(len(self._waiting))]
             self._unspooled.clear()
         self._keep(fresh, in_front=True)
 

@@ -17,6 +17,7 @@ from sensorpi.sensor.driver import EnviroPhat
 from sensorpi.sensor.emulated.board import EmulatedBoard
 from sensorpi.sensor.environment import Environment, Moment
 from sensorpi.sensor.events import Events
+from sensorpi.sensor.held import HeldFile
 from sensorpi.sensor.kafka_producer import KafkaReadingProducer, Producer
 from sensorpi.sensor.library import BoardMissingError
 from sensorpi.sensor.publisher import Publisher
@@ -70,6 +71,8 @@ class SensorService:
         self._latest = LatestTimestamps(settings.runtime_directory, settings.state_directory)
         self._latest.include(spool.latest_timestamps())
         self._stamper = Stamper(Clock(trusted=isinstance(board, EmulatedBoard)), self._latest)
+        self._held = HeldFile(settings.state_directory)
+        self._stamper.held.extend(self._held.take())
         self._publisher = Publisher(
             connect or (lambda: KafkaReadingProducer(servers)),
             spool,
@@ -91,14 +94,21 @@ class SensorService:
             notify(stopping=True, status="stopping")
             if self._driver is not None:
                 self._driver.close()
-            self._publisher.close(0.0 if self._stop.is_set() and self._publisher.kafka.down else DRAIN_S)
+            self._close_publisher()
             self._latest.close()
+            self._held.keep(self._stamper.held)
         waiting = self._publisher.waiting
         if waiting:
             log.warning("%d readings wait in %s for the next start", waiting, self._settings.state_directory)
         self._events.emit("end", readings=self._taken, acknowledged=self._acknowledged, spooled=waiting)
         self._events.close()
         return 0
+
+    def _close_publisher(self) -> None:
+        """Told to stop, be quick about it; at the end of a recording, see it through."""
+        told = self._stop.is_set()
+        drain_s = 0.0 if told and self._publisher.kafka.down else DRAIN_S
+        self._publisher.close(drain_s, see_through=not told)
 
     def _wait_for_board(self) -> EnviroPhat | None:
         """The driver, once there is a board; None when told to stop before."""
@@ -149,16 +159,18 @@ class SensorService:
         for sample, reading in stamped:
             self._events.read(reading, sample.monotonic_ns)
             entry = Entry(reading.sensor, reading.boot, reading.timestamp_ms, reading.to_json())
-            self._publisher.submit(entry, self._stop)
+            while not self._publisher.submit(entry, regardless=self._stop.is_set()):
+                self._show_status()
 
     def _pause(self, until_s: float) -> bool:
         """Wait until then, showing signs of life; True when told to stop."""
         while not self._stop.is_set():
+            self._publish(self._stamper.release())
             self._show_status()
             left_s = until_s - time.monotonic()
             if left_s <= 0:
                 return False
-            self._stop.wait(min(left_s, STATUS_S))
+            self._stop.wait(min(left_s, STATUS_S if not self._stamper.held else 1.0))
         return True
 
     def _show_status(self) -> None:
@@ -170,7 +182,6 @@ class SensorService:
         if self._driver is None:
             notify(watchdog=True)
             return
-        self._publish(self._stamper.release())
         status = [f"{self._taken} readings, {self._acknowledged} acknowledged"]
         if self._publisher.kafka.down:
             status.append(f"{self._publisher.kafka.name} is down, {self._publisher.waiting} readings wait")

@@ -1,0 +1,50 @@
+"""Readings that still wait for a synchronised clock when the sensor stops: kept in a file for its next start.
+
+Their monotonic times mean something until the machine is started again; after that nobody can say when
+they were taken, so the file is put aside.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from sensorpi.sensor.stamps import Sample
+
+log = logging.getLogger(__name__)
+
+KERNEL_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class HeldFile:
+    """The file, in the state directory; there only between a stop and the next start."""
+
+    def __init__(self, directory: Path, boot_id: Path = KERNEL_BOOT_ID) -> None:
+        self._file = directory / "held-readings.json"
+        self._boot_id = boot_id.read_text(encoding="ascii").strip()
+
+    def keep(self, samples: Iterable[Sample]) -> None:
+        """Write them, if there are any."""
+        rows = [asdict(sample) for sample in samples]
+        if rows:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._file.write_text(json.dumps({"boot_id": self._boot_id, "samples": rows}), encoding="utf-8")
+
+    def take(self) -> list[Sample]:
+        """What the last run left, oldest first; a file that is of no use is put aside with one line."""
+        try:
+            content = json.loads(self._file.read_text(encoding="utf-8"))
+            samples = [Sample(**row) for row in content["samples"]]
+            if content["boot_id"] != self._boot_id:
+                raise ValueError("the machine was started again, so nobody knows when they were taken")
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            aside = self._file.with_name(f"{self._file.name}.useless-{time.time_ns()}")
+            self._file.rename(aside)
+            log.warning("readings that waited for the clock cannot be stamped (%s); they are in %s", error, aside)
+            return []
+        self._file.unlink()
+        return samples
