@@ -43,6 +43,7 @@ class Launched:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
 
     def message_with(self, line: str) -> list[str]:
@@ -105,6 +106,15 @@ def test_a_signal_stops_the_program_in_good_order(launched: Launched, number: in
     status, output, errors = launched.end()
     assert (status, output) == (0, "stopping in order\n")
     assert "ended by itself" not in errors
+
+
+@script("trap 'echo interrupted' INT; trap 'echo in order; exit 143' TERM; echo up; while :; do sleep 0.05; done")
+def test_ctrl_c_in_a_terminal_reaches_the_launcher_only(launched: Launched) -> None:
+    assert launched.process.stdout is not None
+    assert launched.process.stdout.readline() == "up\n"
+    os.killpg(launched.process.pid, signal.SIGINT)
+    status, output, _ = launched.end()
+    assert (status, output) == (0, "in order\n")
 
 
 @script("trap '' TERM; echo up; while :; do sleep 0.05; done")
