@@ -343,3 +343,9 @@ def test_full_speed_is_due_at_once_and_lets_the_environment_s_time_pass(tmp_path
     moments = moments_of(tmp_path, "when,T,P\n5000,2,900\n10000,2,900\n", map_file, None)
     assert played(moments) == [(0, None, 0), (0, None, 0)]
     assert [moment.environment_s for moment in moments] == [0, 5]
+
+
+def test_the_mapping_in_the_documentation_is_without_mistakes() -> None:
+    text = (Path(__file__).parents[2] / "docs/sensor.md").read_text(encoding="utf-8")
+    example = text.split("```toml\n")[1].split("```")[0]
+    assert parse_mapping(example, "docs/sensor.md").fields.keys() == {"temperature", "pressure"}
