@@ -80,6 +80,10 @@ class Page:
         """Choose a value of a select."""
         Select(self.one(f"#{select_id}")).select_by_value(value)
 
+    def logged(self, log: str) -> list[str]:
+        """What one of the browser's logs has got since it was last asked."""
+        return [entry["message"] for entry in self.browser.get_log(log)]  # type: ignore[no-untyped-call]
+
     def wait(self, condition: Callable[[], Any], what: str, timeout_s: float = 15) -> None:
         """Wait until a condition holds."""
         deadline = time.monotonic() + timeout_s
@@ -336,15 +340,15 @@ def test_a_sensor_named_like_markup_is_shown_as_text(page: Page) -> None:
 
 def test_the_page_loads_nothing_from_elsewhere_and_breaks_none_of_its_rules(page: Page) -> None:
     for log in "browser", "performance":
-        page.browser.get_log(log)
+        page.logged(log)
     page.open()
-    requests = [json.loads(entry["message"])["message"] for entry in page.browser.get_log("performance")]
+    requests = [json.loads(message)["message"] for message in page.logged("performance")]
     urls = {
         message["params"]["request"]["url"] for message in requests if message["method"] == "Network.requestWillBeSent"
     }
     assert len(urls) > 8
     assert all(url.startswith(page.site.url()) for url in urls)
-    assert [entry["message"] for entry in page.browser.get_log("browser")] == []
+    assert page.logged("browser") == []
 
 
 def test_every_control_has_a_name(page: Page) -> None:

@@ -20,6 +20,7 @@ def add_dashboard_command(subcommands: "argparse._SubParsersAction[argparse.Argu
     """Add `dashboard` to the sub-commands of `sensorpi pipeline`."""
     command = subcommands.add_parser(
         "dashboard",
+        allow_abbrev=False,  # or --password would pass for --password-file
         help="serve the Grafana dashboards as a web page",
         description=f"The password of InfluxDB's read-only user comes from --password-file, else ${PASSWORD_VARIABLE}.",
     )

@@ -1,7 +1,9 @@
 """The built-in dashboard's web server: one page, and its data as JSON."""
 
+import http.client
 import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -195,16 +197,35 @@ def serve(
     site = DashboardServer(load_dashboards(dashboards), influxdb, reader_password, chart_js, default_range)
     stop = stop or service.stop_on_signals()
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a page asks for all panels at once
-    try:
-        server = waitress.create_server(site.app, host=listen.host, port=listen.port, threads=THREADS, ident=None)
-    except OSError as error:
-        raise UserError(f"cannot listen on {listen}: {error.strerror or error}") from error
+    listening = _listening(listen)
+    address = listening.getsockname()
+    server = waitress.create_server(site.app, sockets=[listening], threads=THREADS, ident=None)
     thread = threading.Thread(target=server.run, name="dashboard", daemon=True)
     thread.start()
     _log.info("The dashboard is at http://%s/", listen)
     service.notify(ready=True, status=f"Serving on http://{listen}/")
     while not stop.wait(_WATCHDOG_S):
-        if thread.is_alive():
+        if _serves(address[0], address[1]):
             service.notify(watchdog=True)
     service.notify(stopping=True)
     server.close()
+
+
+def _listening(listen: Endpoint) -> socket.socket:
+    host = listen.host.strip("[]")
+    try:
+        return socket.create_server((host, listen.port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise UserError(f"cannot listen on {listen}: {error.strerror or error}") from error
+
+
+def _serves(host: str, port: int) -> bool:
+    """Whether the server really answers: what the watchdog is fed on."""
+    connection = http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", "/api/dashboards")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,127 @@
+"""The options of `sensorpi pipeline dashboard`, and what it says when it cannot serve."""
+
+import argparse
+import json
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from sensorpi.common.errors import UserError
+from sensorpi.pipeline import dashboard_command
+from sensorpi.pipeline.dashboard_command import PASSWORD_VARIABLE, add_dashboard_command
+from sensorpi.pipeline.dashboard_server import serve
+from sensorpi.pipeline.influx import Endpoint
+
+ROOT = Path(__file__).parents[2]
+DASHBOARDS = ROOT / "grafana" / "dashboards"
+
+
+def run(*arguments: str) -> int:
+    parser = argparse.ArgumentParser()
+    add_dashboard_command(parser.add_subparsers())
+    options = parser.parse_args(["dashboard", *arguments])
+    status: int = options.run(options)
+    return status
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """What `serve` was called with."""
+    monkeypatch.delenv(PASSWORD_VARIABLE, raising=False)
+    monkeypatch.setattr("sensorpi.common.service.set_up_logging", lambda: None)
+    call: dict[str, object] = {}
+    monkeypatch.setattr(dashboard_command, "serve", lambda **arguments: call.update(arguments))
+    return call
+
+
+def test_it_listens_on_loopback_unless_told_otherwise(
+    served: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PASSWORD_VARIABLE, "from the environment")
+    assert run() == 0
+    assert served["listen"] == Endpoint("127.0.0.1", 8080)
+    assert served["influxdb"] == Endpoint("127.0.0.1", 8086)
+    assert served["reader_password"] == "from the environment"
+    assert served["default_range"] is None
+
+
+def test_a_password_file_is_read_without_its_line_end(served: dict[str, object], tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("from the file\n", encoding="utf-8")
+    run("--password-file", str(tmp_path / "password"))
+    assert served["reader_password"] == "from the file"
+
+
+@pytest.mark.usefixtures("served")
+def test_without_a_password_it_says_where_one_is_expected() -> None:
+    with pytest.raises(UserError, match=f"give --password-file FILE or set {PASSWORD_VARIABLE}"):
+        run()
+
+
+@pytest.mark.usefixtures("served")
+def test_a_password_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"absent: cannot read the password"):
+        run("--password-file", str(tmp_path / "absent"))
+
+
+@pytest.mark.parametrize("option", ["--listen", "--influxdb"])
+@pytest.mark.parametrize("address", ["8080", "127.0.0.1", "127.0.0.1:http", "127.0.0.1:99999", ":8080"])
+@pytest.mark.usefixtures("served")
+def test_an_address_that_is_none_is_named(option: str, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PASSWORD_VARIABLE, "x")
+    with pytest.raises(UserError, match=f"“{address}” is no address"):
+        run(option, address)
+
+
+def test_the_page_can_open_on_a_recording_s_range(served: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PASSWORD_VARIABLE, "x")
+    run("--from", "1624000000000", "--to", "2021-06-19T07:00:00Z")
+    assert served["default_range"] == ("1624000000000", "2021-06-19T07:00:00Z")
+
+
+@pytest.mark.usefixtures("served")
+def test_a_range_that_is_none_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PASSWORD_VARIABLE, "x")
+    with pytest.raises(UserError, match="“yesterday” is no time"):
+        run("--from", "yesterday")
+
+
+@pytest.mark.usefixtures("served")
+def test_no_option_takes_a_password() -> None:
+    with pytest.raises(SystemExit):
+        run("--password", "secret")
+
+
+def test_a_taken_port_is_one_clear_line() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(UserError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
+            serve(Endpoint("127.0.0.1", port), Endpoint("127.0.0.1", 1), "x", DASHBOARDS)
+
+
+def test_an_absent_charting_library_says_which_package_to_install(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"install Debian.s libjs-chart\.js"):
+        serve(Endpoint("127.0.0.1", 0), Endpoint("127.0.0.1", 1), "x", DASHBOARDS, chart_js=tmp_path)
+
+
+def test_the_manual_page_names_every_option() -> None:
+    parser = argparse.ArgumentParser()
+    subparsers = parser.add_subparsers()
+    add_dashboard_command(subparsers)
+    options = re.findall(r"--[a-z-]+", subparsers.choices["dashboard"].format_help())
+    manual = (ROOT / "packages/pipeline/man/sensorpi-pipeline-dashboard.1").read_text(encoding="utf-8")
+    assert [option for option in set(options) - {"--help"} if option.replace("-", "\\-") not in manual] == []
+
+
+def test_the_page_uses_no_inline_script_or_style() -> None:
+    page = (ROOT / "packages/pipeline/src/sensorpi/pipeline/web/index.html").read_text(encoding="utf-8")
+    assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|https?://", page) == []
+
+
+def test_the_files_are_what_json_says() -> None:
+    for path in DASHBOARDS.glob("*.json"):
+        text = path.read_text(encoding="utf-8")
+        assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
