@@ -297,6 +297,28 @@ def test_a_failing_disk_keeps_readings_in_memory_and_loses_none(
     assert bench.acknowledged == list(range(1, 11))
 
 
+def test_order_is_kept_when_kafka_goes_again_while_readings_are_in_memory(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_entries: object) -> None:
+        raise OSError("disk is full")
+
+    monkeypatch.setattr(publisher_module, "MOST_ON_THE_WAY", 3)
+    bench.kafka.reachable = False
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.spool, "append", full)
+        bench.submit(6)
+        bench.rounds(1)
+        bench.kafka.reachable, bench.kafka.answers = True, None
+        bench.rounds(2, each_s=2.0)
+        bench.submit(2)
+        bench.rounds(1, each_s=10.1)
+        bench.kafka.answers = True
+        bench.rounds(30, each_s=1.0)
+    bench.rounds(30, each_s=1.0)
+    assert bench.acknowledged == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
 def test_with_neither_kafka_nor_disk_memory_is_bounded_and_the_oldest_go(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -22,18 +22,13 @@ _RANGES = {
 
 def _channel(colour: float, clear: int) -> int:
     """The smallest count of which the library makes this colour, 0 to 255 against the clear count."""
-    if clear == 0:
-        return 0
-    counts = max(math.ceil(colour * clear / 255), 0)
-    while int(counts / clear * 255) < int(colour):  # the library's floating point may fall just short
-        counts += 1
-    return counts
+    return max(math.ceil(colour * clear / 255), 0)
 
 
 def conditions_of(values: dict[str, float], colours_are_counts: bool) -> Conditions:
     """What makes the chips measure these values, as near as they can.
 
-    A heading is taken modulo 360. Missing values get one that any board could feel.
+    Missing values get one that any board could feel.
     """
     clear = min(max(round(values.get("lightv", CLEAR_WHEN_MISSING)), 0), MOST_COUNTS)
     colours = [values.get(colour, 0.0) for colour in COLOURS]
@@ -41,7 +36,7 @@ def conditions_of(values: dict[str, float], colours_are_counts: bool) -> Conditi
     return Conditions(
         temperature_c=values.get("temperature", 20.0),
         pressure_pa=values.get("pressure", 101_325.0),
-        heading_deg=values.get("heading", 0.0) % 360,
+        heading_deg=values.get("heading", 0.0),
         clear=clear,
         red=red,
         green=green,
