@@ -377,8 +377,9 @@ def test_a_run_ends_after_its_time_with_everything_acknowledged(tmp_path: Path) 
         jsonschema.validate(message, json_schema())
 
 
-def test_leds_are_off_when_a_run_ends(tmp_path: Path) -> None:
+def test_leds_are_off_when_a_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     board = EmulatedBoard()
+    monkeypatch.setattr(board, "feel", lambda _moment: board.gpio.output(4, 1))
     Service(tmp_path, board, for_s=0.05).service.run()
     assert board.gpio.levels == {4: 0}
 

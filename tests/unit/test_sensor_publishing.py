@@ -251,6 +251,13 @@ def test_a_spool_whose_replay_is_cut_short_is_sent_again(bench: Bench) -> None:
     assert bench.kafka.log == bench.acknowledged == [100, 101, 102]
 
 
+def test_spooled_messages_are_sent_once_while_their_fate_is_unknown(bench: Bench) -> None:
+    bench.spool.append([Entry("S", "b", number, str(number).encode()) for number in range(3)])
+    bench.kafka.answers = None
+    bench.rounds(5)
+    assert len(bench.kafka.producers[0].messages) == 3
+
+
 def test_messages_on_the_way_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publisher_module, "MOST_ON_THE_WAY", 10)
     bench.kafka.answers = None
