@@ -28,6 +28,7 @@ from sensorpi.sensor.kafka_producer import UnreachableError
 from sensorpi.sensor.library import BoardMissingError, load_library
 from sensorpi.sensor.real_board import RealBoard
 from sensorpi.sensor.run import SensorService, Settings
+from sensorpi.sensor.spool import Entry, Spool
 from sensorpi.sensor.synthetic import Beat, SyntheticDay
 
 
@@ -441,3 +442,13 @@ def test_what_an_earlier_run_left_is_not_counted_as_this_run_s(tmp_path: Path) -
     assert end["acknowledged"] == end["readings"] < len(service.sent)
     timestamps = [message["timestamp"] for message in service.sent]
     assert timestamps == sorted(set(timestamps))
+
+
+def test_timestamps_follow_those_that_a_killed_run_left_in_the_spool(tmp_path: Path) -> None:
+    ahead_ms = time.time_ns() // 1_000_000 + 3_600_000
+    spool = Spool(tmp_path / "state")
+    spool.append([Entry("S", "killed", ahead_ms, json.dumps({"timestamp": ahead_ms}).encode())])
+    spool.close()
+    service = Service(tmp_path, EmulatedBoard(), for_s=0.05)
+    service.service.run()
+    assert [message["timestamp"] for message in service.sent][:3] == [ahead_ms, ahead_ms + 1, ahead_ms + 2]
