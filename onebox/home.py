@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -58,9 +58,9 @@ class Ports:
 
 @dataclass(frozen=True)
 class Home:
-    """The paths below `.run/`."""
+    """The paths below `.run/`, or below $SENSORPI_RUN: the tests have one of their own."""
 
-    path: Path = ROOT / ".run"
+    path: Path = field(default_factory=lambda: Path(os.environ.get("SENSORPI_RUN") or ROOT / ".run"))
 
     @property
     def config(self) -> Path:

@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ _log = logging.getLogger(__name__)
 class Service:
     """A child with a log file. It says READY and its status over NOTIFY_SOCKET, as `Type=notify` units do.
 
-    Use it from one thread only: a child gets SIGTERM when the thread that started it is gone.
+    Start it from the main thread only: a child gets SIGTERM when the thread that started it is gone.
     """
 
     def __init__(
@@ -36,10 +37,13 @@ class Service:
         self._waits = backoff_s(1.0, 30.0)
         self._restart_at: float | None = None
         # An abstract socket: the path of a checkout may be longer than a socket's name can be.
-        self._notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+        self._notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         address = f"sensorpi-{os.getpid()}-{name}-{secrets.token_hex(4)}"
         self._notifications.bind("\0" + address)
         self._environment["NOTIFY_SOCKET"] = "@" + address
+        # A thread of its own: a child blocks when some ten of its messages lie unread.
+        self._listener = threading.Thread(target=self._listen, name=f"{name} notifications", daemon=True)
+        self._listener.start()
 
     @property
     def pid(self) -> int | None:
@@ -72,21 +76,6 @@ class Service:
             except FileNotFoundError:
                 raise UserError("setpriv is missing: it is in Debian's package util-linux") from None
 
-    def listen(self) -> None:
-        """Take in what the child has said since the last call."""
-        while True:
-            try:
-                text = self._notifications.recv(4096).decode(errors="replace")
-            except BlockingIOError:
-                return
-            for line in text.splitlines():
-                name, _, value = line.partition("=")
-                if name == "READY":
-                    self.ready = True
-                    self._waits = backoff_s(1.0, 30.0)
-                elif name == "STATUS":
-                    self.status = value
-
     def wait_until_ready(self, timeout_s: float, is_ready: Callable[[], bool] | None = None) -> None:
         """Wait for READY, or for ``is_ready`` from a child that cannot say it.
 
@@ -94,7 +83,6 @@ class Service:
         """
         deadline = time.monotonic() + timeout_s
         while not self.ready:
-            self.listen()
             if is_ready is not None and is_ready():
                 self.ready = True
             if self.exit_status is not None:
@@ -105,7 +93,6 @@ class Service:
 
     def watch(self) -> None:
         """Restart a child that ended by itself, with growing delays. Says each end and each restart once."""
-        self.listen()
         if self._process is None or self._process.poll() is None:
             return
         now = time.monotonic()
@@ -127,6 +114,12 @@ class Service:
         if self.pid is not None and self._process is not None:
             self._process.terminate()
 
+    def kill(self) -> None:
+        """End the child at once, as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
     def stop(self, grace_s: float = 20.0) -> None:
         """Stop the child: SIGTERM, and SIGKILL after ``grace_s``."""
         self.terminate()
@@ -139,6 +132,24 @@ class Service:
                 self._process.wait()
         self._process = None
         self.ready = False
+
+    def close(self) -> None:
+        """Stop the child for good."""
+        self.stop()
+        self._notifications.shutdown(socket.SHUT_RD)  # ends the listener
+        self._listener.join()
+        self._notifications.close()
+
+    def _listen(self) -> None:
+        """Take in what the child says."""
+        while text := self._notifications.recv(4096).decode(errors="replace"):
+            for line in text.splitlines():
+                name, _, value = line.partition("=")
+                if name == "READY":
+                    self.ready = True
+                    self._waits = backoff_s(1.0, 30.0)
+                elif name == "STATUS":
+                    self.status = value
 
     def _end_of_log(self, lines: int = 15) -> str:
         text = self._log_file.read_text(encoding="utf-8", errors="replace")

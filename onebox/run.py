@@ -1,6 +1,7 @@
 """Runs the pipeline from start to drain, and accounts for every reading."""
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -77,9 +78,7 @@ def _recorded_range_ms(options: argparse.Namespace) -> tuple[int, int] | None:
 
 
 class _Run:
-    def __init__(
-        self, options: argparse.Namespace, stages: Stages, interrupted: Interrupted, started: float
-    ) -> None:
+    def __init__(self, options: argparse.Namespace, stages: Stages, interrupted: Interrupted, started: float) -> None:
         self._options = options
         self._stages = stages
         self._interrupted = interrupted
@@ -92,12 +91,19 @@ class _Run:
 
     def run(self) -> int:
         sensor = self._start_sensor()
+        try:
+            return self._run(sensor)
+        finally:
+            sensor.close()
+
+    def _run(self, sensor: Service) -> int:
         say(f"\n  The dashboard is at {self._stages.dashboard_url}   (Ctrl-C stops everything)\n")
         self._watch(sensor, lambda: sensor.exit_status is not None or self._interrupted.times > 0)
         if sensor.exit_status is None:
             sensor.stop(grace_s=15)
         elif sensor.exit_status != 0:
-            raise UserError(f"the sensor ended with status {sensor.exit_status}; see {self._stages.home.logs}/sensor.log")
+            log = self._stages.home.logs / "sensor.log"
+            raise UserError(f"the sensor ended with status {sensor.exit_status}; see {log}")
         self._events.join(timeout=10)
         self._drain(sensor)
         summary = self._summary()
@@ -133,17 +139,14 @@ class _Run:
     def _watch(self, sensor: Service, done: Callable[[], bool]) -> None:
         """Look at everything until ``done``; time new readings as they become queryable."""
         while not done():
-            sensor.listen()
             self._stages.watch()
             self._see_new()
             self._display.show(self._display.lines(self._ledger, self._stages.services, sensor.status))
             time.sleep(POLL_S)
 
     def _see_new(self) -> None:
-        try:
+        with contextlib.suppress(*_AWAY):  # the job says so, and readings that come later count as late
             audit.see_new(self._client, self._ledger)
-        except _AWAY:
-            pass  # the job says so, and readings that come later count as late
 
     def _drain(self, sensor: Service) -> None:
         """Wait until every reading is stored or dead-lettered, or nothing more arrives."""

@@ -61,9 +61,13 @@ class Stages:
         """Start InfluxDB and set it up."""
         argv, environment = influxd_process(self.home.path / "influxdb", self.ports.influxdb, self.ports.backup)
         influxdb = self._start("influxdb", argv, environment)
-        influxdb.wait_until_ready(START_TIMEOUT_S, lambda: _answers(f"http://{self.endpoint}/ping"))
+        influxdb.wait_until_ready(START_TIMEOUT_S, self.influxdb_answers)
         set_up(self.endpoint, self.credentials, self.cluster.influxdb.raw_retention_days)
         return influxdb
+
+    def influxdb_answers(self) -> bool:
+        """Whether InfluxDB takes requests."""
+        return _answers(f"http://{self.endpoint}/ping")
 
     def start(self) -> None:
         """Start them all, each as soon as what it needs is there; return when all are ready.
@@ -111,7 +115,7 @@ class Stages:
         self.home.remove_endpoints()
         stopped_last = {"kafka": 1, "influxdb": 2}
         for service in sorted(self.services, key=lambda service: stopped_last.get(service.name, 0)):
-            service.stop()
+            service.close()
         self.services = []
 
     def _start(self, name: str, argv: list[str], environment: dict[str, str] | None = None) -> Service:

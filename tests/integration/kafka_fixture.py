@@ -74,7 +74,7 @@ class KafkaBroker:
 
     def launch(self, environment: Mapping[str, str] | None = None) -> "subprocess.Popen[bytes]":
         """Start the command and do not wait; ``log`` is begun anew."""
-        places = ["--config", self.config, "--data", self.data, "--jars", JARS]
+        places = ["--config", str(self.config), "--data", str(self.data), "--jars", str(JARS)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [COMMAND, "kafka", "run", "--node", self.node, *places],

@@ -28,10 +28,11 @@ def test_refused_points_are_singled_out_with_influxdbs_words(influxdb: InfluxSer
 
 
 def test_points_that_all_fail_for_one_cause_are_an_outage(influxdb: InfluxServer, measurement: str) -> None:
-    influxdb.writer.write([f"{measurement} a=1i 1700000000000"], {"db": DATABASE, "rp": RAW, "precision": "ms"}, protocol="line")
+    parameters = {"db": DATABASE, "rp": RAW, "precision": "ms"}
+    influxdb.writer.write([f"{measurement} a=1i 1700000000000"], parameters, protocol="line")
     lines = [(offset, f"{measurement} a=1.5 {1_700_000_000_001 + offset}") for offset in range(COMMON_CAUSE + 5)]
     writer = LineWriter(influxdb.writer)
-    with pytest.raises(InfluxUnavailable, match="it refuses every point: .*field type conflict"):
+    with pytest.raises(InfluxUnavailable, match=r"it refuses every point: .*field type conflict"):
         writer.write(lines)
     refusals = writer.write(lines, give_up_on_common_cause=True)
     assert len(refusals) == len(lines)
@@ -39,7 +40,8 @@ def test_points_that_all_fail_for_one_cause_are_an_outage(influxdb: InfluxServer
 
 def test_compressed_lines_arrive(influxdb: InfluxServer, measurement: str) -> None:
     assert LineWriter(influxdb.writer, compress=True).write([(0, f"{measurement} a=1.5 1700000000000")]) == []
-    assert list(influxdb.reader.query(f'SELECT a FROM "{measurement}"').get_points())[0]["a"] == 1.5
+    [point] = influxdb.reader.query(f'SELECT a FROM "{measurement}"').get_points()
+    assert point["a"] == 1.5
 
 
 def test_a_wrong_password_is_no_fault_of_the_points(influxdb: InfluxServer) -> None:
@@ -50,5 +52,5 @@ def test_a_wrong_password_is_no_fault_of_the_points(influxdb: InfluxServer) -> N
 
 def test_nobody_there_is_an_outage_in_a_few_words() -> None:
     writer = LineWriter(open_client(Endpoint("127.0.0.1", free_port()), WRITER, "secret"))
-    with pytest.raises(InfluxUnavailable, match="^no connection$"):
+    with pytest.raises(InfluxUnavailable, match=r"^no connection$"):
         writer.write([(0, "m a=1 1")])

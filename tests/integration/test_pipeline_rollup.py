@@ -54,7 +54,8 @@ def test_a_late_reading_changes_its_minutes_mean(server: InfluxServer) -> None:
 def test_headings_are_averaged_around_north(server: InfluxServer) -> None:
     for second, degrees in enumerate((350, 30)):
         radians = math.radians(degrees)
-        store(server, MINUTE + second / 60, heading=degrees, heading_sin=math.sin(radians), heading_cos=math.cos(radians))
+        sine, cosine = math.sin(radians), math.cos(radians)
+        store(server, MINUTE + second / 60, heading=degrees, heading_sin=sine, heading_cos=cosine)
     rollup = Rollup(server.writer)
     rollup.mark({MINUTE})
     rollup.condense_due(NOW_S)

@@ -24,7 +24,7 @@ class Sensor:
 
     def __init__(self, directory: Path, servers: str, name: str, *options: str) -> None:
         self.events_file = directory / f"events-{time.monotonic_ns()}"
-        places = ["--state-directory", directory / "state", "--events", self.events_file]
+        places = ["--state-directory", str(directory / "state"), "--events", str(self.events_file)]
         self.log = directory / "sensor.log"
         board = ["--board", "emulated", "--bootstrap-servers", servers, "--sensor", name]
         with self.log.open("ab") as log:

@@ -54,7 +54,9 @@ def test_a_stranger_is_no_latency() -> None:
     assert ledger.latency_ms() is None
 
 
-@pytest.mark.parametrize(("count", "p50", "p99"), [(1, 1.0, 1.0), (2, 1.0, 2.0), (100, 50.0, 99.0), (1000, 500.0, 990.0)])
+@pytest.mark.parametrize(
+    ("count", "p50", "p99"), [(1, 1.0, 1.0), (2, 1.0, 2.0), (100, 50.0, 99.0), (1000, 500.0, 990.0)]
+)
 def test_percentiles_are_by_nearest_rank(count: int, p50: float, p99: float) -> None:
     ledger = Ledger()
     ledger.latencies_ms.extend(reversed(range(1, count + 1)))

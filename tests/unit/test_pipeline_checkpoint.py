@@ -49,8 +49,14 @@ def test_a_batch_that_was_planned_and_not_committed_is_whole(checkpoint: Path) -
     assert files(checkpoint) == before
 
 
-def test_a_torn_older_batch_moves_the_checkpoint_aside(checkpoint: Path) -> None:
-    (checkpoint / "offsets" / "1").write_bytes(b"")
+def test_all_from_the_first_torn_batch_on_is_removed(checkpoint: Path) -> None:
+    (checkpoint / "commits" / "1").write_bytes(b"")
+    heal(checkpoint)
+    assert sorted(file for file in files(checkpoint) if "crc" not in file) == ["commits/0", "metadata", "offsets/0"]
+
+
+def test_a_checkpoint_with_nothing_whole_moves_aside(checkpoint: Path) -> None:
+    (checkpoint / "offsets" / "0").write_bytes(b"")
     heal(checkpoint)
     assert not checkpoint.exists()
     assert [place.name.startswith("checkpoint.broken-") for place in checkpoint.parent.iterdir()] == [True]

@@ -1,6 +1,7 @@
 """`sensorpi sensor`: reading, probing, running, and the ways in which a board can be missing."""
 
 import errno
+import importlib
 import json
 import logging
 import os
@@ -18,7 +19,7 @@ import pytest
 
 from sensorpi.common.command import main
 from sensorpi.common.reading import FIELDS, json_schema
-from sensorpi.sensor import gpio, probe
+from sensorpi.sensor import probe
 from sensorpi.sensor.driver import EnviroPhat
 from sensorpi.sensor.emulated.board import EmulatedBoard
 from sensorpi.sensor.emulated.faults import FailingTransactions
@@ -225,7 +226,7 @@ def test_gpio_libraries_are_tried_in_order(monkeypatch: pytest.MonkeyPatch, work
             raise RuntimeError("this module can only be run on a Raspberry Pi")
         return FakeLgpio() if name == "lgpio" else ModuleType(name)
 
-    monkeypatch.setattr(gpio.importlib, "import_module", fake_import)
+    monkeypatch.setattr(importlib, "import_module", fake_import)
     found = [type(module).__name__ for module in gpio_modules()]
     monkeypatch.undo()
     assert found == names

@@ -43,7 +43,7 @@ def test_systemd_finds_no_fault_in_a_unit(root: Path, unit: Path) -> None:
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
 def test_a_service_has_few_rights(unit: Path) -> None:
-    command = ["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", unit]
+    command = ["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", str(unit)]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout
 
@@ -83,7 +83,7 @@ def test_systemd_takes_the_users_and_directories(tmp_path: Path, directory: str)
     (tmp_path / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
     options = ["--create"] if program == "systemd-tmpfiles" else []
     for file in sorted((ROOT / "systemd" / directory).iterdir()):
-        command = [program, f"--root={tmp_path}", *options, file]
+        command = [program, f"--root={tmp_path}", *options, str(file)]
         result = subprocess.run(command, capture_output=True, text=True)
         assert result.returncode == 0, result.stderr
 

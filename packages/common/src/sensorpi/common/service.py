@@ -25,7 +25,7 @@ def set_up_logging(level: int = logging.INFO) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # They log every retry and every message between the processes; our own lines say what matters.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    logging.getLogger("py4j").setLevel(logging.WARNING)
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
 
 
 def notify(*, ready: bool = False, status: str | None = None, watchdog: bool = False, stopping: bool = False) -> None:

@@ -87,7 +87,7 @@ class BatchSettler:
             outage = self._outages.get("InfluxDB")
             if outage is not None and outage.down and outage.duration_s > COMMON_CAUSE_PATIENCE_S:
                 config = replace(config, give_up_on_common_cause=True)
-        result = BatchResult(sorted(settled.values(), key=lambda outcome: outcome.partition), time.monotonic() - started)
+        result = BatchResult(list(settled.values()), time.monotonic() - started)
         self._count_gaps(result)
         return result
 

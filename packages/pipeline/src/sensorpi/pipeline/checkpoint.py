@@ -1,8 +1,8 @@
 """Make Spark's checkpoint readable again after a power cut.
 
 Spark writes one small file a batch into `offsets` and one into `commits`. A power cut can leave
-the last ones empty or torn, and Spark then fails at every start. Without its last batch the
-checkpoint is whole again: that batch is merely read once more.
+the last ones empty or torn, and Spark then fails at every start. Without its last batches the
+checkpoint is whole again: they are merely read once more.
 """
 
 import json
@@ -14,24 +14,26 @@ _log = logging.getLogger(__name__)
 
 
 def heal(checkpoint: Path) -> None:
-    """Remove a torn last batch; move a checkpoint that is torn further back aside.
+    """Remove the first torn batch and all after it; move a checkpoint aside that has nothing whole before.
 
     Without a checkpoint the job continues from the offsets of its consumer group.
     """
     if not checkpoint.exists():
         return
     offsets, commits = _batches(checkpoint / "offsets"), _batches(checkpoint / "commits")
-    last = max([*offsets, *commits], default=None)
-    torn = sorted(number for batches in (offsets, commits) for number, file in batches.items() if not _is_whole(file))
-    if torn and torn[0] == last:
-        for folder in (checkpoint / "offsets", checkpoint / "commits"):
-            (folder / str(last)).unlink(missing_ok=True)
-            (folder / f".{last}.crc").unlink(missing_ok=True)
-        _log.warning("The checkpoint's last batch, %d, was torn: it is read again.", last)
-    elif torn or not _is_whole_metadata(checkpoint / "metadata"):
+    torn = [number for batches in (offsets, commits) for number, file in batches.items() if not _is_whole(file)]
+    first_torn = min(torn, default=None)
+    nothing_whole = first_torn is not None and first_torn <= min(offsets, default=first_torn)
+    if nothing_whole or not _is_whole_metadata(checkpoint / "metadata"):
         aside = checkpoint.with_name(f"{checkpoint.name}.broken-{time.strftime('%Y%m%d-%H%M%S')}")
         checkpoint.rename(aside)
         _log.error("The checkpoint was unreadable and is now %s. Continuing from the committed offsets.", aside)
+    elif first_torn is not None:
+        for batches in (offsets, commits):
+            for number in batches.keys() & set(range(first_torn, max(batches) + 1)):
+                batches[number].unlink()
+                batches[number].with_name(f".{number}.crc").unlink(missing_ok=True)
+        _log.warning("The checkpoint was torn at batch %d: it is read again from there.", first_torn)
 
 
 def _batches(folder: Path) -> dict[int, Path]:

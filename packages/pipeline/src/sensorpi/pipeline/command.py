@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sensorpi.common import cluster, secrets, service
 from sensorpi.common.config_command import add_config_option
+from sensorpi.pipeline.dashboard_command import add_dashboard_command
 from sensorpi.pipeline.influx import Credentials, Endpoint
 from sensorpi.pipeline.influx_setup import set_up
 
@@ -19,6 +20,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     subcommands = pipeline.add_subparsers(metavar="COMMAND", required=True)
     _add_set_up(subcommands)
     _add_job(subcommands)
+    add_dashboard_command(subcommands)
 
 
 def _add_set_up(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -86,9 +86,7 @@ class DeadLetters:
             return DeadLetter(
                 letter.partition, letter.offset, letter.appended_ms, f"{letter.reason} (already deleted from the log)"
             )
-        return DeadLetter(
-            letter.partition, letter.offset, record.timestamp, letter.reason, record.key, record.value
-        )
+        return DeadLetter(letter.partition, letter.offset, record.timestamp, letter.reason, record.key, record.value)
 
     def _open_producer(self) -> KafkaProducer:
         return KafkaProducer(

@@ -41,8 +41,10 @@ def columns(value: Column, appended: Column, raw_retention_days: int) -> tuple[C
     head = F.regexp_replace(text, PATTERN, r'sensor,host=$2,sensor=$1 boot="$3",sequence=$4')
     heading = F.radians(F.regexp_extract(text, rf'"heading":({_NUMBER})', 1).cast("double"))
     vector = F.concat(
-        F.lit(",heading_sin="), F.sin(heading).cast("decimal(7,6)").cast("string"),
-        F.lit(",heading_cos="), F.cos(heading).cast("decimal(7,6)").cast("string"),
+        F.lit(",heading_sin="),
+        F.sin(heading).cast("decimal(7,6)").cast("string"),
+        F.lit(",heading_cos="),
+        F.cos(heading).cast("decimal(7,6)").cast("string"),
     )
     line = F.when(
         in_bounds,

@@ -1,6 +1,7 @@
 """The Spark job: topic `sensors` → InfluxDB, one pass, until it is told to stop."""
 
 import logging
+import shutil
 import threading
 from dataclasses import dataclass
 from functools import partial
@@ -10,11 +11,11 @@ from kafka.errors import KafkaError
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812  (Spark's own convention)
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 
 from sensorpi.common import service
 from sensorpi.common.outage import Outage
-from sensorpi.common.reading import TOPIC, Reading
+from sensorpi.common.reading import OLDEST_TIMESTAMP_MS, TOPIC, Reading
 from sensorpi.pipeline import checkpoint, fast_path, sink
 from sensorpi.pipeline.batch import BatchSettler
 from sensorpi.pipeline.figures import Figures
@@ -23,6 +24,9 @@ from sensorpi.pipeline.offsets import GroupOffsets
 from sensorpi.pipeline.rollup import AWAY, Rollup
 from sensorpi.pipeline.sink import Outcome, SinkConfig
 from sensorpi.pipeline.spark_session import open_session
+
+#: Batches that are run before the first real one.
+REHEARSALS = 3
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +71,7 @@ class _Job:
         self._rollup = rollup
         self._figures = figures
         self._stop = stop
-        self._kafka = Outage("Reading from Kafka", _log)
+        self._kafka = Outage("Reading from Kafka", _log, longest_s=10.0)
         self._group: GroupOffsets | None = None
         self._query: StreamingQuery | None = None
         self._stored = 0
@@ -81,17 +85,46 @@ class _Job:
                 self._watch(self._query)
             except (StreamingQueryException, KafkaError) as error:
                 if not self._stop.is_set():
-                    self._stop.wait(self._kafka.failed(_first_line(error)))
+                    self._stop.wait(self._failed(error))
         service.notify(stopping=True)
+        if self._group is not None:
+            self._group.close()
 
     def _rehearse(self) -> None:
-        """Run the batch code once on messages of no consequence, so that the first real one is not slow."""
-        message = Reading("rehearsal", "rehearsal", "rehearsal", 1, 1, {"temperature": 20.0, "heading": 0.0}).to_json()
-        rows = [(0, 0, None, bytearray(message), 0), (0, 1, None, bytearray(b""), 0)]
-        frame = self._session.createDataFrame(
-            rows, "partition int, offset long, key binary, value binary, timestamp long"
-        ).withColumn("timestamp", F.timestamp_millis("timestamp"))
-        self._attempt(frame, self._config.sink, frozenset({0}))
+        """Run some batches of no consequence through the same code, so that the first real one is not slow.
+
+        A cold JVM and cold workers take seconds for what later takes 200 ms.
+        """
+        message = Reading("rehearsal", "rehearsal", "rehearsal", 1, OLDEST_TIMESTAMP_MS, {"heading": 0.0}).to_json()
+        batches = 0
+
+        def batch(frame: DataFrame, _batch_id: int) -> None:
+            nonlocal batches
+            self._project(frame).rdd.mapPartitions(partial(sink.rehearse, config=self._config.sink)).collect()
+            batches += 1
+
+        frame = (
+            self._session.readStream.format("rate")
+            .option("rowsPerSecond", 100)
+            .option("numPartitions", 1)
+            .load()
+            .select(
+                F.lit(0).alias("partition"), F.col("value").alias("offset"), "timestamp",
+                F.lit(None).cast("binary").alias("key"), F.lit(message).alias("value"),
+            )
+        )  # fmt: skip
+        place = self._config.state / "rehearsal"
+        shutil.rmtree(place, ignore_errors=True)
+        query = (
+            frame.writeStream.foreachBatch(batch)
+            .option("checkpointLocation", str(place))
+            .trigger(processingTime="50 milliseconds")
+            .start()
+        )
+        while batches < REHEARSALS and query.isActive and not self._stop.wait(0.02):
+            pass
+        query.stop()
+        shutil.rmtree(place, ignore_errors=True)
 
     def _start(self) -> StreamingQuery:
         place = self._config.state / "checkpoint"
@@ -107,6 +140,9 @@ class _Job:
             .option("maxOffsetsPerTrigger", self._config.max_offsets_per_trigger)
             # Deleted offsets are counted and logged by the settler; they must not end the stream.
             .option("failOnDataLoss", "false")
+            # A batch is what is there already. Spark's consumer looks for the log's end within a batch, and the fetch
+            # that then waits there for more would hold up every small batch for its 500 ms.
+            .option("kafka.fetch.max.wait.ms", "10")
             .load()
         )
         return (
@@ -130,6 +166,13 @@ class _Job:
         finally:
             query.stop()
 
+    def _failed(self, error: Exception) -> float:
+        """The stream ended by itself: say so once, and return how many seconds to wait before the next try."""
+        text = str(error).strip() or repr(error)
+        if "Traceback (most recent call last)" in text and not self._kafka.down:
+            _log.error("%s", text)  # a mistake of ours: nothing else shows where
+        return self._kafka.failed(text.splitlines()[0][:300])
+
     def _batch(self, messages: DataFrame, _batch_id: int) -> None:
         result = self._settler.settle(partial(self._attempt, messages))
         self._stored += result.stored
@@ -141,20 +184,23 @@ class _Job:
 
     def _attempt(self, messages: DataFrame, config: SinkConfig, settled: frozenset[int]) -> list[Outcome]:
         """Have the workers settle the messages once, and mark the minutes that they touched."""
-        line, rest, too_large = fast_path.columns(F.col("value"), F.col("timestamp"), config.raw_retention_days)
-        rows = messages.select(
-            "partition", "offset", F.unix_millis("timestamp").alias("appended_ms"), line.alias("line"),
-            F.when(line.isNull(), F.col("key")).alias("key"), rest.alias("rest"), too_large.alias("too_large"),
-        )  # fmt: skip
-        outcomes: list[Outcome] = rows.rdd.mapPartitions(
-            partial(sink.store, config=config, settled=settled)
-        ).collect()
+        work = partial(sink.store, config=config, settled=settled)
+        outcomes: list[Outcome] = self._project(messages).rdd.mapPartitions(work).collect()
         try:
             self._rollup.mark(set[int]().union(*(outcome.minutes for outcome in outcomes)))
         except AWAY as error:
             for outcome in outcomes:
                 outcome.away = outcome.away or ("InfluxDB", " ".join(str(error).split())[:300])
         return outcomes
+
+    def _project(self, messages: DataFrame) -> DataFrame:
+        """Kafka messages as `sink.Row`."""
+        value, appended = F.col("value"), F.col("timestamp")
+        line, rest, too_large = fast_path.columns(value, appended, self._config.sink.raw_retention_days)
+        return messages.select(
+            "partition", "offset", F.unix_millis("timestamp").alias("appended_ms"), line.alias("line"),
+            F.when(line.isNull(), F.col("key")).alias("key"), rest.alias("rest"), too_large.alias("too_large"),
+        )  # fmt: skip
 
     def _lag(self) -> float | None:
         """Messages behind the newest one, as of the batch before."""
@@ -166,7 +212,3 @@ class _Job:
 
     def _status(self) -> str:
         return f"{self._stored} stored, {self._dead_lettered} dead-lettered"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300]

@@ -58,6 +58,14 @@ class LineWriter:
                     raise InfluxUnavailable(f"it refuses every point: {reason}")
         return refusals
 
+    def ping(self) -> bool:
+        """Whether InfluxDB answers; opens the connection that the next write uses."""
+        try:
+            self._client.ping()
+        except (InfluxDBClientError, InfluxDBServerError, requests.RequestException):
+            return False
+        return True
+
     def _has_common_cause(self, refusals: list[Refusal]) -> bool:
         return len(refusals) >= COMMON_CAUSE and len({refusal.reason for refusal in refusals}) == 1
 

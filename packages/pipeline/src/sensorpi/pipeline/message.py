@@ -47,7 +47,8 @@ class Point:
         """One line of line protocol, precision ms, tags in the order that InfluxDB sorts them."""
         fields = [f'boot="{self.boot}"'] if self.boot is not None else []
         fields += [f"{name}={value!r}" for name, value in self.fields.items()]
-        return f"sensor,host={_escape_tag(self.host)},sensor={_escape_tag(self.sensor)} {','.join(fields)} {self.timestamp_ms}"
+        series = f"sensor,host={_escape_tag(self.host)},sensor={_escape_tag(self.sensor)}"
+        return f"{series} {','.join(fields)} {self.timestamp_ms}"
 
 
 def bounds(appended_ms: int, raw_retention_days: int) -> Bounds:

@@ -60,4 +60,4 @@ class GroupOffsets:
 
     def close(self) -> None:
         """Leave without committing anything further."""
-        self._consumer.close(autocommit=False)
+        self._consumer.close(autocommit=False, timeout_ms=1000)

@@ -81,9 +81,7 @@ class Rollup:
             with self._lock:
                 if last >= last_minute - KEPT_MINUTES:  # a recording may be older than any mean is kept
                     self._condense(max(first, last_minute - KEPT_MINUTES), last)
-                self._client.query(
-                    f'DELETE FROM "{DUE}" WHERE time >= {first}m AND time <= {last}m', method="POST"
-                )
+                self._client.query(f'DELETE FROM "{DUE}" WHERE time >= {first}m AND time <= {last}m', method="POST")
                 self._marked -= set(range(first, last + 1))
         self._asked = True
         return len(due)

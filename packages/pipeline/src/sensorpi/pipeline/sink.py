@@ -44,8 +44,8 @@ class Row(Protocol):
     offset: int
     appended_ms: int
     line: str | None
-    key: bytes | None
-    rest: bytes | None
+    key: bytearray | None
+    rest: bytearray | None
     too_large: bool | None
 
 
@@ -79,6 +79,12 @@ def store(rows: Iterable[Row], config: SinkConfig, settled: frozenset[int]) -> I
     yield _Share(first, config).settle(iterator)
 
 
+def rehearse(rows: Iterable[Row], config: SinkConfig) -> Iterator[int]:
+    """Do what `store` does as far as it leaves no trace: count the rows, connect to InfluxDB."""
+    yield sum(1 for row in rows if row.line is not None)
+    _line_writer(config.influxdb, config.writer_password).ping()
+
+
 class _Share:
     def __init__(self, first: Row, config: SinkConfig) -> None:
         self._first = first
@@ -106,20 +112,21 @@ class _Share:
         self._outcome.next_offset = row.offset + 1
         line = row.line
         if line is None:
+            key, value = _bytes(row.key), _bytes(row.rest)
             try:
-                line = self._parse(row)
+                line = self._parse(row, key, value)
             except Refused as refused:
-                self._refuse(DeadLetter(row.partition, row.offset, row.appended_ms, str(refused), row.key, row.rest))
+                self._refuse(DeadLetter(row.partition, row.offset, row.appended_ms, str(refused), key, value))
                 return
         self._lines.append((row.offset, line))
         if len(self._lines) >= LINES_PER_POST:
             self._post()
 
-    def _parse(self, row: Row) -> str:
+    def _parse(self, row: Row, key: bytes | None, value: bytes | None) -> str:
         if row.too_large:
             raise Refused(f"too large: at most {LARGEST_MESSAGE_BYTES} bytes are read")
         allowed = bounds(row.appended_ms, self._config.raw_retention_days)
-        return parse(row.rest, row.key, allowed, self._config.seed_host).to_line()
+        return parse(value, key, allowed, self._config.seed_host).to_line()
 
     def _post(self) -> None:
         refusals = self._writer.write(self._lines, self._config.give_up_on_common_cause)
@@ -147,6 +154,11 @@ class _Share:
             self._dead.send(self._letters)
             self._outcome.dead_lettered += len(self._letters)
             self._letters = []
+
+
+def _bytes(value: bytearray | None) -> bytes | None:
+    """Spark's binary columns come as bytearrays, which Kafka's headers are not."""
+    return None if value is None else bytes(value)
 
 
 @cache  # a Python worker serves many batches

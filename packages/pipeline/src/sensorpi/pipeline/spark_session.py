@@ -19,12 +19,17 @@ appender.stderr.layout.pattern = %p %c{1}: %m%n%ex{short}
 # Each of these warns at every start, or at every batch that is slower than the trigger, of what is meant to be.
 logger.native.name = org.apache.hadoop.util.NativeCodeLoader
 logger.native.level = error
+logger.shell.name = org.apache.hadoop.util.Shell
+logger.shell.level = error
 logger.consumers.name = org.apache.spark.sql.kafka010
 logger.consumers.level = error
 logger.admin.name = org.apache.kafka.clients
 logger.admin.level = error
 logger.trigger.name = org.apache.spark.sql.execution.streaming.ProcessingTimeExecutor
 logger.trigger.level = error
+# What ends a query reaches us as an exception, and `job.py` says it.
+logger.query.name = org.apache.spark.sql.execution.streaming.MicroBatchExecution
+logger.query.level = off
 logger.resolve.name = org.apache.spark.sql.execution.streaming.ResolveWriteToStream
 logger.resolve.level = error
 """

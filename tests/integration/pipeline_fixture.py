@@ -1,0 +1,138 @@
+"""The whole pipeline but the sensor, with real Kafka, Spark and InfluxDB, for tests that send messages themselves."""
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from influxdb.line_protocol import quote_literal
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+
+from onebox.home import Home, choose_ports
+from onebox.process import Service
+from onebox.stages import Stages
+from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC, Reading
+from sensorpi.pipeline.influx import reader_client, writer_client
+
+LARGEST_BYTES = 12 * 1024 * 1024
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
+    """Poll until the condition holds; fail with ``what`` when it does not."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {timeout_s:.0f} s: {what}")
+        time.sleep(0.05)
+
+
+@dataclass
+class Pipeline:
+    """A running pipeline, and the ways of a test into and out of it."""
+
+    stages: Stages
+    producer: KafkaProducer
+    _sensors: Iterator[int] = field(default_factory=itertools.count)
+
+    def new_sensor(self) -> str:
+        """A sensor id that no other test uses."""
+        return f"sensor-{next(self._sensors)}"
+
+    def send(self, value: bytes | None, key: bytes | None = None) -> int:
+        """Put one message on the topic; returns its offset."""
+        offset: int = self.producer.send(TOPIC, value=value, key=key).get(timeout=30).offset
+        return offset
+
+    def send_readings(self, sensor: str, count: int, first: int = 1, **values: float) -> int:
+        """Put good readings on the topic, one a millisecond from now on; returns the first timestamp in ms."""
+        start_ms = int(time.time() * 1000)
+        for sequence in range(first, first + count):
+            reading = Reading(sensor, "test", "boot", sequence, start_ms + sequence, {"temperature": 20.0, **values})
+            self.producer.send(TOPIC, value=reading.to_json(), key=sensor.encode())
+        self.producer.flush()
+        return start_ms
+
+    def points(self, sensor: str) -> list[dict[str, Any]]:
+        """What InfluxDB has of a sensor, in the order of time, times in ms."""
+        client = reader_client(self.stages.endpoint, self.stages.credentials)
+        try:
+            return list(
+                client.query(f"SELECT * FROM sensor WHERE sensor = {quote_literal(sensor)}", epoch="ms").get_points()
+            )
+        finally:
+            client.close()
+
+    def wait_for_points(self, sensor: str, count: int, timeout_s: float = 60.0) -> list[dict[str, Any]]:
+        """Wait until InfluxDB has so many points of a sensor; returns them."""
+        wait_until(lambda: len(self.points(sensor)) >= count, f"{count} points of {sensor}", timeout_s)
+        return self.points(sensor)
+
+    def dead_letters(self, offsets: set[int], timeout_s: float = 60.0) -> dict[int, ConsumerRecord]:
+        """Wait for the dead letters of these offsets of the topic; offset -> record."""
+        consumer = KafkaConsumer(
+            bootstrap_servers=self.stages.cluster.bootstrap_servers.split(","),
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            fetch_max_bytes=LARGEST_BYTES,
+            max_partition_fetch_bytes=LARGEST_BYTES,
+        )
+        partition = TopicPartition(DEAD_LETTER_TOPIC, 0)
+        consumer.assign([partition])
+        consumer.seek_to_beginning(partition)
+        found: dict[int, ConsumerRecord] = {}
+        deadline = time.monotonic() + timeout_s
+        try:
+            while not offsets <= found.keys():
+                if time.monotonic() > deadline:
+                    pytest.fail(f"no dead letters of offsets {sorted(offsets - found.keys())}")
+                for records in consumer.poll(timeout_ms=500).values():
+                    found |= {int(dict(record.headers)["offset"]): record for record in records}
+        finally:
+            consumer.close(autocommit=False)
+        return {offset: found[offset] for offset in offsets}
+
+    def write(self, line: str) -> None:
+        """Write a line (times in ms) past the pipeline."""
+        client = writer_client(self.stages.endpoint, self.stages.credentials)
+        client.write([line], {"db": "sensordata", "rp": "raw", "precision": "ms"}, protocol="line")
+        client.close()
+
+    def service(self, name: str) -> Service:
+        """One of the parts: kafka, influxdb, spark, dashboard."""
+        return next(service for service in self.stages.services if service.name == name)
+
+    def restart(self, name: str) -> None:
+        """Start a stopped part again and wait for it."""
+        service = self.service(name)
+        service.start()
+        service.wait_until_ready(90, self.stages.influxdb_answers if name == "influxdb" else None)
+
+    def log(self, name: str) -> str:
+        """All that a part has logged."""
+        return (self.stages.home.logs / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+
+
+@pytest.fixture(scope="session")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """A running pipeline for the whole session; a test that stops a part starts it again."""
+    home = Home(tmp_path_factory.mktemp("pipeline"))
+    ports = choose_ports()
+    stages = Stages(home, ports, home.configure(ports, 1.0))
+    try:
+        stages.start()
+        producer = KafkaProducer(
+            bootstrap_servers=stages.cluster.bootstrap_servers.split(","), max_request_size=LARGEST_BYTES
+        )
+        yield Pipeline(stages, producer)
+        producer.close(timeout=5)
+    finally:
+        stages.stop()
+
+
+def reading_json(sensor: str, timestamp_ms: int, **keys: object) -> bytes:
+    """A message in another shape than our publisher's: it takes the slow path."""
+    return json.dumps({"timestamp": timestamp_ms, "sensor": sensor} | keys).encode()
