@@ -32,7 +32,7 @@ class SinkConfig:
     writer_password: str = field(repr=False)
     bootstrap_servers: str
     raw_retention_days: int
-    seed_host: str = DEFAULT_HOST
+    default_host: str = DEFAULT_HOST
     #: Points that all fail for one cause are dead-lettered rather than reported as an outage.
     give_up_on_common_cause: bool = False
 
@@ -126,7 +126,7 @@ class _Share:
         if row.too_large:
             raise Refused(f"too large: at most {LARGEST_MESSAGE_BYTES} bytes are read")
         allowed = bounds(row.appended_ms, self._config.raw_retention_days)
-        return parse(value, key, allowed, self._config.seed_host).to_line()
+        return parse(value, key, allowed, self._config.default_host).to_line()
 
     def _post(self) -> None:
         refusals = self._writer.write(self._lines, self._config.give_up_on_common_cause)
