@@ -112,7 +112,8 @@ def _cpu_seconds(pid: int | None) -> float:
         return 0.0
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     own = sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
+    threads = Path(f"/proc/{pid}/task").glob("*/children")  # a JVM's child belongs to the thread that started it
+    children = " ".join(file.read_text(encoding="utf-8") for file in threads).split()
     return own + sum(_cpu_seconds(int(child)) for child in children)
 
 
