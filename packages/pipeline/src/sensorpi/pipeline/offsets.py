@@ -13,6 +13,8 @@ from sensorpi.common.outage import Outage
 from sensorpi.common.reading import TOPIC
 
 GROUP = "sensorpi-job"
+#: Kafka's own topic, which holds what all groups committed.
+OFFSETS_TOPIC = "__consumer_offsets"
 #: Spark's word for "the oldest there is" in a JSON of offsets.
 EARLIEST = -2
 
@@ -40,6 +42,21 @@ class GroupOffsets:
         return json.dumps(
             {TOPIC: {str(number): EARLIEST if offset is None else offset for number, offset in committed.items()}}
         )
+
+    def commit_start(self) -> None:
+        """At the first start of all, commit the oldest offsets, so that the group's lag shows before a message comes.
+
+        Raises KafkaError when the brokers do not answer.
+        """
+        partitions = [TopicPartition(TOPIC, number) for number in self._consumer.partitions_for_topic(TOPIC) or set()]
+        if partitions and all(self._consumer.committed(partition) is None for partition in partitions):
+            oldest = self._consumer.beginning_offsets(partitions)
+            self.commit({partition.partition: offset for partition, offset in oldest.items()})
+
+    def own_topic(self) -> dict[str, list[int]]:
+        """The topic of committed offsets with its partitions: it has messages before any reading was sent."""
+        partitions = self._consumer.partitions_for_topic(OFFSETS_TOPIC)
+        return {OFFSETS_TOPIC: sorted(partitions)} if partitions else {}
 
     def commit(self, next_offsets: dict[int, int]) -> None:
         """Commit where each partition's next message is.
