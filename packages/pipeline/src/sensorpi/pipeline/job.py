@@ -137,16 +137,19 @@ class _Job:
         )
 
     def _watch(self, query: StreamingQuery) -> None:
-        ready = False
+        last_progress: object = None
         try:
             while not self._stop.wait(0.2):
                 if query.exception() is not None or not query.isActive:
                     query.awaitTermination()  # raises what ended it
                     return
-                if not ready and query.lastProgress is not None:
-                    ready = True
-                    self._kafka.succeeded()
-                    service.notify(ready=True, status=self._status())
+                progress = query.lastProgress  # Spark makes one for each batch, and one each 10 s without any
+                if progress is not None and progress["timestamp"] != last_progress:
+                    if last_progress is None:
+                        self._kafka.succeeded()
+                        service.notify(ready=True, status=self._status())
+                    last_progress = progress["timestamp"]
+                    service.notify(watchdog=True)
         finally:
             query.stop()
 
@@ -164,7 +167,7 @@ class _Job:
         self._figures.batch(result, self._lag())
         if self._group is not None:
             self._group.commit(result.next_offsets)
-        service.notify(watchdog=True, status=self._status())
+        service.notify(status=self._status())
 
     def _attempt(self, messages: DataFrame, config: SinkConfig, settled: frozenset[int]) -> list[Outcome]:
         """Have the workers settle the messages once, and mark the minutes that they touched."""
