@@ -1,8 +1,8 @@
 """The units and what stands beside them, asked of systemd itself."""
 
+import os
 import re
 import shutil
-import os
 import subprocess
 from configparser import ConfigParser
 from pathlib import Path
