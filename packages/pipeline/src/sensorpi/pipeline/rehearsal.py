@@ -20,7 +20,7 @@ from sensorpi.common.reading import OLDEST_TIMESTAMP_MS, Reading
 Trigger = dict[str, Any]
 
 #: A rehearsal is worth no longer delay than this.
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 60.0
 
 
 def made_up_messages(session: SparkSession) -> DataFrame:
@@ -57,7 +57,7 @@ def rehearse(
     place: Path,
     stop: threading.Event,
 ) -> None:
-    """Call ``batch`` with that many micro-batches of a stream, or with fewer when it ends or takes ten seconds.
+    """Call ``batch`` with that many micro-batches of a stream, or with fewer when it ends or takes a minute.
 
     ``place`` holds the stream's checkpoint for that long. What goes wrong in here will show again in earnest.
     """

@@ -116,7 +116,9 @@ class _Share:
             try:
                 line = self._parse(row, key, value)
             except Refused as refused:
-                self._refuse(DeadLetter(row.partition, row.offset, row.appended_ms, str(refused), key, value))
+                is_here = not row.too_large
+                letter = DeadLetter(row.partition, row.offset, str(refused), is_here, row.appended_ms, key, value)
+                self._refuse(letter)
                 return
         self._lines.append((row.offset, line))
         if len(self._lines) >= LINES_PER_POST:
@@ -141,8 +143,9 @@ class _Share:
             self._refuse(self._refused_letter(refusal))
 
     def _refused_letter(self, refusal: Refusal) -> DeadLetter:
-        # Its append time is read with its bytes, from the log.
-        return DeadLetter(self._outcome.partition, refusal.offset, None, f"InfluxDB refused it: {refusal.reason}")
+        return DeadLetter(
+            self._outcome.partition, refusal.offset, f"InfluxDB refused it: {refusal.reason}", is_here=False
+        )
 
     def _refuse(self, letter: DeadLetter) -> None:
         self._letters.append(letter)
