@@ -23,19 +23,19 @@ help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 run: .run-ready ## run the whole pipeline here (ARGS="--help" shows how)
-	@exec $(VENV)/bin/python -m onebox $(ARGS)
+	@exec $(VENV)/bin/python -m onebox $(value ARGS)
 
 test: .test-ready ## lint, unit tests, and integration tests against the real parts
-	@$(VENV)/bin/pytest tests/unit tests/integration $(ARGS)
+	@$(VENV)/bin/pytest tests/unit tests/integration $(value ARGS)
 
 unit: .test-ready ## only the tests that take seconds
-	@$(VENV)/bin/pytest tests/unit $(ARGS)
+	@$(VENV)/bin/pytest tests/unit $(value ARGS)
 
 lint: .test-ready ## ruff, mypy, shellcheck, systemd-analyze, dashboard JSON
-	@$(VENV)/bin/pytest tests/unit/test_lint.py $(ARGS)
+	@$(VENV)/bin/pytest tests/unit/test_lint.py $(value ARGS)
 
 bench: .run-ready ## throughput, side by side with a plain consumer
-	@PYTHONPATH=$(CURDIR) $(VENV)/bin/python bench/throughput.py $(ARGS)
+	@PYTHONPATH=$(CURDIR) $(VENV)/bin/python bench/throughput.py $(value ARGS)
 
 fetch: .jars ## fill the cache of third-party parts, checked against their pins
 
