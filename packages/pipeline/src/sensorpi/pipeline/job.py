@@ -92,9 +92,9 @@ class _Job:
 
     def _rehearse(self, messages: DataFrame, times: int, trigger: Trigger) -> None:
         def batch(frame: DataFrame) -> None:
-            self._project(frame).rdd.mapPartitions(partial(sink.rehearse, config=self._config.sink)).collect()
+            frame.rdd.mapPartitions(partial(sink.rehearse, config=self._config.sink)).collect()
 
-        rehearse(messages, batch, times, trigger, self._config.state / "rehearsal", self._stop)
+        rehearse(self._project(messages), batch, times, trigger, self._config.state / "rehearsal", self._stop)
 
     def _rehearse_on_kafka(self, topic: dict[str, list[int]]) -> None:
         if topic:
@@ -114,7 +114,8 @@ class _Job:
         starting_offsets = "earliest" if place.exists() else self._group.starting_offsets()
         messages = self._messages({"subscribe": TOPIC}, starting_offsets, self._config.max_offsets_per_trigger)
         return (
-            messages.writeStream.foreachBatch(self._batch)
+            self._project(messages)
+            .writeStream.foreachBatch(self._batch)
             .option("checkpointLocation", str(place))
             .trigger(processingTime=f"{self._config.trigger_ms} milliseconds")
             .start()
@@ -172,7 +173,7 @@ class _Job:
     def _attempt(self, messages: DataFrame, config: SinkConfig, settled: frozenset[int]) -> list[Outcome]:
         """Have the workers settle the messages once, and mark the minutes that they touched."""
         work = partial(sink.store, config=config, settled=settled)
-        outcomes: list[Outcome] = self._project(messages).rdd.mapPartitions(work).collect()
+        outcomes: list[Outcome] = messages.rdd.mapPartitions(work).collect()
         try:
             self._rollup.mark(set[int]().union(*(outcome.minutes for outcome in outcomes)))
         except AWAY as error:

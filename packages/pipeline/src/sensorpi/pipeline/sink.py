@@ -4,6 +4,7 @@ One attempt: nothing here waits or tries again. What went wrong goes back to the
 decides (`batch.py`). Trying again is always safe: InfluxDB overwrites, and dead letters carry a key.
 """
 
+import gc
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -83,6 +84,8 @@ def rehearse(rows: Iterable[Row], config: SinkConfig) -> Iterator[int]:
     """Do what `store` does as far as it leaves no trace: count the rows, connect to InfluxDB."""
     yield sum(1 for row in rows if row.line is not None)
     _line_writer(config.influxdb, config.writer_password).ping()
+    # PySpark's workers collect garbage after every task: what is loaded by now stays, and need not be looked at.
+    gc.freeze()
 
 
 class _Share:
