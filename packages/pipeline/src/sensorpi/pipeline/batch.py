@@ -96,7 +96,8 @@ class BatchSettler:
         for part, reason in away.items():
             outage = self._outages.setdefault(part, Outage(part, _log, longest_s=5.0))
             wait_s = max(wait_s, outage.failed(reason))
-        service.notify(status="Waiting for " + ", ".join(f"{part} ({reason})" for part, reason in away.items()))
+        waiting = ", ".join(f"{part} ({reason})" for part, reason in away.items())
+        service.notify(watchdog=True, status=f"Waiting for {waiting}")
         if self.stop.wait(wait_s):
             raise Stopped
 

@@ -153,16 +153,17 @@ class _Job:
         )
 
     def _watch(self, query: StreamingQuery) -> None:
-        ready = False
+        seen = None
         try:
             while not self._stop.wait(0.2):
                 if query.exception() is not None or not query.isActive:
                     query.awaitTermination()  # raises what ended it
                     return
-                if not ready and query.lastProgress is not None:
-                    ready = True
+                progress = query.lastProgress  # comes with every batch, and every 10 s where there is none
+                if progress is not None and progress["timestamp"] != seen:
+                    seen = progress["timestamp"]
                     self._kafka.succeeded()
-                    service.notify(ready=True, status=self._status())
+                    service.notify(ready=True, watchdog=True, status=self._status())
         finally:
             query.stop()
 
