@@ -97,7 +97,7 @@ $(STAMPS)/python-archives: third_party/python/requirements.txt $(STAMPS)/venv
 $(STAMPS)/deb-kafka: $(shell find third_party/kafka -type f) | .jars
 $(STAMPS)/deb-spark: $(shell find third_party/spark -type f) $(STAMPS)/python-archives | .jars
 $(STAMPS)/deb-kafka-python: $(shell find third_party/kafka-python -type f) $(STAMPS)/python-archives
-$(STAMPS)/deb-envirophat: third_party/envirophat/stdeb.cfg $(STAMPS)/python-archives
+$(STAMPS)/deb-envirophat: $(shell find third_party/envirophat -type f) $(STAMPS)/python-archives
 $(STAMPS)/deb-sensorpi: LICENSE $(shell find debian docs grafana packages systemd -type f -not -path '*.egg-info/*' -not -name '*.pyc')
 $(STAMPS)/deb-%: third_party/build-deb | .debian-build
 	@echo "Building the packages of $*" >&2

@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorpi.common.errors import UserError
@@ -14,6 +14,7 @@ from sensorpi.common.render import render
 names = st.text("abcdefgh.", min_size=1, max_size=8).filter(lambda name: name.strip("."))
 
 
+@settings(deadline=None)  # how long fsync takes is the disk's affair
 @given(st.dictionaries(names, st.text()))
 def test_rendering_twice_changes_nothing_the_second_time(files: dict[str, str]) -> None:
     with TemporaryDirectory() as directory:
