@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.packages.base_root import CACHE, REPOSITORY, base_root
-from tests.packages.machine import Machine
+from tests.packages.machine import ADDRESS, Machine, run
 
 _number = itertools.count(1)
 
@@ -21,10 +21,11 @@ def new_machine() -> Iterator[NewMachine]:
     """Makes a booted machine of a suite; all of a module's are torn down after it."""
     machines: list[Machine] = []
 
-    def make(suite: str, name: str = "") -> Machine:
-        base = base_root(suite)
+    def make(suite: str, address: str = ADDRESS, lan: str | None = None) -> Machine:
         folder = Path(tempfile.mkdtemp(prefix="machine-", dir=CACHE))
-        machine = Machine(name or f"sp{os.getpid()}-{next(_number)}", base, folder, REPOSITORY)
+        # At most 15 letters: it is the name of a network interface as well.
+        name = f"sp{os.getpid()}-{next(_number)}"
+        machine = Machine(name, base_root(suite), folder, REPOSITORY, address, lan)
         machines.append(machine)
         machine.set_up()
         machine.boot()
@@ -33,3 +34,14 @@ def new_machine() -> Iterator[NewMachine]:
     yield make
     for machine in reversed(machines):
         machine.tear_down()
+
+
+@pytest.fixture(scope="module")
+def lan() -> Iterator[str]:
+    """A network namespace with a bridge, to which machines are connected and nothing else is."""
+    name = f"sp{os.getpid()}-lan"
+    run("ip", "netns", "add", name)
+    run("ip", "-n", name, "link", "add", "bridge", "type", "bridge")
+    run("ip", "-n", name, "link", "set", "bridge", "up")
+    yield name
+    run("ip", "netns", "delete", name)

@@ -44,6 +44,9 @@ class Machine:
     base: Path
     folder: Path
     repository: Path
+    address: str = ADDRESS
+    #: The network namespace with the bridge to other machines; without one it stands alone.
+    lan: str | None = None
     _nspawn: "subprocess.Popen[bytes] | None" = None
     _init: int = 0
 
@@ -61,11 +64,16 @@ class Machine:
         (self.root / "etc/hostname").write_text(f"{self.name}\n")
         (self.root / "etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {self.name}\n")
         run("ip", "netns", "add", self.name)
-        # Its peer is in the same network: it stands for whatever else there would be.
-        run("ip", "-n", self.name, "link", "add", "lan0", "type", "veth", "peer", "name", "lan1")
-        run("ip", "-n", self.name, "address", "add", f"{ADDRESS}/24", "dev", "lan0")
-        for link in ("lo", "lan0", "lan1"):
-            run("ip", "-n", self.name, "link", "set", link, "up")
+        ip = ("ip", "-n", self.name)
+        run(*ip, "link", "add", "lan0", "type", "veth", "peer", "name", self.name)
+        if self.lan is not None:
+            run(*ip, "link", "set", self.name, "netns", self.lan)
+            run("ip", "-n", self.lan, "link", "set", self.name, "master", "bridge", "up")
+        else:  # the other end of its cable lies beside it
+            run(*ip, "link", "set", self.name, "up")
+        run(*ip, "address", "add", f"{self.address}/24", "dev", "lan0")
+        for link in ("lo", "lan0"):
+            run(*ip, "link", "set", link, "up")
 
     def boot(self) -> None:
         """Start systemd in it and wait until it has started what it starts."""
