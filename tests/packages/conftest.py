@@ -1,5 +1,6 @@
 """Machines for the tests of the packages. All of it needs root."""
 
+import contextlib
 import itertools
 import os
 import tempfile
@@ -16,24 +17,40 @@ _number = itertools.count(1)
 NewMachine = Callable[..., Machine]
 
 
-@pytest.fixture(scope="module")
-def new_machine() -> Iterator[NewMachine]:
-    """Makes a booted machine of a suite; all of a module's are torn down after it."""
-    machines: list[Machine] = []
+@contextlib.contextmanager
+def machines() -> Iterator[NewMachine]:
+    """Makes booted machines of a suite, and tears all of them down in the end."""
+    made: list[Machine] = []
 
     def make(suite: str, address: str = ADDRESS, lan: str | None = None) -> Machine:
         folder = Path(tempfile.mkdtemp(prefix="machine-", dir=CACHE))
         # At most 15 letters: it is the name of a network interface as well.
         name = f"sp{os.getpid()}-{next(_number)}"
         machine = Machine(name, base_root(suite), folder, REPOSITORY, address, lan)
-        machines.append(machine)
+        made.append(machine)
         machine.set_up()
         machine.boot()
         return machine
 
-    yield make
-    for machine in reversed(machines):
-        machine.tear_down()
+    try:
+        yield make
+    finally:
+        for machine in reversed(made):
+            machine.tear_down()
+
+
+@pytest.fixture(scope="module")
+def new_machine() -> Iterator[NewMachine]:
+    """Makes machines that live as long as the module's tests."""
+    with machines() as make:
+        yield make
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    """A fresh bookworm for one test."""
+    with machines() as make:
+        yield make("bookworm")
 
 
 @pytest.fixture(scope="module")

@@ -105,7 +105,7 @@ class Machine:
         assert self._nspawn is not None
         assert self._nspawn.poll() is None, (self.folder / "console.log").read_text()
         children = Path(f"/proc/{self._nspawn.pid}/task/{self._nspawn.pid}/children").read_text().split()
-        return int(children[0]) if children else 0
+        return next((int(child) for child in children if _is_init(Path(f"/proc/{child}/status"))), 0)
 
     def _has_booted(self) -> bool:
         return self.try_("systemctl", "is-system-running").stdout.strip() in ("running", "degraded", "starting")
@@ -184,5 +184,23 @@ class Machine:
 
     @staticmethod
     def _remove_cgroup(top: Path) -> None:
-        for folder, _, _ in os.walk(top, topdown=False):
-            Path(folder).rmdir()
+        """What was killed takes a moment to leave it."""
+
+        def removed() -> bool:
+            try:
+                for folder, _, _ in os.walk(top, topdown=False):
+                    Path(folder).rmdir()
+            except OSError:
+                return False
+            return True
+
+        wait_for(f"the end of all in {top}", removed, 30.0)
+
+
+def _is_init(status: Path) -> bool:
+    """Whether that process is systemd, the first of its namespace; nspawn has other children for a moment."""
+    try:
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    except FileNotFoundError:
+        return False
+    return lines["Name"].strip() == "systemd" and lines["NSpid"].split()[-1] == "1"

@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.packages.conftest import NewMachine
 from tests.packages.machine import ADDRESS, Machine, wait_for
 
 pytestmark = pytest.mark.timeout(900)
@@ -28,8 +27,7 @@ def waiting_line(machine: Machine, unit: str) -> str:
         ("mesos-master", "sensorpi-spark-job.service"),
     ],
 )
-def test_a_role_alone_waits_and_says_for_what(new_machine: NewMachine, role: str, unit: str) -> None:
-    machine = new_machine("bookworm")
+def test_a_role_alone_waits_and_says_for_what(machine: Machine, role: str, unit: str) -> None:
     machine.install(f"sensorpi-{role}")
     line = waiting_line(machine, unit)
     assert line.startswith("waiting for ")
@@ -42,8 +40,7 @@ def test_a_role_alone_waits_and_says_for_what(new_machine: NewMachine, role: str
     assert machine.failed() == ""
 
 
-def test_a_worker_that_joins_runs_its_broker(new_machine: NewMachine) -> None:
-    machine = new_machine("bookworm")
+def test_a_worker_that_joins_runs_its_broker(machine: Machine) -> None:
     machine.install("sensorpi-mesos-worker")
     waiting_line(machine, "sensorpi-kafka.service")
     (machine.root / "tmp/cluster.toml").write_text(ONE_NODE)
@@ -55,16 +52,14 @@ def test_a_worker_that_joins_runs_its_broker(new_machine: NewMachine) -> None:
     machine.wait_active("sensorpi-kafka-topics.service")
 
 
-def test_influxdb_and_the_dashboard_need_nobody(new_machine: NewMachine) -> None:
-    machine = new_machine("bookworm")
+def test_influxdb_and_the_dashboard_need_nobody(machine: Machine) -> None:
     machine.install("sensorpi-influx-grafana")
     machine.wait_active("influxdb.service", "sensorpi-influxdb-setup.service", "sensorpi-dashboard.service")
     assert machine.do("curl", "-sS", "--fail", f"http://{ADDRESS}:8080/healthz")
     assert machine.failed() == ""
 
 
-def test_an_influxdb_of_somebody_else_is_left_alone(new_machine: NewMachine) -> None:
-    machine = new_machine("bookworm")
+def test_an_influxdb_of_somebody_else_is_left_alone(machine: Machine) -> None:
     machine.do("apt-get", "install", "-y", "influxdb")
     machine.do("systemctl", "start", "influxdb.service")
     ask = ("curl", "-s", "http://127.0.0.1:8086/query", "--data-urlencode")
@@ -75,8 +70,7 @@ def test_an_influxdb_of_somebody_else_is_left_alone(new_machine: NewMachine) -> 
     assert "collectd" in machine.do(*ask, "q=SHOW DATABASES")
 
 
-def test_a_first_configuration_with_a_mistake_starts_nothing_until_it_is_right(new_machine: NewMachine) -> None:
-    machine = new_machine("bookworm")
+def test_a_first_configuration_with_a_mistake_starts_nothing_until_it_is_right(machine: Machine) -> None:
     machine.shell("mkdir -p /etc/sensorpi && echo '[nodes.here]' > /etc/sensorpi/cluster.toml")
     output = machine.install("sensorpi-sensor", "sensorpi-mesos-worker")
     assert "nodes.here.address is missing" in output or "nodes.here" in machine.journal("sensorpi-config.service")
@@ -86,3 +80,23 @@ def test_a_first_configuration_with_a_mistake_starts_nothing_until_it_is_right(n
     machine.do("sensorpi", "cluster", "init")
     machine.do("sensorpi", "config", "apply")
     machine.wait_active("sensorpi-sensor.service", "sensorpi-kafka.service", limit_s=180)
+
+
+def test_i2c_is_switched_on_by_raspi_config_where_there_is_one_and_once(machine: Machine) -> None:
+    machine.shell("printf '#!/bin/sh\\necho \"$*\" >> /tmp/asked\\n' > /usr/bin/raspi-config")
+    machine.do("chmod", "755", "/usr/bin/raspi-config")
+    machine.install("sensorpi-sensor")
+    machine.install("--reinstall", "sensorpi-sensor")
+    assert machine.do("cat", "/tmp/asked").splitlines() == ["nonint do_i2c 0"]
+
+
+def test_a_flashed_card_learns_who_it_is_from_its_boot_partition(machine: Machine) -> None:
+    machine.install("sensorpi-mesos-worker")
+    boot = machine.root / "boot/firmware"
+    boot.mkdir()
+    (boot / "sensorpi.toml").write_text(ONE_NODE)
+    (boot / "cluster.key").write_bytes(bytes(32))
+    machine.reboot()
+    wait_for("the broker", lambda: "1 brokers" in machine.status("sensorpi-kafka.service"), 180)
+    assert not (boot / "cluster.key").exists()
+    assert machine.do("stat", "-c", "%a %U:%G", "/etc/sensorpi/cluster.key").strip() == "640 root:sensorpi"

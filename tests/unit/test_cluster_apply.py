@@ -132,3 +132,14 @@ def test_what_another_engine_or_role_left_is_removed(places: Places) -> None:
     apply(places, ALL)
     assert "sensorpi-dashboard.service" in apply(places, ["sensor", "mesos-worker"]).changed_units
     assert not (places.rendered / "dashboard.env").exists()
+
+
+def test_an_engine_that_is_not_installed_is_said_and_never_replaced(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    change(places, '#engine = "standalone"', 'engine = "mesos"')
+    as_node(places, "worker01")
+    make_key(places.config / "cluster.key")
+    assert "aventer-mesos" in apply(places, ["mesos-worker"]).waiting["mesos-worker"]
+    assert not (places.rendered / "engine-standalone").exists()

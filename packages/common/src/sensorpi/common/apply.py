@@ -1,8 +1,8 @@
 """Brings what this node's services read in line with the configuration, and says which units that touches."""
 
-import grp
 import hashlib
 import os
+import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,9 @@ from sensorpi.common.render import render
 
 #: Units of one engine carry ConditionPathExists= for a file of this name and the engine's.
 _ENGINE = "engine-"
+_MESOS_ROLES = ("mesos-worker", "mesos-master")
 _NODE = "node"
 _PUBLIC_MODE = 0o644
-
-#: Who may read the rendered secrets.
-_GROUP = "sensorpi"
 
 #: Each role's package ships its target here.
 _TARGETS = Path("/lib/systemd/system")
@@ -83,7 +81,7 @@ def _key(directory: Path, configuration: Effective) -> bytes | None:
     key = _optional_key(directory)
     if key is None and configuration.is_own:
         key = secrets.make_key(directory / secrets.FILE_NAME)
-        if (group_id := secrets_group_id()) is not None:
+        if (group_id := secrets.group_id()) is not None:
             os.chown(directory / secrets.FILE_NAME, -1, group_id)
     return key
 
@@ -98,6 +96,9 @@ def _units(configuration: Effective, key: bytes | None, installed: Collection[st
 def _reasons(configuration: Effective, key: bytes | None, units: list[NodeUnit]) -> dict[str, str]:
     """Why each role that waits does."""
     reasons = dict(configuration.waiting)
+    if configuration.cluster.engine == "mesos" and shutil.which("mesos-agent") is None:
+        reason = 'waiting for Mesos, because of engine = "mesos": apt install aventer-mesos'
+        reasons |= {unit.role: reason for unit in units if unit.role in _MESOS_ROLES and unit.role not in reasons}
     if key is None:
         reason = f"waiting for {secrets.FILE_NAME}: copy it from another node, or sensorpi join FILE"
         reasons |= {unit.role: reason for unit in units if unit.needs_key and unit.role not in reasons}
@@ -126,7 +127,7 @@ def _render(
     changed = [
         *_remove_others(directory, {*public, *private}),
         *render(public, directory, _PUBLIC_MODE),
-        *render(private, directory, group_id=secrets_group_id()),
+        *render(private, directory, group_id=secrets.group_id()),
     ]
     touched = (owners.get(name) or _unit_of(name) for name in changed)
     return sorted({name for name in touched if name})
@@ -155,12 +156,4 @@ def _keep(directory: Path, configuration: Effective, key: bytes | None) -> None:
         files[_NODE] = f"{configuration.node.name}\n"
     if key is not None:
         files[secrets.FILE_NAME] = key
-    render(files, directory, group_id=secrets_group_id())
-
-
-def secrets_group_id() -> int | None:
-    """The group that may read secrets; None where there is none yet."""
-    try:
-        return grp.getgrnam(_GROUP).gr_gid
-    except KeyError:  # not on an installed node
-        return None
+    render(files, directory, group_id=secrets.group_id())

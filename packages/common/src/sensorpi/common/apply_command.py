@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from sensorpi.common import secrets
-from sensorpi.common.apply import Applied, Places, apply, installed_roles, secrets_group_id
+from sensorpi.common.apply import Applied, Places, apply, installed_roles
+from sensorpi.common.boot_partition import take_in
 from sensorpi.common.cluster import FILE_NAME, load
 from sensorpi.common.config_option import add_config_option
 from sensorpi.common.errors import UserError
@@ -42,11 +43,23 @@ def add_join_command(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 def _apply(options: argparse.Namespace) -> int:
     places = Places(config=options.config)
+    if options.boot:
+        _take_in_boot_partition(places)
     applied = apply(places, installed_roles(), at_boot=options.boot)
     if applied.mistake is not None:
         print(f"sensorpi: {applied.mistake}; the last good configuration serves", file=sys.stderr)
     _say_and_act(applied, act=not options.boot)
     return 0
+
+
+def _take_in_boot_partition(places: Places) -> None:
+    try:
+        done = take_in(places.config, places.last_good)
+    except UserError as error:  # what is in /etc goes on serving
+        print(f"sensorpi: {error}; it is not taken", file=sys.stderr)
+    else:
+        if done is not None:
+            print(done)
 
 
 def _say_and_act(applied: Applied, act: bool) -> None:
@@ -87,7 +100,7 @@ def _join(options: argparse.Namespace) -> int:
     _keep_old(directory)
     render({FILE_NAME: options.file.read_text(encoding="utf-8"), "node": f"{node.name}\n"}, directory, mode=0o644)
     if key is not None:
-        render({secrets.FILE_NAME: key}, directory, group_id=secrets_group_id())
+        render({secrets.FILE_NAME: key}, directory, group_id=secrets.group_id())
     print(f"this machine is {node.name} now: {', '.join(node.roles)}")
     return _apply(argparse.Namespace(config=directory, boot=False))
 
