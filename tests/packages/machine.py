@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -162,7 +163,9 @@ class Machine:
             self._nspawn.wait(_BOOT_S)
         finally:
             if self._nspawn.poll() is None:
-                self._nspawn.kill()
+                # Its systemd would outlive it.
+                for pid in filter(None, (self._find_init(), self._nspawn.pid)):
+                    os.kill(pid, signal.SIGKILL)
                 self._nspawn.wait()
             self._nspawn = None
 

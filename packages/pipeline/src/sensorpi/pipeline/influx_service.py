@@ -4,17 +4,22 @@ import subprocess
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+import requests
+from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
+
 from sensorpi.common.cluster import Cluster
 from sensorpi.common.errors import UserError
 from sensorpi.common.render import render
-from sensorpi.pipeline.influx import DATABASE, Credentials, Endpoint
+from sensorpi.pipeline.influx import DATABASE, Credentials, Endpoint, open_client
 from sensorpi.pipeline.influx_setup import set_up, wait_for_ping
 
 #: It outlives the removal of our packages: an InfluxDB that asked for passwords goes on asking.
 DROP_IN = Path("/etc/systemd/system/influxdb.service.d/sensorpi.conf")
 DATA = Path("/var/lib/influxdb/data")
+PACKAGED = Endpoint("127.0.0.1", 8086)
 _UNIT = "influxdb.service"
 
+_START_S = 60.0
 _OURS = {"_internal", DATABASE}
 
 
@@ -38,9 +43,22 @@ def drop_in_text(cluster: Cluster, loopback_only: bool) -> str:
     return f"# Made from /etc/sensorpi/cluster.toml: changes here are lost.\n[Service]\n{lines}"
 
 
-def other_databases(data: Path = DATA) -> list[str]:
-    """Databases on disk that are not this pipeline's."""
-    return sorted(path.name for path in data.iterdir() if path.name not in _OURS) if data.is_dir() else []
+def other_databases(endpoint: Endpoint = PACKAGED, data: Path = DATA) -> list[str]:
+    """Databases that are not this pipeline's, of an InfluxDB as Debian's package starts it.
+
+    One without data has no folder yet, so InfluxDB itself is asked. Raises ``UserError`` when it does not answer, or
+    wants a password.
+    """
+    wait_for_ping(endpoint, _START_S)
+    client = open_client(endpoint, "", "")
+    try:
+        answered = [row["name"] for row in client.get_list_database()]
+    except (InfluxDBClientError, InfluxDBServerError, requests.RequestException) as error:
+        raise UserError(f"InfluxDB at {endpoint} is somebody else's and is left alone: {error}") from error
+    finally:
+        client.close()
+    folders = [path.name for path in data.iterdir()] if data.is_dir() else []
+    return sorted({*answered, *folders} - _OURS)
 
 
 def restart() -> None:
@@ -56,7 +74,7 @@ def take_over(
     credentials: Credentials,
     *,
     drop_in: Path = DROP_IN,
-    others: Collection[str] | None = None,
+    others: Callable[[], Collection[str]] = other_databases,
     restart: Callable[[], None] = restart,
     set_up: Callable[[Endpoint, Credentials, int], None] = set_up,
 ) -> None:
@@ -65,8 +83,7 @@ def take_over(
     Raises ``UserError`` when it holds other databases and was never ours: it is left as it is then.
     """
     present = drop_in.read_text(encoding="utf-8") if drop_in.exists() else None
-    foreign = other_databases() if others is None else others
-    if present is None and foreign:
+    if present is None and (foreign := others()):
         raise UserError(
             f"InfluxDB holds databases of others ({', '.join(foreign)}) and is left alone; move them away, or give the "
             "role influx-grafana to another machine"
@@ -82,4 +99,4 @@ def take_over(
         write(drop_in_text(cluster, loopback_only=True))
     set_up(endpoint, credentials, cluster.influxdb.raw_retention_days)
     write(wanted)
-    wait_for_ping(endpoint, 60.0)
+    wait_for_ping(endpoint, _START_S)
