@@ -43,8 +43,8 @@ def test_a_role_alone_waits_and_says_for_what(machine: Machine, role: str, unit:
 def test_a_worker_that_joins_runs_its_broker(machine: Machine) -> None:
     machine.install("sensorpi-mesos-worker")
     waiting_line(machine, "sensorpi-kafka.service")
-    (machine.root / "tmp/cluster.toml").write_text(ONE_NODE)
-    machine.do("sensorpi", "join", "/tmp/cluster.toml")
+    (machine.root / "cluster.toml").write_text(ONE_NODE)
+    machine.do("sensorpi", "join", "/cluster.toml")
     wait_for("what is missing", lambda: "cluster.key" in machine.status("sensorpi-kafka.service"))
     machine.do("sensorpi", "cluster", "init")
     machine.do("sensorpi", "config", "apply")
