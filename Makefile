@@ -13,13 +13,13 @@ DISTRIBUTIONS := common sensor mesos-node pipeline
 SOURCE_PACKAGES := kafka spark kafka-python envirophat sensorpi
 
 # Maven's own folder is in here too, so that nothing is left elsewhere.
-MVN := mvn -q -B -Dmaven.repo.local=$(CURDIR)/.cache/m2 -Dstyle.color=never
+MVN := mvn -q -B --color never -Dmaven.repo.local=$(CURDIR)/.cache/m2
 COPY_JARS := org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies
 PIP := $(VENV)/bin/pip --quiet --disable-pip-version-check --no-cache-dir
 # Each requirement is pinned and checked by its hash; what is missing there must fail, not be fetched.
-PIP_INSTALL := $(PIP) install --require-hashes --no-deps --no-build-isolation
+PIP_INSTALL := $(PIP) install --require-hashes --no-deps --no-build-isolation --use-pep517
 
-.PHONY: help run test unit lint fetch deb repo test-packages pins clean
+.PHONY: help run test unit lint bench fetch deb repo test-packages pins clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -35,6 +35,9 @@ unit: .test-ready ## only the tests that take seconds
 
 lint: .test-ready ## ruff, mypy, shellcheck, systemd-analyze, dashboard JSON
 	@$(VENV)/bin/pytest tests/unit/test_lint.py $(ARGS)
+
+bench: .run-ready ## throughput, side by side with a plain consumer
+	@PYTHONPATH=$(CURDIR) $(VENV)/bin/python bench/throughput.py $(ARGS)
 
 fetch: .jars $(STAMPS)/python-archives ## fill the cache of third-party parts, checked against their pins
 

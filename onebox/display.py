@@ -1,5 +1,8 @@
-"""What flows, one line a stage, for the person at the terminal."""
+"""What the person at the terminal sees, all of it on standard error: messages, and below them one line a stage."""
 
+import contextlib
+import logging
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -7,54 +10,98 @@ from collections.abc import Sequence
 from onebox.ledger import Ledger
 from onebox.process import Service
 
-#: Without a terminal to redraw on, so often the lines are printed.
+#: Without a terminal to redraw on, so often the stages' lines are printed.
 LOG_INTERVAL_S = 10.0
+#: Of a terminal.
+REDRAW_INTERVAL_S = 0.5
 
 
-class Display:
-    """Redraws its lines in place on a terminal; elsewhere prints them now and then."""
+class Screen:
+    """Standard error: messages scroll, the stages' lines stay below them and are drawn again in place."""
 
     def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
         self._drawn = 0
-        self._last = 0.0
-        self._previous: tuple[float, int] = (time.monotonic(), 0)
 
-    def show(self, lines: Sequence[str]) -> None:
-        """Draw the lines, at most once a second."""
+    @property
+    def is_terminal(self) -> bool:
+        """Whether lines can be drawn again."""
+        return sys.stderr.isatty()
+
+    def say(self, text: str) -> None:
+        """Print a message, above the stages' lines if these are there."""
+        self._write(self._back() + text + "\n")
+        self._drawn = 0
+
+    def draw(self, lines: Sequence[str]) -> None:
+        """Print the stages' lines, on a terminal in the place of the last ones."""
+        if self.is_terminal:
+            width = shutil.get_terminal_size().columns - 1  # a line that wraps could not be drawn over
+            lines = [line[:width] for line in lines]
+        self._write(self._back() + "".join(f"{line}\n" for line in lines))
+        self._drawn = len(lines) if self.is_terminal else 0
+
+    def keep(self) -> None:
+        """Leave the stages' lines where they are: the next message comes below them."""
+        self._drawn = 0
+
+    def _back(self) -> str:
+        return f"\x1b[{self._drawn}A\x1b[J" if self._drawn else ""
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # nobody reads it any more, which is no reason to stop without a drain
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+
+SCREEN = Screen()
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal; standard output is kept for results."""
+    SCREEN.say(text)
+
+
+class LogToScreen(logging.Handler):
+    """Warnings of the parts that run in this process, as messages."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a record."""
+        say(f"  {self.format(record)}")
+
+
+class StageLines:
+    """One line a stage, of what flows."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._last = self._rate_since = time.monotonic()
+        self._rate_from = 0
+
+    def show(self, services: Sequence[Service], note: str, at_once: bool = False) -> None:
+        """Draw the lines, with a note beside the sensor's; now and then only, unless ``at_once``."""
+        interval_s = REDRAW_INTERVAL_S if SCREEN.is_terminal else LOG_INTERVAL_S
         now = time.monotonic()
-        if now - self._last < (1.0 if self._terminal else LOG_INTERVAL_S):
-            return
-        self._last = now
-        if self._terminal:
-            back = f"\x1b[{self._drawn}A" if self._drawn else ""
-            sys.stderr.write(back + "".join(f"\r\x1b[2K{line}\n" for line in lines))
-            self._drawn = len(lines)
-        else:
-            sys.stderr.write("".join(f"{line}\n" for line in lines))
-        sys.stderr.flush()
+        if at_once or now - self._last >= interval_s:
+            self._last = now
+            SCREEN.draw(self._lines(services, note, now))
 
-    def pause(self) -> None:
-        """Something else is about to be printed: the next lines come below it."""
-        self._drawn = 0
-
-    def lines(self, ledger: Ledger, services: Sequence[Service], sensor_status: str) -> list[str]:
-        """One line a stage."""
-        now, readings = time.monotonic(), ledger.readings
-        rate = (readings - self._previous[1]) / max(now - self._previous[0], 1e-9)
-        if now - self._last >= (1.0 if self._terminal else LOG_INTERVAL_S):
-            self._previous = (now, readings)
-        status = {service.name: service.status or ("running" if service.pid else "down") for service in services}
-        lines = [
-            f"  sensor     {readings} readings, {rate:.1f}/s{_values(ledger.last_values)}"
-            + (f" — {sensor_status}" if sensor_status else ""),
-            f"  kafka      {ledger.acknowledged} acknowledged",
-            f"  spark      {status.get('spark', '')}",
-            f"  influxdb   {_latency(ledger)}",
-        ]
-        return lines + [
-            f"  {name:10} {text}" for name, text in status.items() if name in ("kafka", "influxdb") and "ended" in text
-        ]
+    def _lines(self, services: Sequence[Service], note: str, now: float) -> list[str]:
+        ledger, readings = self._ledger, self._ledger.readings
+        if readings == 0:
+            self._rate_since = now
+        rate = (readings - self._rate_from) / max(now - self._rate_since, REDRAW_INTERVAL_S)
+        if now - self._rate_since >= LOG_INTERVAL_S:
+            self._rate_since, self._rate_from = now, readings
+        status = {service.name: service.status for service in services}
+        sensor = f"{readings} readings, {rate:.1f}/s{_values(ledger.last_values)}"
+        lines = {
+            "sensor": sensor + (f"; {note}" if note else ""),
+            "kafka": f"{ledger.acknowledged} acknowledged",
+            "spark": status.get("spark", ""),
+            "influxdb": _latency(ledger),
+        }
+        lines |= {service.name: service.status for service in services if service.pid is None and service.status}
+        return [f"  {name:10} {text}" for name, text in lines.items()]
 
 
 def _values(values: dict[str, float]) -> str:
@@ -72,4 +119,6 @@ def _latency(ledger: Ledger) -> str:
     latency = ledger.latency_ms()
     if latency is None:
         return "running"
-    return f"queryable {latency['p50']:.0f} ms after the read (99 %: {latency['p99']:.0f} ms)"
+    return (
+        f"{len(ledger.latencies_ms)} queryable, {latency['p50']:.0f} ms after the read (99 %: {latency['p99']:.0f} ms)"
+    )

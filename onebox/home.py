@@ -4,12 +4,19 @@ import fcntl
 import json
 import os
 import socket
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from sensorpi.common import cluster, secrets
 from sensorpi.common.errors import UserError
+
+USUAL_PORTS = {"kafka": 7000, "controller": 7001, "influxdb": 8086, "backup": 8088, "dashboard": 8080, "grafana": 3000}
+
+#: How long the children of a killed run are waited for.
+LEFTOVERS_END_S = 60.0
 
 ROOT = Path(__file__).resolve().parent.parent
 NODE = "onebox"
@@ -60,7 +67,7 @@ class Ports:
 class Home:
     """The paths below `.run/`, or below $SENSORPI_RUN: the tests have one of their own."""
 
-    path: Path = field(default_factory=lambda: Path(os.environ.get("SENSORPI_RUN") or ROOT / ".run"))
+    path: Path = field(default_factory=lambda: Path(os.environ.get("SENSORPI_RUN") or ROOT / ".run").absolute())
 
     @property
     def config(self) -> Path:
@@ -77,16 +84,31 @@ class Home:
         """Says where everything listens, while it runs."""
         return self.path / "endpoints.json"
 
-    def lock(self) -> IO[str]:
-        """Take this folder for this process; the lock lasts as long as the file is open. Raises UserError."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        file = (self.path / "lock").open("a+")
+    def lock(self) -> IO[str] | None:
+        """Take this folder for this process and the children that inherit the file; None when another has it.
+
+        What a killed run left is waited for: its children end by themselves, and let go of the file only then.
+        Raises UserError when the folder cannot be written.
+        """
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            raise UserError(f"{self.path} is in use: another `make run` is under way. Stop that one first.") from None
-        return file
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = (self.path / "lock").open("a+", encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"{error.filename}: {error.strerror}") from error
+        deadline = time.monotonic() + LEFTOVERS_END_S
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if _owner_lives(file) or time.monotonic() > deadline:
+                    file.close()
+                    return None
+                time.sleep(0.1)
+            else:
+                file.truncate(0)
+                file.write(f"{os.getpid()}\n")
+                file.flush()
+                return file
 
     def configure(self, ports: Ports, rate_hz: float) -> cluster.Cluster:
         """Write the configuration, with a key made at the first start, and read it as every part will."""
@@ -106,15 +128,35 @@ class Home:
             file.write("\n")
         new.replace(self.endpoints)
 
+    def read_endpoints(self) -> dict[str, Any]:
+        """What another process wrote. Raises UserError when nothing is there yet, or no longer."""
+        try:
+            endpoints: dict[str, Any] = json.loads(self.endpoints.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(
+                f"another `make run` is starting or stopping in {self.path}: try again in a while"
+            ) from None
+        return endpoints
+
     def remove_endpoints(self) -> None:
         """Nothing listens any more."""
         self.endpoints.unlink(missing_ok=True)
 
 
-def choose_ports() -> Ports:
-    """The usual ports where they are free, others where they are taken."""
+def _owner_lives(lock: IO[str]) -> bool:
+    lock.seek(0)
+    try:
+        os.kill(int(lock.read()), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True
+
+
+def choose_ports(usual: Mapping[str, int] = USUAL_PORTS) -> Ports:
+    """The usual ports where they are free, others where they are taken. Raises UserError when there is none."""
     taken: set[int] = set()
-    usual = {"kafka": 7000, "controller": 7001, "influxdb": 8086, "backup": 8088, "dashboard": 8080, "grafana": 3000}
     return Ports(**{name: _free_port(port, taken) for name, port in usual.items()})
 
 

@@ -2,14 +2,24 @@
 
 import argparse
 from collections.abc import Sequence
+from typing import NoReturn
 
 from sensorpi.common.errors import UserError
 
 
+class _Parser(argparse.ArgumentParser):
+    """Its mistakes are one line, as all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f'{message}; ARGS="--help" shows the options')
+
+
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The options; ends the process with one line for a mistake, or with the help."""
-    parser = argparse.ArgumentParser(
+    """The options. Raises UserError for a mistake; ends the process after the help."""
+    parser = _Parser(
         prog='make run ARGS="…"',
+        usage="%(prog)s",
+        allow_abbrev=False,
         description="Run the whole pipeline on this machine: emulated EnviroPhat, Kafka, Spark, InfluxDB, dashboard.",
     )
     parser.add_argument(
@@ -24,12 +34,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     replay.add_argument(
         "--timestamps", choices=("original", "now"), default="original", help="as recorded (default), or from now on"
     )
-    parser.add_argument(
-        "--query", metavar="INFLUXQL", help="answer from the data kept in .run/, started or not, and end"
+    query = parser.add_argument_group("the data that earlier runs left")
+    query.add_argument(
+        "--query", metavar="INFLUXQL", help="answer from .run/, whether the pipeline runs or not, and end"
     )
     options = parser.parse_args(arguments)
     if options.replay is None and (options.map, options.speed, options.timestamps) != (None, "1", "original"):
         raise UserError("--map, --speed and --timestamps belong to --replay FILE")
+    if options.query is not None and (options.replay, options.for_s) != (None, None):
+        raise UserError("--query runs no pipeline: it goes with --json only")
     return options
 
 

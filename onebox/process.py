@@ -83,18 +83,21 @@ class Service:
         """
         deadline = time.monotonic() + timeout_s
         while not self.ready:
-            if is_ready is not None and is_ready():
-                self.ready = True
             if self.exit_status is not None:
                 raise UserError(f"{self.name} ended at its start (status {self.exit_status}):\n{self._end_of_log()}")
+            if is_ready is not None and is_ready():
+                self.ready = True
             if time.monotonic() > deadline:
                 raise UserError(f"{self.name} is not ready after {timeout_s:.0f} s:\n{self._end_of_log()}")
             time.sleep(0.02)
 
-    def watch(self) -> None:
-        """Restart a child that ended by itself, with growing delays. Says each end and each restart once."""
+    def watch(self) -> bool:
+        """Restart a child that ended by itself, with growing delays; returns whether it was started just now.
+
+        Says each end and each restart once.
+        """
         if self._process is None or self._process.poll() is None:
-            return
+            return False
         now = time.monotonic()
         if self._restart_at is None:
             wait_s = next(self._waits)
@@ -108,6 +111,8 @@ class Service:
         elif now >= self._restart_at:
             self.start()
             _log.warning("%s is started again.", self.name)
+            return True
+        return False
 
     def terminate(self) -> None:
         """Ask the child to stop, without waiting."""

@@ -20,15 +20,11 @@ def answer(influxql: str, as_json: bool) -> int:
     behind it may only read. Raises UserError when InfluxDB refuses the query.
     """
     home = Home()
-    if home.endpoints.exists():
-        running = json.loads(home.endpoints.read_text(encoding="utf-8"))["influxdb"]
-        try:
-            return _print(_ask(running["url"], running["password"], influxql, as_json), as_json)
-        except requests.ConnectionError:
-            pass  # left behind by a run that was killed
     lock = home.lock()
-    ports = choose_ports()
-    stages = Stages(home, ports, home.configure(ports, 1.0))
+    if lock is None:
+        running = home.read_endpoints()["influxdb"]
+        return _print(_ask(running["url"], running["password"], influxql, as_json), as_json)
+    stages = Stages(home, ports := choose_ports(), home.configure(ports, 1.0), lock)
     try:
         stages.start_influxdb()
         url = f"http://{stages.endpoint}"
@@ -42,14 +38,16 @@ def _ask(url: str, password: str, influxql: str, as_json: bool) -> dict[str, Any
     session = requests.Session()
     session.trust_env = False
     parameters = {"db": DATABASE, "rp": RAW, "q": influxql} | ({"epoch": "ms"} if as_json else {})
-    response = session.get(f"{url}/query", params=parameters, auth=(READER, password), timeout=300)
     try:
+        response = session.get(f"{url}/query", params=parameters, auth=(READER, password), timeout=300)
         result: dict[str, Any] = response.json()
+    except requests.ConnectionError as away:
+        raise UserError(f"InfluxDB at {url} does not answer: {away}") from None
     except ValueError:
         raise UserError(f"InfluxDB answered with status {response.status_code}") from None
     errors = [result.get("error"), *(statement.get("error") for statement in result.get("results", []))]
     if error := next(filter(None, errors), None):
-        raise UserError(f"InfluxDB refuses the query: {error}")
+        raise UserError(f"InfluxDB refuses the query: {' '.join(error.split())}")
     return result
 
 

@@ -16,13 +16,14 @@ from typing import Any
 
 import requests
 from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
+from kafka.errors import KafkaError
 
 from onebox import audit
-from onebox.display import Display
+from onebox.display import SCREEN, StageLines, say
 from onebox.home import NODE, Home, choose_ports
 from onebox.ledger import Ledger
 from onebox.process import Service
-from onebox.stages import Stages, check_set_up, say
+from onebox.stages import Stages, check_set_up
 from sensorpi.common.errors import UserError
 from sensorpi.pipeline.influx import reader_client
 
@@ -30,38 +31,51 @@ _log = logging.getLogger(__name__)
 
 #: How often InfluxDB is asked for new readings: part of every latency that is measured.
 POLL_S = 0.05
+#: How often it is asked how many there are of a recording at full speed: it has better to do.
+COUNT_S = 0.5
 #: The drain gives up when nothing more has arrived for so long.
 DRAIN_PATIENCE_S = 60.0
 
-_AWAY = (InfluxDBClientError, InfluxDBServerError, requests.RequestException)
+_AWAY = (InfluxDBClientError, InfluxDBServerError, KafkaError, requests.RequestException)
 
 
 class Interrupted:
-    """Ctrl-C or SIGTERM: once stops the sensor and drains, twice stops at once."""
+    """Ctrl-C or SIGTERM: during the start it ends all; later once stops the sensor and drains, twice stops at once."""
 
     def __init__(self) -> None:
         self.times = 0
+        self.starting = True
         signal.signal(signal.SIGINT, self._handle)
         signal.signal(signal.SIGTERM, self._handle)
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         self.times += 1
+        if self.starting:
+            self.starting = False
+            raise KeyboardInterrupt
 
 
 def run(options: argparse.Namespace) -> int:
-    """`make run`. Returns 0 when no reading was lost and none is there twice."""
+    """`make run`. Returns 0 when no reading was lost and none is there twice.
+
+    Raises UserError for a mistake of the user's, KeyboardInterrupt when stopped before all was ready.
+    """
+    started = time.monotonic()
     check_set_up()
     home = Home()
-    interrupted = Interrupted()
-    lock = home.lock()
-    started = time.monotonic()
-    ports = choose_ports()
     recorded_range_ms = _recorded_range_ms(options)
-    stages = Stages(home, ports, home.configure(ports, options.rate), recorded_range_ms)
+    lock = home.lock()
+    if lock is None:
+        raise UserError(f"{home.path} is in use: another `make run` is under way; stop that one first")
+    interrupted = Interrupted()
+    home.remove_endpoints()  # a killed run left them
+    stages = Stages(home, ports := choose_ports(), home.configure(ports, options.rate), lock, recorded_range_ms)
     try:
         stages.start()
+        interrupted.starting = False
         return _Run(options, stages, interrupted, started).run()
     finally:
+        interrupted.starting = False
         say("Stopping …")
         stages.stop()
         lock.close()
@@ -86,15 +100,19 @@ class _Run:
         self._ledger = Ledger()
         self._client = reader_client(stages.endpoint, stages.credentials)
         self._dead_letters = audit.DeadLetterWatch(stages.cluster.bootstrap_servers)
-        self._display = Display()
+        self._lines = StageLines(self._ledger)
         self._full_speed = options.speed == "max"
 
     def run(self) -> int:
         sensor = self._start_sensor()
         try:
             return self._run(sensor)
+        except _AWAY as error:
+            raise UserError(f"what became of the readings cannot be counted: {error}") from error
         finally:
             sensor.close()
+            self._client.close()
+            self._dead_letters.close()
 
     def _run(self, sensor: Service) -> int:
         say(f"\n  The dashboard is at {self._stages.dashboard_url}   (Ctrl-C stops everything)\n")
@@ -105,7 +123,7 @@ class _Run:
             log = self._stages.home.logs / "sensor.log"
             raise UserError(f"the sensor ended with status {sensor.exit_status}; see {log}")
         self._events.join(timeout=10)
-        self._drain(sensor)
+        self._drain()
         summary = self._summary()
         self._report(summary)
         if self._stays_up():
@@ -126,7 +144,8 @@ class _Run:
             argv += ["--replay", options.replay, "--speed", options.speed, "--timestamps", options.timestamps]
             argv += ["--map", options.map] if options.map else []
         environment = os.environ | {"SENSORPI_CONFIG": str(self._stages.home.config)}
-        sensor = Service("sensor", argv, self._stages.home.logs / "sensor.log", environment, [writing_end])
+        files = [writing_end, *self._stages.inherited_files]
+        sensor = Service("sensor", argv, self._stages.home.logs / "sensor.log", environment, files)
         sensor.start()
         os.close(writing_end)
         events = os.fdopen(reading_end, encoding="utf-8")
@@ -141,34 +160,33 @@ class _Run:
         while not done():
             self._stages.watch()
             self._see_new()
-            self._display.show(self._display.lines(self._ledger, self._stages.services, sensor.status))
+            # Its status begins with the counts, which we have ourselves; troubles follow.
+            self._lines.show(self._stages.services, sensor.status.partition("; ")[2])
             time.sleep(POLL_S)
 
     def _see_new(self) -> None:
         with contextlib.suppress(*_AWAY):  # the job says so, and readings that come later count as late
             audit.see_new(self._client, self._ledger)
 
-    def _drain(self, sensor: Service) -> None:
+    def _drain(self) -> None:
         """Wait until every reading is stored or dead-lettered, or nothing more arrives."""
-        arrived, since = -1, time.monotonic()
+        arrived, since = 0, time.monotonic()
         while self._interrupted.times < 2:
             self._stages.watch()
             self._see_new()
-            try:
-                now_there = audit.count(self._client, self._ledger)
+            with contextlib.suppress(*_AWAY):
                 self._dead_letters.poll(self._ledger.boots)
-            except _AWAY:
-                now_there = arrived
-            now_there += self._dead_letters.count
-            if now_there >= self._ledger.readings:
+                now_there = audit.count(self._client, self._ledger) + self._dead_letters.count
+                if now_there >= self._ledger.readings:
+                    self._see_new()  # those that came since the last look
+                    return
+                if now_there != arrived:
+                    arrived, since = now_there, time.monotonic()
+            if time.monotonic() - since > DRAIN_PATIENCE_S:
+                say(f"  Nothing more has arrived for {DRAIN_PATIENCE_S:.0f} s.")
                 return
-            if now_there != arrived:
-                arrived, since = now_there, time.monotonic()
-            elif time.monotonic() - since > DRAIN_PATIENCE_S:
-                say(f"Nothing more has arrived for {DRAIN_PATIENCE_S:.0f} s.")
-                return
-            self._display.show(self._display.lines(self._ledger, self._stages.services, "draining"))
-            time.sleep(POLL_S)
+            self._lines.show(self._stages.services, "draining")
+            time.sleep(COUNT_S if self._full_speed else POLL_S)
 
     def _summary(self) -> dict[str, Any]:
         stored = audit.stored(self._client, self._ledger)
@@ -185,7 +203,8 @@ class _Run:
         }
 
     def _report(self, summary: dict[str, Any]) -> None:
-        self._display.pause()
+        self._lines.show(self._stages.services, "", at_once=True)
+        SCREEN.keep()
         if self._dead_letters.others:
             say(f"  {self._dead_letters.others} messages of others went to the dead-letter topic.")
         if self._options.json:

@@ -6,10 +6,11 @@ import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import requests
 
+from onebox.display import say
 from onebox.grafana import grafana_process
 from onebox.home import NODE, ROOT, Home, Ports
 from onebox.influxd import influxd_process
@@ -38,6 +39,8 @@ class Stages:
     home: Home
     ports: Ports
     cluster: Cluster
+    #: Held by every part, so that the folder counts as in use while any of them runs.
+    lock: IO[str] | None = None
     #: Where the dashboard opens; None is its own default.
     dashboard_range_ms: tuple[int, int] | None = None
     services: list[Service] = field(default_factory=list)
@@ -56,6 +59,11 @@ class Stages:
     def dashboard_url(self) -> str:
         """The page to look at."""
         return f"http://127.0.0.1:{self.ports.dashboard}/"
+
+    @property
+    def inherited_files(self) -> list[int]:
+        """What every child holds open."""
+        return [] if self.lock is None else [self.lock.fileno()]
 
     def start_influxdb(self) -> Service:
         """Start InfluxDB and set it up."""
@@ -103,12 +111,13 @@ class Stages:
         dashboard.wait_until_ready(START_TIMEOUT_S, lambda: _answers(self.dashboard_url + "healthz"))
         if grafana is not None:
             grafana.wait_until_ready(START_TIMEOUT_S, lambda: _answers(f"{self._grafana_url}/api/health"))
-        self.home.write_endpoints(self._endpoints(with_grafana=grafana is not None))
+        self._write_endpoints()
 
     def watch(self) -> None:
         """Hear what they say, and restart what ended by itself."""
-        for service in self.services:
-            service.watch()
+        started = [service for service in self.services if service.watch()]
+        if started:
+            self._write_endpoints()  # other pids
 
     def stop(self) -> None:
         """Stop them in the order of the data's way, so that none loses its own output."""
@@ -120,7 +129,8 @@ class Stages:
 
     def _start(self, name: str, argv: list[str], environment: dict[str, str] | None = None) -> Service:
         inherited = os.environ | {"SENSORPI_CONFIG": str(self.home.config), "PYTHONUNBUFFERED": "1"}
-        service = Service(name, argv, self.home.logs / f"{name}.log", inherited | (environment or {}))
+        log = self.home.logs / f"{name}.log"
+        service = Service(name, argv, log, inherited | (environment or {}), self.inherited_files)
         self.services.append(service)
         service.start()
         return service
@@ -145,7 +155,7 @@ class Stages:
         )  # fmt: skip
         return self._start("grafana", argv, environment)
 
-    def _endpoints(self, with_grafana: bool) -> dict[str, Any]:
+    def _write_endpoints(self) -> None:
         endpoints: dict[str, Any] = {
             "kafka": {
                 "bootstrap_servers": self.cluster.bootstrap_servers,
@@ -161,14 +171,9 @@ class Stages:
             "dashboard": {"url": self.dashboard_url},
             "pids": {service.name: service.pid for service in self.services},
         }
-        if with_grafana:
+        if "grafana" in endpoints["pids"]:
             endpoints["grafana"] = {"url": self._grafana_url}
-        return endpoints
-
-
-def say(text: str) -> None:
-    """Tell the person at the terminal; standard output is kept for results."""
-    print(text, file=sys.stderr, flush=True)
+        self.home.write_endpoints(endpoints)
 
 
 def _answers(url: str) -> bool:

@@ -12,7 +12,7 @@ from influxdb.line_protocol import quote_literal
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from onebox.home import Home, choose_ports
+from onebox.home import USUAL_PORTS, Home, choose_ports
 from onebox.process import Service
 from onebox.stages import Stages
 from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC, Reading
@@ -120,7 +120,7 @@ class Pipeline:
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """A running pipeline for the whole session; a test that stops a part starts it again."""
     home = Home(tmp_path_factory.mktemp("pipeline"))
-    ports = choose_ports()
+    ports = choose_ports(usual=dict.fromkeys(USUAL_PORTS, 0))  # the usual ones are for a `make run` beside this
     stages = Stages(home, ports, home.configure(ports, 1.0))
     try:
         stages.start()

@@ -85,6 +85,18 @@ def test_bad_messages_are_dead_lettered_and_good_ones_around_them_stored(pipelin
         assert letters[offset].key == f"sensors-0-{offset}".encode()
 
 
+def test_a_flood_of_bad_messages_holds_nobody_up(pipeline: Pipeline) -> None:
+    """Values that are missing or too large do not travel to the worker: they are read again, one by one."""
+    sensor = pipeline.new_sensor()
+    bad = [None, b"{", b"x" * 70_000] * 500
+    futures = [pipeline.producer.send(TOPIC, value, key=b"flood") for value in bad]
+    pipeline.send_readings(sensor, 100)
+    offsets = {future.get(timeout=30).offset: value for future, value in zip(futures, bad, strict=True)}
+    pipeline.wait_for_points(sensor, 100)
+    letters = pipeline.dead_letters(set(offsets))
+    assert {offset: letter.value for offset, letter in letters.items()} == offsets
+
+
 def test_a_tombstone_is_a_dead_letter(pipeline: Pipeline) -> None:
     offset = pipeline.send(None, key=b"k")
     assert pipeline.dead_letters({offset})[offset].value is None

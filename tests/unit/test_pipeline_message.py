@@ -41,7 +41,7 @@ def test_the_message_key_names_the_host_of_a_message_without_one() -> None:
 
 @pytest.mark.parametrize("key", [b"", b"\xff\xfe", b'a"b', b"x" * 129])
 def test_a_key_that_is_no_name_leaves_the_seeds_host(key: bytes) -> None:
-    assert parse(SEED, key, ALLOWED, seed_host="seed").host == "seed"
+    assert parse(SEED, key, ALLOWED, default_host="seed").host == "seed"
 
 
 def test_the_messages_own_host_comes_before_the_key() -> None:

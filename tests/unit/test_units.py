@@ -1,5 +1,6 @@
 """The units and what stands beside them, asked of systemd itself."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -115,7 +116,8 @@ def test_systemd_takes_the_users_and_directories(tmp_path: Path, directory: str)
     for file in sorted((ROOT / "systemd" / directory).iterdir()):
         command = [program, f"--root={tmp_path}", *options, str(file)]
         result = subprocess.run(command, capture_output=True, text=True)
-        assert result.returncode == 0, result.stderr
+        # Only root can give files away (73, EX_CANTCREAT); a mistake in the file is another status.
+        assert result.returncode == 0 or (os.geteuid() != 0 and result.returncode == 73), result.stderr
 
 
 def test_the_example_file_ships_for_the_first_configuration() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import voluptuous as vol
 
 from sensorpi.common import validators
+from sensorpi.common.reading import DEFAULT_HOST
 from sensorpi.common.validators import Check
 
 ROLES = ("sensor", "mesos-worker", "mesos-master", "influx-grafana")
@@ -47,6 +48,7 @@ class SparkSettings:
     heap_mb: int = _key(validators.whole(96, 65536), 192)
     max_offsets_per_trigger: int = _key(validators.whole(1, 100_000_000), 100_000)
     checkpoint: str = _key(validators.choice("local", "nfs"), "local")
+    default_host: str = _key(validators.address, DEFAULT_HOST)
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ def _watch(name: str, probe: Probe, wake: threading.Event, probe_every_s: float)
             outage.succeeded()
             notify(ready=not ready, watchdog=True, status=status)
             ready = True
-        wake.wait(probe_every_s if ready and not outage.down else min(1.0, probe_every_s))
+        wake.wait(min(probe_every_s, (1.0 if outage.down else probe_every_s) if ready else 0.2))
 
 
 def _stop(name: str, process: "subprocess.Popen[bytes]", ended: threading.Event, grace_s: float) -> int:

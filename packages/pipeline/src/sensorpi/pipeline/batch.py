@@ -96,8 +96,10 @@ class BatchSettler:
         for part, reason in away.items():
             outage = self._outages.setdefault(part, Outage(part, _log, longest_s=5.0))
             wait_s = max(wait_s, outage.failed(reason))
-        waiting = ", ".join(f"{part} ({reason})" for part, reason in away.items())
-        service.notify(watchdog=True, status=f"Waiting for {waiting}")
+        # The job is well as long as it waits and tries again: that is what the watchdog asks.
+        service.notify(
+            watchdog=True, status="Waiting for " + ", ".join(f"{part} ({reason})" for part, reason in away.items())
+        )
         if self.stop.wait(wait_s):
             raise Stopped
 

@@ -72,6 +72,7 @@ def _job(options: argparse.Namespace) -> int:
         writer_password=influxdb_credentials(key).writer_password,
         bootstrap_servers=settings.bootstrap_servers,
         raw_retention_days=settings.influxdb.raw_retention_days,
+        default_host=settings.spark.default_host,
     )
     config = JobConfig(
         sink=sink,

@@ -1,6 +1,6 @@
 """Topic `sensors.dlq`: every message that became no point, with the reason in its headers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaTimeoutError
@@ -16,14 +16,15 @@ PATIENCE_S = 30.0
 class DeadLetter:
     """A message that became no point.
 
-    ``value`` None (or ``appended_ms`` None) means that it did not travel here; it is read again
-    from the log by its offset, where a message without a value keeps having none.
+    ``is_here`` tells whether its key, value and append time are; if not, they are read again from
+    the log by its offset.
     """
 
     partition: int
     offset: int
-    appended_ms: int | None
     reason: str
+    is_here: bool
+    appended_ms: int | None = None
     key: bytes | None = None
     value: bytes | None = None
 
@@ -58,7 +59,7 @@ class DeadLetters:
             consumer.close(autocommit=False)
 
     def _send_one(self, producer: KafkaProducer, letter: DeadLetter):  # type: ignore[no-untyped-def]
-        if letter.value is None or letter.appended_ms is None:
+        if not letter.is_here:
             letter = self._fetch(letter)
         headers = [
             ("reason", letter.reason.encode("utf-8", errors="backslashreplace")),
@@ -76,17 +77,18 @@ class DeadLetters:
         """The letter with its original key, value and append time, as long as the log has them."""
         consumer = self._consumer = self._consumer or self._open_consumer()
         partition = TopicPartition(TOPIC, letter.partition)
-        consumer.assign([partition])
-        consumer.seek(partition, letter.offset)
+        if consumer.assignment() != {partition}:
+            consumer.assign([partition])
+            consumer.seek(partition, letter.offset)
+        elif consumer.position(partition) != letter.offset:  # a seek throws away what was read ahead
+            consumer.seek(partition, letter.offset)
         records = consumer.poll(timeout_ms=int(PATIENCE_S * 1000), max_records=1).get(partition)
         if not records:
             raise KafkaTimeoutError(f"{TOPIC}-{letter.partition} did not give offset {letter.offset}")
         record = records[0]
         if record.offset != letter.offset:
-            return DeadLetter(
-                letter.partition, letter.offset, letter.appended_ms, f"{letter.reason} (already deleted from the log)"
-            )
-        return DeadLetter(letter.partition, letter.offset, record.timestamp, letter.reason, record.key, record.value)
+            return replace(letter, reason=f"{letter.reason} (already deleted from the log)")
+        return replace(letter, appended_ms=record.timestamp, key=record.key, value=record.value)
 
     def _open_producer(self) -> KafkaProducer:
         return KafkaProducer(
@@ -104,6 +106,7 @@ class DeadLetters:
             bootstrap_servers=self._servers,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_bytes=LARGEST_REQUEST_BYTES,
-            max_partition_fetch_bytes=LARGEST_REQUEST_BYTES,
+            # The broker gives the batch with that offset however large it is; more would be read in vain.
+            fetch_max_bytes=1,
+            max_partition_fetch_bytes=1,
         )

@@ -1,7 +1,7 @@
 """The Spark job: topic `sensors` → InfluxDB, one pass, until it is told to stop."""
 
+import json
 import logging
-import shutil
 import threading
 from dataclasses import dataclass
 from functools import partial
@@ -15,18 +15,16 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from sensorpi.common import service
 from sensorpi.common.outage import Outage
-from sensorpi.common.reading import OLDEST_TIMESTAMP_MS, TOPIC, Reading
+from sensorpi.common.reading import TOPIC
 from sensorpi.pipeline import checkpoint, fast_path, sink
 from sensorpi.pipeline.batch import BatchSettler
 from sensorpi.pipeline.figures import Figures
 from sensorpi.pipeline.influx import WRITER, open_client
 from sensorpi.pipeline.offsets import GroupOffsets
+from sensorpi.pipeline.rehearsal import Trigger, made_up_messages, reading_internal_topics, rehearse
 from sensorpi.pipeline.rollup import AWAY, Rollup
 from sensorpi.pipeline.sink import Outcome, SinkConfig
 from sensorpi.pipeline.spark_session import open_session
-
-#: Batches that are run before the first real one.
-REHEARSALS = 3
 
 _log = logging.getLogger(__name__)
 
@@ -74,11 +72,13 @@ class _Job:
         self._kafka = Outage("Reading from Kafka", _log, longest_s=10.0)
         self._group: GroupOffsets | None = None
         self._query: StreamingQuery | None = None
+        self._rehearsed = False
         self._stored = 0
         self._dead_lettered = 0
 
     def run(self) -> None:
-        self._rehearse()
+        # Kafka may be starting as well: this much needs none.
+        self._rehearse(made_up_messages(self._session), times=1, trigger={"processingTime": "0 seconds"})
         while not self._stop.is_set():
             try:
                 self._query = self._start()
@@ -90,61 +90,29 @@ class _Job:
         if self._group is not None:
             self._group.close()
 
-    def _rehearse(self) -> None:
-        """Run some batches of no consequence through the same code, so that the first real one is not slow.
-
-        A cold JVM and cold workers take seconds for what later takes 200 ms.
-        """
-        message = Reading("rehearsal", "rehearsal", "rehearsal", 1, OLDEST_TIMESTAMP_MS, {"heading": 0.0}).to_json()
-        batches = 0
-
-        def batch(frame: DataFrame, _batch_id: int) -> None:
-            nonlocal batches
+    def _rehearse(self, messages: DataFrame, times: int, trigger: Trigger) -> None:
+        def batch(frame: DataFrame) -> None:
             self._project(frame).rdd.mapPartitions(partial(sink.rehearse, config=self._config.sink)).collect()
-            batches += 1
 
-        frame = (
-            self._session.readStream.format("rate")
-            .option("rowsPerSecond", 100)
-            .option("numPartitions", 1)
-            .load()
-            .select(
-                F.lit(0).alias("partition"), F.col("value").alias("offset"), "timestamp",
-                F.lit(None).cast("binary").alias("key"), F.lit(message).alias("value"),
-            )
-        )  # fmt: skip
-        place = self._config.state / "rehearsal"
-        shutil.rmtree(place, ignore_errors=True)
-        query = (
-            frame.writeStream.foreachBatch(batch)
-            .option("checkpointLocation", str(place))
-            .trigger(processingTime="50 milliseconds")
-            .start()
-        )
-        while batches < REHEARSALS and query.isActive and not self._stop.wait(0.02):
-            pass
-        query.stop()
-        shutil.rmtree(place, ignore_errors=True)
+        rehearse(messages, batch, times, trigger, self._config.state / "rehearsal", self._stop)
+
+    def _rehearse_on_kafka(self, topic: dict[str, list[int]]) -> None:
+        if topic:
+            with reading_internal_topics(self._session):
+                messages = self._messages({"assign": json.dumps(topic)}, "earliest", most=1)
+                self._rehearse(messages, times=3, trigger={"availableNow": True})
 
     def _start(self) -> StreamingQuery:
         place = self._config.state / "checkpoint"
         checkpoint.heal(place)
         if self._group is None:
             self._group = GroupOffsets(self._config.sink.bootstrap_servers)
+        if not self._rehearsed:
+            self._group.commit_start()
+            self._rehearse_on_kafka(self._group.own_topic())
+            self._rehearsed = True
         starting_offsets = "earliest" if place.exists() else self._group.starting_offsets()
-        messages = (
-            self._session.readStream.format("kafka")
-            .option("kafka.bootstrap.servers", self._config.sink.bootstrap_servers)
-            .option("subscribe", TOPIC)
-            .option("startingOffsets", starting_offsets)
-            .option("maxOffsetsPerTrigger", self._config.max_offsets_per_trigger)
-            # Deleted offsets are counted and logged by the settler; they must not end the stream.
-            .option("failOnDataLoss", "false")
-            # A batch is what is there already. Spark's consumer looks for the log's end within a batch, and the fetch
-            # that then waits there for more would hold up every small batch for its 500 ms.
-            .option("kafka.fetch.max.wait.ms", "10")
-            .load()
-        )
+        messages = self._messages({"subscribe": TOPIC}, starting_offsets, self._config.max_offsets_per_trigger)
         return (
             messages.writeStream.foreachBatch(self._batch)
             .option("checkpointLocation", str(place))
@@ -152,18 +120,36 @@ class _Job:
             .start()
         )
 
+    def _messages(self, topic: dict[str, str], starting_offsets: str, most: int) -> DataFrame:
+        """A topic, in Spark's words, as a stream of at most so many messages in a batch."""
+        return (
+            self._session.readStream.format("kafka")
+            .option("kafka.bootstrap.servers", self._config.sink.bootstrap_servers)
+            .options(**topic)
+            .option("startingOffsets", starting_offsets)
+            .option("maxOffsetsPerTrigger", most)
+            # Deleted offsets are counted and logged by the settler; they must not end the stream.
+            .option("failOnDataLoss", "false")
+            # A batch is what is there already. Spark's consumer looks for the log's end within a batch, and the fetch
+            # that then waits there for more would hold up every small batch for its 500 ms.
+            .option("kafka.fetch.max.wait.ms", "10")
+            .load()
+        )
+
     def _watch(self, query: StreamingQuery) -> None:
-        seen = None
+        last_progress: object = None
         try:
             while not self._stop.wait(0.2):
                 if query.exception() is not None or not query.isActive:
                     query.awaitTermination()  # raises what ended it
                     return
-                progress = query.lastProgress  # comes with every batch, and every 10 s where there is none
-                if progress is not None and progress["timestamp"] != seen:
-                    seen = progress["timestamp"]
-                    self._kafka.succeeded()
-                    service.notify(ready=True, watchdog=True, status=self._status())
+                progress = query.lastProgress  # Spark makes one for each batch, and one each 10 s without any
+                if progress is not None and progress["timestamp"] != last_progress:
+                    if last_progress is None:
+                        self._kafka.succeeded()
+                        service.notify(ready=True, status=self._status())
+                    last_progress = progress["timestamp"]
+                    service.notify(watchdog=True)
         finally:
             query.stop()
 
@@ -181,7 +167,7 @@ class _Job:
         self._figures.batch(result, self._lag())
         if self._group is not None:
             self._group.commit(result.next_offsets)
-        service.notify(watchdog=True, status=self._status())
+        service.notify(status=self._status())
 
     def _attempt(self, messages: DataFrame, config: SinkConfig, settled: frozenset[int]) -> list[Outcome]:
         """Have the workers settle the messages once, and mark the minutes that they touched."""

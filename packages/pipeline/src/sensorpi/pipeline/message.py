@@ -64,10 +64,10 @@ def bounds(appended_ms: int, raw_retention_days: int) -> Bounds:
     return Bounds(oldest_ms, appended_ms + LONGEST_LEAD_MS)
 
 
-def parse(value: bytes | None, key: bytes | None, allowed: Bounds, seed_host: str = DEFAULT_HOST) -> Point:
+def parse(value: bytes | None, key: bytes | None, allowed: Bounds, default_host: str = DEFAULT_HOST) -> Point:
     """The point that one message stands for.
 
-    ``seed_host`` names the host of a message that has neither a host nor a usable key, as the
+    ``default_host`` names the host of a message that has neither a host nor a usable key, as the
     seed's sensor sends it. Raises Refused with the reason.
     """
     if not value:
@@ -78,7 +78,7 @@ def parse(value: bytes | None, key: bytes | None, allowed: Bounds, seed_host: st
     if len(message) > MOST_FIELDS:
         raise Refused(f"too many fields: {len(message)}, at most {MOST_FIELDS}")
     sensor = _name(message, "sensor") or DEFAULT_SENSOR
-    host = _name(message, "host") or _key_name(key) or seed_host
+    host = _name(message, "host") or _key_name(key) or default_host
     boot = _name(message, "boot")
     timestamp_ms = _timestamp(message, allowed)
     fields = _fields(message)

@@ -32,7 +32,7 @@ class SinkConfig:
     writer_password: str = field(repr=False)
     bootstrap_servers: str
     raw_retention_days: int
-    seed_host: str = DEFAULT_HOST
+    default_host: str = DEFAULT_HOST
     #: Points that all fail for one cause are dead-lettered rather than reported as an outage.
     give_up_on_common_cause: bool = False
 
@@ -116,7 +116,9 @@ class _Share:
             try:
                 line = self._parse(row, key, value)
             except Refused as refused:
-                self._refuse(DeadLetter(row.partition, row.offset, row.appended_ms, str(refused), key, value))
+                is_here = not row.too_large
+                letter = DeadLetter(row.partition, row.offset, str(refused), is_here, row.appended_ms, key, value)
+                self._refuse(letter)
                 return
         self._lines.append((row.offset, line))
         if len(self._lines) >= LINES_PER_POST:
@@ -126,7 +128,7 @@ class _Share:
         if row.too_large:
             raise Refused(f"too large: at most {LARGEST_MESSAGE_BYTES} bytes are read")
         allowed = bounds(row.appended_ms, self._config.raw_retention_days)
-        return parse(value, key, allowed, self._config.seed_host).to_line()
+        return parse(value, key, allowed, self._config.default_host).to_line()
 
     def _post(self) -> None:
         refusals = self._writer.write(self._lines, self._config.give_up_on_common_cause)
@@ -141,8 +143,9 @@ class _Share:
             self._refuse(self._refused_letter(refusal))
 
     def _refused_letter(self, refusal: Refusal) -> DeadLetter:
-        # Its append time is read with its bytes, from the log.
-        return DeadLetter(self._outcome.partition, refusal.offset, None, f"InfluxDB refused it: {refusal.reason}")
+        return DeadLetter(
+            self._outcome.partition, refusal.offset, f"InfluxDB refused it: {refusal.reason}", is_here=False
+        )
 
     def _refuse(self, letter: DeadLetter) -> None:
         self._letters.append(letter)

@@ -1,0 +1,78 @@
+"""Batches of no consequence, run through the job's own code before the first real one.
+
+A cold JVM and cold workers take seconds for what later takes 200 ms: the first readings would pay for it.
+"""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812  (Spark's own convention)
+
+from sensorpi.common.reading import OLDEST_TIMESTAMP_MS, Reading
+
+#: When a stream's batches run, in the words of Spark's ``DataStreamWriter.trigger``.
+Trigger = dict[str, Any]
+
+#: A rehearsal is worth no longer delay than this.
+_TIMEOUT_S = 60.0
+
+
+def made_up_messages(session: SparkSession) -> DataFrame:
+    """A stream of readings with the columns of Kafka's source, for as long as Kafka itself is not needed."""
+    message = Reading("rehearsal", "rehearsal", "rehearsal", 1, OLDEST_TIMESTAMP_MS, {"heading": 0.0}).to_json()
+    return (
+        session.readStream.format("rate")
+        .option("rowsPerSecond", 100)
+        .option("numPartitions", 1)
+        .load()
+        .select(
+            F.lit(0).alias("partition"), F.col("value").alias("offset"), "timestamp",
+            F.lit(None).cast("binary").alias("key"), F.lit(message).alias("value"),
+        )
+    )  # fmt: skip
+
+
+@contextmanager
+def reading_internal_topics(session: SparkSession) -> Iterator[None]:
+    """Streams that start within this can be of Kafka's internal topics, which Spark passes over otherwise."""
+    setting = "spark.sql.streaming.kafka.useDeprecatedOffsetFetching"
+    session.conf.set(setting, "true")
+    try:
+        yield
+    finally:
+        session.conf.set(setting, "false")
+
+
+def rehearse(
+    messages: DataFrame,
+    batch: Callable[[DataFrame], None],
+    times: int,
+    trigger: Trigger,
+    place: Path,
+    stop: threading.Event,
+) -> None:
+    """Call ``batch`` with that many micro-batches of a stream, or with fewer when it ends or takes a minute.
+
+    ``place`` holds the stream's checkpoint for that long. What goes wrong in here will show again in earnest.
+    """
+    done = 0
+
+    def run(frame: DataFrame, _batch_id: int) -> None:
+        nonlocal done
+        if done < times:
+            batch(frame)
+            done += 1
+
+    shutil.rmtree(place, ignore_errors=True)
+    query = messages.writeStream.foreachBatch(run).option("checkpointLocation", str(place)).trigger(**trigger).start()
+    deadline = time.monotonic() + _TIMEOUT_S
+    while done < times and query.isActive and time.monotonic() < deadline and not stop.wait(0.02):
+        pass
+    query.stop()
+    shutil.rmtree(place, ignore_errors=True)
