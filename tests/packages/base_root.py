@@ -13,7 +13,8 @@ REPOSITORY = ROOT / "dist/repo"
 #: What every Debian on a card has, and what it takes a minute to unpack: the tests install the rest.
 _INCLUDED = (
     "ca-certificates curl dbus default-jre-headless iproute2 libjs-chart.js procps python3 python3-bottle "
-    "python3-influxdb python3-smbus python3-systemd python3-voluptuous python3-waitress systemd systemd-sysv"
+    "python3-influxdb python3-pkg-resources python3-smbus python3-systemd python3-voluptuous python3-waitress "
+    "systemd systemd-sysv"
 )
 _SOURCES = "deb [signed-by=/usr/share/keyrings/sensorpi.gpg] file:/srv/repository {suite} main\n"
 
