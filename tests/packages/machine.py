@@ -155,19 +155,23 @@ class Machine:
                 raise AssertionError(f"{error}\n{self.journal(unit)}") from None
 
     def halt(self) -> None:
-        """Shut it down in good order, or not."""
+        """Shut it down in good order, as far as it lets itself be shut down."""
         if self._nspawn is None:
             return
         self.try_("systemctl", "--no-block", "poweroff")
         try:
             self._nspawn.wait(_BOOT_S)
         finally:
-            if self._nspawn.poll() is None:
-                # Its systemd would outlive it.
-                for pid in filter(None, (self._find_init(), self._nspawn.pid)):
-                    os.kill(pid, signal.SIGKILL)
-                self._nspawn.wait()
-            self._nspawn = None
+            self.kill()
+
+    def kill(self) -> None:
+        """Pull the plug."""
+        if self._nspawn is not None and self._nspawn.poll() is None:
+            # Its systemd would outlive it.
+            for pid in filter(None, (self._find_init(), self._nspawn.pid)):
+                os.kill(pid, signal.SIGKILL)
+            self._nspawn.wait()
+        self._nspawn = None
 
     def reboot(self) -> None:
         """Off and on again."""
@@ -177,7 +181,7 @@ class Machine:
     def tear_down(self) -> None:
         """Leave nothing behind."""
         try:
-            self.halt()
+            self.kill()
         finally:
             subprocess.run(["ip", "netns", "delete", self.name])
             subprocess.run(["umount", "--lazy", str(self.root)])
