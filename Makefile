@@ -9,6 +9,8 @@ PYTHON := /usr/bin/python3
 VENV := .venv
 STAMPS := .cache/stamps
 DISTRIBUTIONS := common sensor mesos-node pipeline
+# Each of these is built again only when what it is made of changes.
+SOURCE_PACKAGES := kafka spark kafka-python envirophat sensorpi
 
 # Maven's own folder is in here too, so that nothing is left elsewhere.
 MVN := mvn -q -B --color never -Dmaven.repo.local=$(CURDIR)/.cache/m2
@@ -17,7 +19,7 @@ PIP := $(VENV)/bin/pip --quiet --disable-pip-version-check --no-cache-dir
 # Each requirement is pinned and checked by its hash; what is missing there must fail, not be fetched.
 PIP_INSTALL := $(PIP) install --require-hashes --no-deps --no-build-isolation --use-pep517
 
-.PHONY: help run test unit lint bench fetch pins clean
+.PHONY: help run test unit lint bench fetch deb repo test-packages pins clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -37,17 +39,25 @@ lint: .test-ready ## ruff, mypy, shellcheck, systemd-analyze, dashboard JSON
 bench: .run-ready ## throughput, side by side with a plain consumer
 	@PYTHONPATH=$(CURDIR) $(VENV)/bin/python bench/throughput.py $(value ARGS)
 
-fetch: .jars ## fill the cache of third-party parts, checked against their pins
+fetch: .jars $(STAMPS)/python-archives ## fill the cache of third-party parts, checked against their pins
+
+deb: .debian-build $(SOURCE_PACKAGES:%=$(STAMPS)/deb-%) ## build every package into dist/
+
+repo: deb ## make a signed apt repository of them for bookworm and trixie in dist/repo
+	@third_party/make-repo dist dist/repo
+
+test-packages: repo .test-ready .debian-packages ## install, run, upgrade, remove them in booted containers; as root
+	@$(VENV)/bin/pytest tests/packages --timeout=2400 $(ARGS)
 
 clean: ## remove all that was built or fetched here, and the data of `make run`
 	rm -rf .cache .venv .run dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Setting up says what it does on standard error: standard output belongs to the target itself.
-.PHONY: .run-ready .test-ready .debian-run .debian-test .jars
+.PHONY: .run-ready .test-ready .debian-run .debian-test .debian-build .debian-packages .jars
 .run-ready: .debian-run $(STAMPS)/python-run .jars
 .test-ready: .run-ready .debian-test $(STAMPS)/python-test
 
-.debian-run .debian-test: .debian-%:
+.debian-run .debian-test .debian-build .debian-packages: .debian-%:
 	@third_party/debian/install third_party/debian/$*.txt >&2
 
 $(STAMPS)/venv: | .debian-run
@@ -76,6 +86,26 @@ $(STAMPS)/jars-%: third_party/%/pom.xml third_party/%/SHA256SUMS | .debian-run
 	@$(MVN) -f $< $(COPY_JARS) -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/.cache/jars/$* >&2
 	@cd .cache/jars/$* && sha256sum --quiet --strict -c $(CURDIR)/third_party/$*/SHA256SUMS >&2 \
 	  || { echo "third_party/$*/SHA256SUMS: a jar is not what was pinned" >&2; exit 1; }
+	@touch $@
+
+# The packages of Python libraries are made of what their makers publish; pip checks it by the same pins.
+$(STAMPS)/python-archives: third_party/python/requirements.txt $(STAMPS)/venv
+	@echo "Fetching the Python libraries to package (PySpark is 300 MB)" >&2
+	@rm -rf .cache/python && mkdir -p .cache/python $(@D)
+	@awk '/^[a-z]/ { on = /^(envirophat|kafka-python|pyspark)==/ } on' $< > .cache/python/requirements.txt
+	@$(PIP) download --require-hashes --no-deps --no-build-isolation --no-binary envirophat,pyspark \
+	  -d .cache/python -r .cache/python/requirements.txt >&2
+	@touch $@
+
+$(STAMPS)/deb-kafka: $(shell find third_party/kafka -type f) | .jars
+$(STAMPS)/deb-spark: $(shell find third_party/spark -type f) $(STAMPS)/python-archives | .jars
+$(STAMPS)/deb-kafka-python: $(shell find third_party/kafka-python -type f) $(STAMPS)/python-archives
+$(STAMPS)/deb-envirophat: $(shell find third_party/envirophat -type f) $(STAMPS)/python-archives
+$(STAMPS)/deb-sensorpi: LICENSE $(shell find debian docs grafana packages systemd -type f -not -path '*.egg-info/*' -not -name '*.pyc')
+$(STAMPS)/deb-%: third_party/build-deb | .debian-build
+	@echo "Building the packages of $*" >&2
+	@third_party/build-deb $* .cache/deb/$*.results
+	@mkdir -p dist && cp .cache/deb/$*.results/*.deb dist/
 	@touch $@
 
 pins: .run-ready ## write the pins again after a change of *.in or pom.xml

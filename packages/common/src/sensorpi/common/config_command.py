@@ -1,4 +1,4 @@
-"""`sensorpi config` and `sensorpi cluster`: check, show and begin the cluster's configuration."""
+"""`sensorpi config`, `sensorpi cluster`, `sensorpi join`: check, show, apply and begin the configuration."""
 
 import argparse
 from dataclasses import asdict
@@ -8,24 +8,17 @@ from pathlib import Path
 
 from sensorpi.common import cluster as cluster_file
 from sensorpi.common import secrets
+from sensorpi.common.apply import installed_roles
+from sensorpi.common.apply_command import add_apply_command, add_join_command
+from sensorpi.common.config_option import add_config_option
+from sensorpi.common.effective import effective
 from sensorpi.common.errors import UserError
 from sensorpi.common.identity import identify
 
 
-def add_config_option(command: argparse.ArgumentParser) -> None:
-    """The option that every command which reads the configuration has."""
-    command.add_argument(
-        "--config",
-        type=Path,
-        default=cluster_file.config_directory(),
-        metavar="DIR",
-        help="where cluster.toml and cluster.key are (default: $SENSORPI_CONFIG, else /etc/sensorpi)",
-    )
-
-
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `config check`, `config show` and `cluster init`."""
-    config = commands.add_parser("config", help="check or show the cluster's configuration")
+    """Add `config check|show|apply`, `cluster init` and `join`."""
+    config = commands.add_parser("config", help="check, show or apply the cluster's configuration")
     actions = config.add_subparsers(metavar="ACTION", required=True)
     check = actions.add_parser("check", help="say whether a cluster file is right, or its first mistake")
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: cluster.toml in DIR")
@@ -34,12 +27,14 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     show = actions.add_parser("show", help="print every setting with its value, and which node this is")
     add_config_option(show)
     show.set_defaults(run=_show)
+    add_apply_command(actions)
 
     cluster = commands.add_parser("cluster", help="begin a cluster")
     actions = cluster.add_subparsers(metavar="ACTION", required=True)
     init = actions.add_parser("init", help="write the example cluster.toml and a new cluster.key")
     add_config_option(init)
     init.set_defaults(run=_init)
+    add_join_command(commands)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -50,8 +45,12 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
+    roles = installed_roles()
     cluster = cluster_file.load(options.config / cluster_file.FILE_NAME)
     this = identify(cluster, options.config)
+    if this is None and roles and (configuration := effective(options.config, roles)).is_own:
+        cluster, this = configuration.cluster, configuration.node
+        print("# cluster.toml is still the example, so this machine is a cluster of its own.")
     print(f'engine = "{cluster.engine}"')
     for node in cluster.nodes:
         mark = "  # this node" if node == this else ""

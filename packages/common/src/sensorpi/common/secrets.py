@@ -4,6 +4,7 @@ HKDF with SHA-256 (RFC 5869) from the standard library, because a sensor carries
 """
 
 import base64
+import grp
 import hashlib
 import hmac
 import os
@@ -22,6 +23,7 @@ INFLUXDB_READER = "influxdb/reader"
 GRAFANA_ADMIN = "grafana/admin"
 
 _SALT = b"sensorpi"
+_GROUP = "sensorpi"
 _PASSWORD_BYTES = 24
 _UUID_BYTES = 16
 
@@ -56,6 +58,14 @@ def kafka_cluster_id(key: bytes) -> str:
 
 def _uuid_text(uuid: bytes) -> str:
     return base64.urlsafe_b64encode(uuid).decode().rstrip("=")
+
+
+def group_id() -> int | None:
+    """The group that may read the key and what is made from it; None where it does not exist."""
+    try:
+        return grp.getgrnam(_GROUP).gr_gid
+    except KeyError:  # not on an installed node
+        return None
 
 
 def make_key(path: Path) -> bytes:

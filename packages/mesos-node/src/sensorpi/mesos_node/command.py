@@ -1,29 +1,31 @@
-"""`sensorpi kafka` and `sensorpi node`: run the broker, declare the topics, show and render what they are made from."""
+"""`sensorpi kafka`: run the broker, declare the topics, show what the broker is made from."""
 
 import argparse
 import os
 from pathlib import Path
 
 from sensorpi.common.cluster import FILE_NAME, Cluster, load
-from sensorpi.common.config_command import add_config_option
+from sensorpi.common.config_option import add_config_option
 from sensorpi.common.identity import identify_or_fail
+from sensorpi.common.render import render
 from sensorpi.common.secrets import FILE_NAME as KEY_FILE_NAME
 from sensorpi.common.secrets import kafka_cluster_id, load_key
 from sensorpi.common.service import notify, set_up_logging
+from sensorpi.common.waiting import is_told_to_wait, wait_if_told
 from sensorpi.mesos_node.broker import Broker
+from sensorpi.mesos_node.broker_files import LOG4J2, SERVER_PROPERTIES, broker_files
 from sensorpi.mesos_node.formatting import format_once
 from sensorpi.mesos_node.kafka_probe import kafka_probe
 from sensorpi.mesos_node.launcher import launch
-from sensorpi.mesos_node.node_files import LOG4J2, SERVER_PROPERTIES, broker_files, node_files
-from sensorpi.mesos_node.render import render
 from sensorpi.mesos_node.topics import ensure_topics, topic_specs
+from sensorpi.mesos_node.units import DATA
 
-_DATA = Path("/var/lib/sensorpi/kafka")
+_ROLE = "mesos-worker"
 _JARS = Path("/usr/share/sensorpi/kafka")
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `kafka run`, `kafka topics`, `kafka properties` and `node render`."""
+    """Add `kafka run`, `kafka topics` and `kafka properties`."""
     kafka = commands.add_parser("kafka", help="this node's Kafka broker, and the topics")
     actions = kafka.add_subparsers(metavar="ACTION", required=True)
     run = actions.add_parser("run", help="run this node's broker in the foreground until SIGTERM or Ctrl-C")
@@ -37,19 +39,12 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_broker_options(properties)
     properties.set_defaults(run=_properties)
 
-    node = commands.add_parser("node", help="what this node's programs read")
-    actions = node.add_subparsers(metavar="ACTION", required=True)
-    write = actions.add_parser("render", help="write the files that this node's programs read; print what changed")
-    _add_broker_options(write)
-    write.add_argument("--to", type=Path, default=Path("/run/sensorpi"), metavar="DIR", help="(default: %(default)s)")
-    write.set_defaults(run=_render)
-
 
 def _add_broker_options(command: argparse.ArgumentParser) -> None:
     add_config_option(command)
     command.add_argument("--node", metavar="NAME", help="be this node (default: the one this machine is)")
     command.add_argument(
-        "--data", type=Path, default=_DATA, metavar="DIR", help="the brokers' data (default: %(default)s)"
+        "--data", type=Path, default=DATA, metavar="DIR", help="the brokers' data (default: %(default)s)"
     )
 
 
@@ -64,6 +59,8 @@ def _broker(options: argparse.Namespace) -> Broker:
 
 def _run(options: argparse.Namespace) -> int:
     set_up_logging()
+    if wait_if_told(options.config, _ROLE):
+        return 0
     broker = _broker(options)
     cluster_id = kafka_cluster_id(load_key(options.config / KEY_FILE_NAME))
     # Under systemd the files are in /run; by hand they lie beside the data.
@@ -82,6 +79,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _topics(options: argparse.Namespace) -> int:
+    if is_told_to_wait(options.config, _ROLE):
+        return 0
     cluster = _cluster(options)
     specs = topic_specs(cluster)
     cluster_id = kafka_cluster_id(load_key(options.config / KEY_FILE_NAME))
@@ -95,14 +94,4 @@ def _topics(options: argparse.Namespace) -> int:
 
 def _properties(options: argparse.Namespace) -> int:
     print(_broker(options).properties_text(), end="")
-    return 0
-
-
-def _render(options: argparse.Namespace) -> int:
-    cluster = _cluster(options)
-    node = identify_or_fail(cluster, options.config, options.node)
-    key = load_key(options.config / KEY_FILE_NAME) if "influx-grafana" in node.roles else None
-    text = (options.config / FILE_NAME).read_text(encoding="utf-8")
-    for name in render({FILE_NAME: text, **node_files(cluster, node, options.data.absolute(), key)}, options.to):
-        print(name)
     return 0

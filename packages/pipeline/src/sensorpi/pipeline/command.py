@@ -4,9 +4,11 @@ import argparse
 from pathlib import Path
 
 from sensorpi.common import cluster, secrets, service
-from sensorpi.common.config_command import add_config_option
+from sensorpi.common.config_option import add_config_option
+from sensorpi.common.waiting import is_told_to_wait, wait_if_told
 from sensorpi.pipeline.dashboard_command import add_dashboard_command
 from sensorpi.pipeline.influx import Credentials, Endpoint
+from sensorpi.pipeline.influx_service import take_over
 from sensorpi.pipeline.influx_setup import set_up
 
 #: Where the Debian packages put what they bring and what they keep.
@@ -26,6 +28,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _add_set_up(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = subcommands.add_parser("set-up", help="make InfluxDB's database, policies and users what they should be")
     add_config_option(command)
+    command.add_argument(
+        "--service", action="store_true", help="of this machine's influxdb.service, which gets passwords first; as root"
+    )
     command.set_defaults(run=_set_up)
 
 
@@ -42,7 +47,12 @@ def _add_job(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _set_up(options: argparse.Namespace) -> int:
     service.set_up_logging()
     settings = cluster.load(options.config / cluster.FILE_NAME)
+    if options.service and is_told_to_wait(options.config, "influx-grafana"):
+        return 0
     key = secrets.load_key(options.config / secrets.FILE_NAME)
+    if options.service:
+        take_over(settings, influxdb_credentials(key))
+        return 0
     set_up(influxdb_endpoint(settings), influxdb_credentials(key), settings.influxdb.raw_retention_days)
     return 0
 
@@ -53,6 +63,8 @@ def _job(options: argparse.Namespace) -> int:
     from sensorpi.pipeline.sink import SinkConfig
 
     service.set_up_logging()
+    if wait_if_told(options.config, "mesos-master"):
+        return 0
     settings = cluster.load(options.config / cluster.FILE_NAME)
     key = secrets.load_key(options.config / secrets.FILE_NAME)
     sink = SinkConfig(

@@ -58,8 +58,8 @@ def open_session(work: Path, jars: Path, cores: int, heap_mb: int) -> SparkSessi
         "spark.master": f"local[{cores},4]",
         "spark.app.name": "sensorpi-job",
         "spark.driver.memory": f"{heap_mb}m",
-        # Stock Spark refuses a heap under 450 MB.
-        "spark.testing.memory": str(heap_mb * 1024 * 1024),
+        # Stock Spark sets 300 MB aside, and refuses a heap of less than one and a half times that.
+        "spark.testing.reservedMemory": str(min(300, heap_mb // 3) * 1024 * 1024),
         "spark.driver.extraClassPath": f"{jars}/*",
         "spark.driver.extraJavaOptions": " ".join(
             [

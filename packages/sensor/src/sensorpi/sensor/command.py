@@ -206,11 +206,15 @@ def _fill_in(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from sensorpi.common.cluster import config_directory
     from sensorpi.common.service import set_up_logging, stop_on_signals
+    from sensorpi.common.waiting import wait_if_told
     from sensorpi.sensor.events import Events
     from sensorpi.sensor.run import SensorService, Settings
 
     set_up_logging()
+    if options.bootstrap_servers is None and wait_if_told(config_directory(), "sensor"):
+        return 0
     _fill_in(options)
     environment = _environment(options)  # a mistake in a recording ends it before anything is published
     runtime_directory = os.environ.get("RUNTIME_DIRECTORY")

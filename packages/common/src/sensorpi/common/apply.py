@@ -1,0 +1,159 @@
+"""Brings what this node's services read in line with the configuration, and says which units that touches."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorpi.common import secrets, waiting
+from sensorpi.common.cluster import FILE_NAME
+from sensorpi.common.cluster_schema import ROLES
+from sensorpi.common.effective import Effective, effective
+from sensorpi.common.errors import UserError
+from sensorpi.common.node_unit import NodeUnit, installed_units
+from sensorpi.common.render import render
+
+#: Units of one engine carry ConditionPathExists= for a file of this name and the engine's.
+_ENGINE = "engine-"
+_MESOS_ROLES = ("mesos-worker", "mesos-master")
+_NODE = "node"
+_PUBLIC_MODE = 0o644
+
+#: Each role's package ships its target here.
+_TARGETS = Path("/lib/systemd/system")
+
+
+@dataclass(frozen=True)
+class Places:
+    """The configuration, what is rendered from it for the services, and the copy of the last good one."""
+
+    config: Path = Path("/etc/sensorpi")
+    rendered: Path = Path("/run/sensorpi")
+    last_good: Path = Path("/var/lib/sensorpi/config")
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What came of it: the units whose files changed, the roles that wait, and whether an old copy had to serve."""
+
+    changed_units: list[str]
+    waiting: dict[str, str]
+    mistake: UserError | None = None
+
+
+def installed_roles(targets: Path = _TARGETS) -> list[str]:
+    """The roles whose packages are installed."""
+    return [role for role in ROLES if (targets / f"sensorpi-{role}.target").exists()]
+
+
+def apply(places: Places, installed: Collection[str], *, at_boot: bool = False) -> Applied:
+    """Render the configuration for the services of the installed roles.
+
+    A machine that is a cluster of its own gets its key here. A mistake raises ``UserError`` and changes nothing; only
+    ``at_boot`` the last good copy serves in its place, if there is one.
+    """
+    mistake = None
+    try:
+        configuration = effective(places.config, installed)
+        key = _key(places.config, configuration)
+    except UserError as error:
+        if not at_boot or not (places.last_good / FILE_NAME).exists():
+            raise
+        mistake = error
+        configuration = effective(places.last_good, installed)
+        key = _optional_key(places.last_good)
+    units = _units(configuration, key, installed)
+    reasons = _reasons(configuration, key, units)
+    changed = _render(places.rendered, configuration, key, units, reasons)
+    if mistake is None:
+        _keep(places.last_good, configuration, key)
+    return Applied(changed, reasons, mistake)
+
+
+def _optional_key(directory: Path) -> bytes | None:
+    path = directory / secrets.FILE_NAME
+    return secrets.load_key(path) if path.exists() else None
+
+
+def _key(directory: Path, configuration: Effective) -> bytes | None:
+    key = _optional_key(directory)
+    if key is None and configuration.is_own:
+        key = secrets.make_key(directory / secrets.FILE_NAME)
+        if (group_id := secrets.group_id()) is not None:
+            os.chown(directory / secrets.FILE_NAME, -1, group_id)
+    return key
+
+
+def _units(configuration: Effective, key: bytes | None, installed: Collection[str]) -> list[NodeUnit]:
+    node = configuration.node
+    if node is None:
+        return []
+    return [unit for unit in installed_units(configuration.cluster, node, key) if unit.role in installed]
+
+
+def _reasons(configuration: Effective, key: bytes | None, units: list[NodeUnit]) -> dict[str, str]:
+    """Why each role that waits does."""
+    reasons = dict(configuration.waiting)
+    if configuration.cluster.engine == "mesos" and shutil.which("mesos-agent") is None:
+        reason = 'waiting for Mesos, because of engine = "mesos": apt install aventer-mesos'
+        reasons |= {unit.role: reason for unit in units if unit.role in _MESOS_ROLES and unit.role not in reasons}
+    if key is None:
+        reason = f"waiting for {secrets.FILE_NAME}: copy it from another node, or sensorpi join FILE"
+        reasons |= {unit.role: reason for unit in units if unit.needs_key and unit.role not in reasons}
+    return reasons
+
+
+def _render(
+    directory: Path, configuration: Effective, key: bytes | None, units: list[NodeUnit], reasons: dict[str, str]
+) -> list[str]:
+    fingerprint = "" if key is None else hashlib.sha256(b"fingerprint " + key).hexdigest()
+    public = {
+        FILE_NAME: configuration.text,
+        _ENGINE + configuration.cluster.engine: "",
+        **({_NODE: f"{configuration.node.name}\n"} if configuration.node is not None else {}),
+        **{f"{waiting.DIRECTORY}/{role}": f"{reason}\n" for role, reason in reasons.items()},
+    }
+    private: dict[str, str | bytes] = {} if key is None else {secrets.FILE_NAME: key}
+    owners: dict[str, str] = {}
+    for unit in units:
+        settings = unit.settings + (fingerprint if unit.needs_key else "")
+        # Nothing reads it: whether it changes is what counts.
+        private[f"units/{unit.name}"] = hashlib.sha256(settings.encode()).hexdigest() + "\n"
+        if unit.role not in reasons:
+            private |= unit.files
+            owners |= dict.fromkeys(unit.files, unit.name)
+    changed = [
+        *_remove_others(directory, {*public, *private}),
+        *render(public, directory, _PUBLIC_MODE),
+        *render(private, directory, group_id=secrets.group_id()),
+    ]
+    touched = (owners.get(name) or _unit_of(name) for name in changed)
+    return sorted({name for name in touched if name})
+
+
+def _unit_of(name: str) -> str | None:
+    """The unit that a change of this rendered file touches: a role that waits or no longer does, as a whole."""
+    folder, _, rest = name.partition("/")
+    return {"units": rest, waiting.DIRECTORY: f"sensorpi-{rest}.target"}.get(folder)
+
+
+def _remove_others(directory: Path, wanted: Collection[str]) -> list[str]:
+    """Delete what an earlier configuration left; folders that services made for themselves are not looked into."""
+    patterns = (f"{waiting.DIRECTORY}/*", "units/*", "*.env", f"{_ENGINE}*", secrets.FILE_NAME, _NODE)
+    names = [str(path.relative_to(directory)) for pattern in patterns for path in directory.glob(pattern)]
+    removed = [name for name in names if name not in wanted]
+    for name in removed:
+        (directory / name).unlink()
+    return removed
+
+
+def _keep(directory: Path, configuration: Effective, key: bytes | None) -> None:
+    """Remember a good configuration for a boot at which the file is bad."""
+    files: dict[str, str | bytes] = {FILE_NAME: configuration.text}
+    if configuration.node is not None:
+        files[_NODE] = f"{configuration.node.name}\n"
+    if key is not None:
+        files[secrets.FILE_NAME] = key
+    render(files, directory, group_id=secrets.group_id())

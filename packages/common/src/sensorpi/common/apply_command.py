@@ -1,0 +1,113 @@
+"""`sensorpi config apply` and `sensorpi join`: a changed configuration reaches the running services."""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from sensorpi.common import secrets
+from sensorpi.common.apply import Applied, Places, apply, installed_roles
+from sensorpi.common.boot_partition import take_in
+from sensorpi.common.cluster import FILE_NAME, load
+from sensorpi.common.config_option import add_config_option
+from sensorpi.common.errors import UserError
+from sensorpi.common.identity import identify_or_fail
+from sensorpi.common.render import render
+
+_SYSTEMD_RUNS = Path("/run/systemd/system")
+
+
+def add_apply_command(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `apply` to the actions of `sensorpi config`."""
+    command = actions.add_parser(
+        "apply", help="render the configuration for the services, and restart those that it changes"
+    )
+    add_config_option(command)
+    command.add_argument(
+        "--boot", action="store_true", help="before the services start: touch none, and fall back on the last good copy"
+    )
+    command.set_defaults(run=_apply)
+
+
+def add_join_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `join`."""
+    command = commands.add_parser("join", help="make this machine a node of the cluster that a file describes")
+    command.add_argument("file", type=Path, metavar="FILE", help="the cluster's file")
+    command.add_argument(
+        "--key", type=Path, metavar="FILE", help="the cluster's key (default: cluster.key beside the file, if any)"
+    )
+    command.add_argument("--node", metavar="NAME", help="be this node (default: by host name or address)")
+    add_config_option(command)
+    command.set_defaults(run=_join)
+
+
+def _apply(options: argparse.Namespace) -> int:
+    places = Places(config=options.config)
+    if options.boot:
+        _take_in_boot_partition(places)
+    applied = apply(places, installed_roles(), at_boot=options.boot)
+    if applied.mistake is not None:
+        print(f"sensorpi: {applied.mistake}; the last good configuration serves", file=sys.stderr)
+    _say_and_act(applied, act=not options.boot)
+    return 0
+
+
+def _take_in_boot_partition(places: Places) -> None:
+    try:
+        done = take_in(places.config, places.last_good)
+    except UserError as error:  # what is in /etc goes on serving
+        print(f"sensorpi: {error}; it is not taken", file=sys.stderr)
+    else:
+        if done is not None:
+            print(done)
+
+
+def _say_and_act(applied: Applied, act: bool) -> None:
+    for role, reason in applied.waiting.items():
+        print(f"{role}: {reason}")
+    if not act or not _SYSTEMD_RUNS.exists():
+        return
+    # Not try-restart: it passes over a service that is still starting, such as a broker that waits for the others.
+    running = [unit for unit in applied.changed_units if _state(unit) in ("active", "activating", "reloading")]
+    if running:
+        print(f"restarting {', '.join(running)}")
+        _systemctl("restart", *running)
+    # What a missing configuration held back starts now. A role that was stopped by hand stays so.
+    targets = [f"sensorpi-{role}.target" for role in installed_roles()]
+    active = [target for target in targets if _state(target) == "active"]
+    if active:
+        _systemctl("start", *active)
+
+
+def _systemctl(verb: str, *units: str) -> None:
+    # Never wait: a broker is started only once it has met the others.
+    subprocess.run(["systemctl", "--no-block", verb, *units], check=False)
+
+
+def _state(unit: str) -> str:
+    result = subprocess.run(["systemctl", "is-active", unit], capture_output=True, text=True, check=False)
+    return result.stdout.strip()
+
+
+def _join(options: argparse.Namespace) -> int:
+    directory = options.config
+    cluster = load(options.file)
+    node = identify_or_fail(cluster, directory, options.node)
+    key_file = options.key or options.file.with_name(secrets.FILE_NAME)
+    key = secrets.load_key(key_file) if options.key or key_file.exists() else None
+    if options.file.resolve() == (directory / FILE_NAME).resolve():
+        raise UserError(f"{options.file} is this machine's own file already; sensorpi config apply brings it in")
+    _keep_old(directory)
+    render({FILE_NAME: options.file.read_text(encoding="utf-8"), "node": f"{node.name}\n"}, directory, mode=0o644)
+    if key is not None:
+        render({secrets.FILE_NAME: key}, directory, group_id=secrets.group_id())
+    print(f"this machine is {node.name} now: {', '.join(node.roles)}")
+    return _apply(argparse.Namespace(config=directory, boot=False))
+
+
+def _keep_old(directory: Path) -> None:
+    """Move away what was another cluster's."""
+    for name in (FILE_NAME, secrets.FILE_NAME):
+        file = directory / name
+        if file.exists():
+            file.replace(file.with_name(f"{name}.old"))

@@ -1,0 +1,81 @@
+"""A flashed card learns who it is from its boot partition, which any computer can write."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from sensorpi.common import secrets
+from sensorpi.common.cluster import FILE_NAME, parse
+from sensorpi.common.errors import UserError
+from sensorpi.common.render import render
+
+#: Raspberry Pi OS since bookworm, and before.
+PARTITIONS = (Path("/boot/firmware"), Path("/boot"))
+
+#: A cluster file; a line `node = "NAME"` before its first table may say which node the card is for.
+SOURCE = "sensorpi.toml"
+
+_TAKEN = "boot-partition.sha256"
+_NODE_LINE = re.compile(r'^node\s*=\s*"([^"]*)"\s*(?:#.*)?$', re.MULTILINE)
+
+
+def take_in(config: Path, state: Path, partitions: Sequence[Path] = PARTITIONS) -> str | None:
+    """Bring what lies on the boot partition into ``config``, once; return a line about what was done.
+
+    A file is taken when its checksum is not the one that ``state`` remembers; the file that it replaces is kept with
+    ``.old`` at its end. A key is moved: it does not stay on a partition that everybody can read. Raises ``UserError``
+    for a mistake, and has taken nothing then.
+    """
+    done = [line for line in (_take_key(config, partitions), _take_file(config, state, partitions)) if line]
+    return "; ".join(done) or None
+
+
+def _take_key(config: Path, partitions: Sequence[Path]) -> str | None:
+    source = _first(partitions, secrets.FILE_NAME)
+    if source is None:
+        return None
+    key = source.read_bytes()
+    if len(key) != secrets.KEY_BYTES:
+        raise UserError(f"{source}: a cluster key has {secrets.KEY_BYTES} bytes, not {len(key)}")
+    render({secrets.FILE_NAME: key}, config, group_id=secrets.group_id())
+    source.unlink()
+    return f"moved {source} into {config}"
+
+
+def _take_file(config: Path, state: Path, partitions: Sequence[Path]) -> str | None:
+    source = _first(partitions, SOURCE)
+    if source is None:
+        return None
+    content = source.read_bytes()
+    checksum = hashlib.sha256(content).hexdigest() + "\n"
+    taken = state / _TAKEN
+    if taken.exists() and taken.read_text(encoding="utf-8") == checksum:
+        return None
+    try:
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")  # an editor of another system may have written it
+    except UnicodeDecodeError as error:
+        raise UserError(f"{source}: byte {error.start} is not UTF-8") from None
+    text, node = _without_node(text)
+    cluster = parse(text, str(source))
+    if node is not None and node not in [each.name for each in cluster.nodes]:
+        raise UserError(f'{source}: node = "{node}": there is no such node in it')
+    old = config / FILE_NAME
+    if old.exists():
+        old.replace(old.with_name(f"{FILE_NAME}.old"))
+    render({FILE_NAME: text, **({"node": f"{node}\n"} if node is not None else {})}, config, mode=0o644)
+    render({_TAKEN: checksum}, state)
+    return f"took {source}"
+
+
+def _first(partitions: Sequence[Path], name: str) -> Path | None:
+    return next((folder / name for folder in partitions if (folder / name).is_file()), None)
+
+
+def _without_node(text: str) -> tuple[str, str | None]:
+    """The cluster file without the line that names the node, and the name."""
+    head, bracket, tables = text.partition("\n[")
+    found = _NODE_LINE.search(head)
+    if found is None:
+        return text, None
+    return _NODE_LINE.sub("", head, count=1) + bracket + tables, found[1]

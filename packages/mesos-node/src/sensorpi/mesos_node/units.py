@@ -1,0 +1,24 @@
+"""What the broker's units depend on."""
+
+from pathlib import Path
+
+from sensorpi.common.cluster import Cluster, Node
+from sensorpi.common.node_unit import NodeUnit
+from sensorpi.mesos_node.broker import Broker
+from sensorpi.mesos_node.broker_files import broker_files
+from sensorpi.mesos_node.topics import topic_specs
+
+#: Where the unit keeps the brokers' data.
+DATA = Path("/var/lib/sensorpi/kafka")
+
+
+def units(cluster: Cluster, node: Node, _key: bytes | None) -> list[NodeUnit]:
+    """The broker and the declaration of its topics, on a node with the role ``mesos-worker``."""
+    if "mesos-worker" not in node.roles:
+        return []
+    broker = f"{broker_files(Broker(cluster, node, DATA))} {cluster.kafka.heap_mb}"
+    topics = f"{cluster.bootstrap_servers} {topic_specs(cluster)}"
+    return [
+        NodeUnit("sensorpi-kafka.service", "mesos-worker", broker, needs_key=True),
+        NodeUnit("sensorpi-kafka-topics.service", "mesos-worker", topics, needs_key=True),
+    ]

@@ -1,0 +1,12 @@
+"""What the publisher's unit depends on."""
+
+from sensorpi.common.cluster import Cluster, Node
+from sensorpi.common.node_unit import NodeUnit
+
+
+def units(cluster: Cluster, node: Node, _key: bytes | None) -> list[NodeUnit]:
+    """The publisher, on a node with the role ``sensor``."""
+    if "sensor" not in node.roles:
+        return []
+    settings = f"{node.name} {cluster.bootstrap_servers} {cluster.sensor}"
+    return [NodeUnit("sensorpi-sensor.service", "sensor", settings)]

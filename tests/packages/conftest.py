@@ -1,0 +1,64 @@
+"""Machines for the tests of the packages. All of it needs root."""
+
+import contextlib
+import itertools
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.packages.base_root import CACHE, REPOSITORY, base_root
+from tests.packages.machine import ADDRESS, Machine, run
+
+_number = itertools.count(1)
+
+NewMachine = Callable[..., Machine]
+
+
+@contextlib.contextmanager
+def machines() -> Iterator[NewMachine]:
+    """Makes booted machines of a suite, and tears all of them down in the end."""
+    made: list[Machine] = []
+
+    def make(suite: str, address: str = ADDRESS, lan: str | None = None) -> Machine:
+        folder = Path(tempfile.mkdtemp(prefix="machine-", dir=CACHE))
+        # At most 15 letters: it is the name of a network interface as well.
+        name = f"sp{os.getpid()}-{next(_number)}"
+        machine = Machine(name, base_root(suite), folder, REPOSITORY, address, lan)
+        made.append(machine)
+        machine.set_up()
+        machine.boot()
+        return machine
+
+    try:
+        yield make
+    finally:
+        for machine in reversed(made):
+            machine.tear_down()
+
+
+@pytest.fixture(scope="module")
+def new_machine() -> Iterator[NewMachine]:
+    """Makes machines that live as long as the module's tests."""
+    with machines() as make:
+        yield make
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    """A fresh bookworm for one test."""
+    with machines() as make:
+        yield make("bookworm")
+
+
+@pytest.fixture(scope="module")
+def lan() -> Iterator[str]:
+    """A network namespace with a bridge, to which machines are connected and nothing else is."""
+    name = f"sp{os.getpid()}-lan"
+    run("ip", "netns", "add", name)
+    run("ip", "-n", name, "link", "add", "bridge", "type", "bridge")
+    run("ip", "-n", name, "link", "set", "bridge", "up")
+    yield name
+    run("ip", "netns", "delete", name)

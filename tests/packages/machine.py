@@ -1,0 +1,213 @@
+"""A Debian in a container: booted with systemd, in a network of its own, on a root that is thrown away."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+Answer = TypeVar("Answer")
+
+#: The address of a machine that stands alone: nothing else is in its network.
+ADDRESS = "192.0.2.10"
+
+_CGROUPS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup"))
+_ENVIRONMENT = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "DEBIAN_FRONTEND=noninteractive", "LANG=C.UTF-8"]
+#: systemd restarts what crashes; a machine that takes longer than this to boot or halt hangs.
+_BOOT_S = 120.0
+
+
+def run(*command: str | Path) -> str:
+    """Run a command here; its standard output."""
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    assert result.returncode == 0, f"{command}: {result.stdout}{result.stderr}"
+    return result.stdout
+
+
+def wait_for(what: str, probe: Callable[[], Answer], limit_s: float = 120.0, pause_s: float = 0.5) -> Answer:
+    """The first true answer of ``probe``."""
+    deadline = time.monotonic() + limit_s
+    while not (answer := probe()):
+        assert time.monotonic() < deadline, f"{what}: not within {limit_s:g} s"
+        time.sleep(pause_s)
+    return answer
+
+
+@dataclass
+class Machine:
+    """One container. ``base`` is its root's lower layer and stays as it is."""
+
+    name: str
+    base: Path
+    folder: Path
+    repository: Path
+    address: str = ADDRESS
+    #: The network namespace with the bridge to other machines; without one it stands alone.
+    lan: str | None = None
+    _nspawn: "subprocess.Popen[bytes] | None" = None
+    _init: int = 0
+
+    @property
+    def root(self) -> Path:
+        """Its root directory, while it is set up."""
+        return self.folder / "root"
+
+    def set_up(self) -> None:
+        """Make its root and its network."""
+        for name in ("upper", "work", "root"):
+            (self.folder / name).mkdir(parents=True)
+        layers = f"lowerdir={self.base},upperdir={self.folder / 'upper'},workdir={self.folder / 'work'}"
+        run("mount", "-t", "overlay", "overlay", "-o", layers, self.root)
+        (self.root / "etc/hostname").write_text(f"{self.name}\n")
+        (self.root / "etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {self.name}\n")
+        run("ip", "netns", "add", self.name)
+        ip = ("ip", "-n", self.name)
+        run(*ip, "link", "add", "lan0", "type", "veth", "peer", "name", self.name)
+        if self.lan is not None:
+            run(*ip, "link", "set", self.name, "netns", self.lan)
+            run("ip", "-n", self.lan, "link", "set", self.name, "master", "bridge", "up")
+        else:  # the other end of its cable lies beside it
+            run(*ip, "link", "set", self.name, "up")
+        run(*ip, "address", "add", f"{self.address}/24", "dev", "lan0")
+        for link in ("lo", "lan0"):
+            run(*ip, "link", "set", link, "up")
+
+    def boot(self) -> None:
+        """Start systemd in it and wait until it has started what it starts."""
+        command = [
+            "systemd-nspawn", "-q", "-b", "-D", str(self.root), "-M", self.name, "--register=no", "--keep-unit",
+            "--console=read-only", f"--network-namespace-path=/run/netns/{self.name}", "--resolv-conf=off",
+            "--timezone=off", f"--bind-ro={self.repository}:/srv/repository",
+        ]  # fmt: skip
+        log = (self.folder / "console.log").open("ab")
+        # Its own cgroup, or several of them would share one.
+        self._nspawn = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=self._enter
+        )
+        log.close()
+        self._init = wait_for("systemd in the container", self._find_init, _BOOT_S, 0.05)
+        wait_for("the boot", self._has_booted, _BOOT_S)
+
+    def _enter(self) -> None:
+        for hierarchy in self._hierarchies():
+            (hierarchy / self.name).mkdir(exist_ok=True)
+            (hierarchy / self.name / "cgroup.procs").write_text(str(os.getpid()))
+
+    @staticmethod
+    def _hierarchies() -> list[Path]:
+        hybrid = [path for path in _CGROUPS[:2] if path.is_dir()]
+        return hybrid or [_CGROUPS[2]]
+
+    def _find_init(self) -> int:
+        assert self._nspawn is not None
+        assert self._nspawn.poll() is None, (self.folder / "console.log").read_text()
+        children = Path(f"/proc/{self._nspawn.pid}/task/{self._nspawn.pid}/children").read_text().split()
+        return next((int(child) for child in children if _is_init(Path(f"/proc/{child}/status"))), 0)
+
+    def _has_booted(self) -> bool:
+        return self.try_("systemctl", "is-system-running").stdout.strip() in ("running", "degraded", "starting")
+
+    def try_(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command in it, whatever comes of it."""
+        inside = ["nsenter", "-t", str(self._init), "-a", "--wdns=/", "--", "env", "-i", *_ENVIRONMENT, *command]
+        return subprocess.run(inside, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+    def do(self, *command: str) -> str:
+        """Run a command in it that has to succeed; its standard output."""
+        result = self.try_(*command)
+        assert result.returncode == 0, f"{' '.join(command)}: {result.stdout[-3000:]}{result.stderr[-3000:]}"
+        return result.stdout
+
+    def shell(self, script: str) -> str:
+        """The same with a line of shell."""
+        return self.do("sh", "-ec", script)
+
+    def install(self, *packages: str) -> str:
+        """Install packages from the signed repository; Debian's own are in the root's cache."""
+        return self.do("apt-get", "install", "-y", "--no-install-recommends", "-o", "Dpkg::Use-Pty=0", *packages)
+
+    def state(self, unit: str) -> str:
+        """Whether it is ``active``, ``failed`` or else."""
+        return self.try_("systemctl", "is-active", unit).stdout.strip()
+
+    def status(self, unit: str) -> str:
+        """The status line that a service gives of itself."""
+        return self.do("systemctl", "show", "--value", "-p", "StatusText", unit).strip()
+
+    def failed(self) -> str:
+        """What systemd calls failed."""
+        return self.do("systemctl", "--failed", "--no-legend", "--plain").strip()
+
+    def journal(self, unit: str) -> str:
+        """The last lines of a unit."""
+        return self.try_("journalctl", "-q", "--no-pager", "-o", "cat", "-n", "30", "-u", unit).stdout
+
+    def wait_active(self, *units: str, limit_s: float = 120.0) -> None:
+        """Wait until each of them is active."""
+        for unit in units:
+            try:
+                wait_for(unit, lambda unit=unit: self.state(unit) == "active", limit_s)  # type: ignore[misc]
+            except AssertionError as error:
+                raise AssertionError(f"{error}\n{self.journal(unit)}") from None
+
+    def halt(self) -> None:
+        """Shut it down in good order, as far as it lets itself be shut down."""
+        if self._nspawn is None:
+            return
+        self.try_("systemctl", "--no-block", "poweroff")
+        try:
+            self._nspawn.wait(_BOOT_S)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """Pull the plug."""
+        if self._nspawn is not None and self._nspawn.poll() is None:
+            # Its systemd would outlive it.
+            for pid in filter(None, (self._find_init(), self._nspawn.pid)):
+                os.kill(pid, signal.SIGKILL)
+            self._nspawn.wait()
+        self._nspawn = None
+
+    def reboot(self) -> None:
+        """Off and on again."""
+        self.halt()
+        self.boot()
+
+    def tear_down(self) -> None:
+        """Leave nothing behind."""
+        try:
+            self.kill()
+        finally:
+            subprocess.run(["ip", "netns", "delete", self.name])
+            subprocess.run(["umount", "--lazy", str(self.root)])
+            for hierarchy in self._hierarchies():
+                self._remove_cgroup(hierarchy / self.name)
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    @staticmethod
+    def _remove_cgroup(top: Path) -> None:
+        """What was killed takes a moment to leave it."""
+
+        def removed() -> bool:
+            try:
+                for folder, _, _ in os.walk(top, topdown=False):
+                    Path(folder).rmdir()
+            except OSError:
+                return False
+            return True
+
+        wait_for(f"the end of all in {top}", removed, 30.0)
+
+
+def _is_init(status: Path) -> bool:
+    """Whether that process is systemd, the first of its namespace; nspawn has other children for a moment."""
+    try:
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    except FileNotFoundError:
+        return False
+    return lines["Name"].strip() == "systemd" and lines["NSpid"].split()[-1] == "1"

@@ -1,0 +1,231 @@
+"""All four roles on one fresh machine: from the signed repository to a reading on the dashboard, and away again."""
+
+import json
+
+import pytest
+
+from tests.packages.conftest import NewMachine
+from tests.packages.machine import ADDRESS, Machine, wait_for
+
+ROLES = ("sensor", "mesos-worker", "mesos-master", "influx-grafana")
+PACKAGES = [f"sensorpi-{role}" for role in ROLES]
+TARGETS = [f"sensorpi-{role}.target" for role in ROLES]
+SERVICES = [
+    "sensorpi-config.service", "sensorpi-sensor.service", "sensorpi-kafka.service", "sensorpi-kafka-topics.service",
+    "sensorpi-spark-job.service", "sensorpi-influxdb-setup.service", "sensorpi-dashboard.service", "influxdb.service",
+]  # fmt: skip
+
+#: There is no board in a container: the emulated one, under the same driver.
+EMULATED = "[Service]\nExecStart=\nExecStart=/usr/bin/sensorpi sensor run --board emulated\n"
+
+#: What the test itself, apt or systemd has put there.
+NOT_OURS = (
+    "/etc/apt/", "/etc/sensorpi-ready", "/etc/systemd/system/sensorpi-sensor.service.d", "/tmp/", "/usr/share/keyrings",
+    "/var/cache/", "/var/lib/apt/", "/var/log/", "/var/tmp/",
+)  # fmt: skip
+
+#: A JVM on two cores that others use as well.
+START_S = 240.0
+
+pytestmark = pytest.mark.timeout(1800)
+
+
+@pytest.fixture(scope="module", params=["bookworm", "trixie"])
+def machine(request: pytest.FixtureRequest, new_machine: NewMachine) -> Machine:
+    """A machine of that suite with every role, and an emulated board. The tests below follow its life."""
+    machine = new_machine(request.param)
+    drop_in = machine.root / "etc/systemd/system/sensorpi-sensor.service.d"
+    drop_in.mkdir(parents=True)
+    (drop_in / "emulated.conf").write_text(EMULATED)
+    machine.install(*PACKAGES)
+    return machine
+
+
+def reader(machine: Machine) -> tuple[str, str]:
+    """The user who can only read, and the password."""
+    lines = machine.do("cat", "/run/sensorpi/dashboard.env").splitlines()
+    return "reader", dict(line.split("=", 1) for line in lines)["SENSORPI_READER_PASSWORD"]
+
+
+def query(machine: Machine, influxql: str) -> list[list[object]]:
+    """The rows of a query's first series, asked on the machine itself."""
+    user, password = reader(machine)
+    answer = machine.do(
+        "curl", "-sS", "-G", "-u", f"{user}:{password}", "http://127.0.0.1:8086/query",
+        "--data-urlencode", "db=sensordata", "--data-urlencode", f"q={influxql}",
+    )  # fmt: skip
+    [result] = json.loads(answer)["results"]
+    assert "error" not in result, result
+    series = result.get("series", [])
+    values: list[list[object]] = series[0]["values"] if series else []
+    return values
+
+
+def count(machine: Machine) -> int:
+    """How many readings InfluxDB has."""
+    rows = query(machine, "SELECT count(sequence) FROM sensor")
+    return int(str(rows[0][1])) if rows else 0
+
+
+def main_pids(machine: Machine) -> dict[str, str]:
+    return {
+        unit: machine.do("systemctl", "show", "--value", "-p", "MainPID", unit).strip()
+        for unit in SERVICES
+        if machine.do("systemctl", "show", "--value", "-p", "Type", unit).strip() != "oneshot"
+    }
+
+
+def listeners(machine: Machine) -> set[str]:
+    """Address and port of everything that listens."""
+    lines = machine.do("ss", "-Hltn").splitlines()
+    return {line.split()[3].replace("[::ffff:127.0.0.1]", "127.0.0.1") for line in lines}
+
+
+def test_every_service_runs_after_the_installation(machine: Machine) -> None:
+    machine.wait_active(*TARGETS, *SERVICES, limit_s=START_S)
+    assert machine.failed() == ""
+
+
+def test_a_reading_travels_from_the_board_to_influxdb(machine: Machine) -> None:
+    wait_for("a reading in InfluxDB", lambda: count(machine) >= 3, START_S)
+    [[_, temperature, pressure]] = query(machine, "SELECT last(temperature), pressure FROM sensor")
+    assert -40 < float(str(temperature)) < 85
+    assert 30_000 < float(str(pressure)) < 110_000
+
+
+def test_the_dashboard_serves_it_on_the_lan(machine: Machine) -> None:
+    page = machine.do("curl", "-sS", "--fail", f"http://{ADDRESS}:8080/")
+    assert "<html" in page.lower()
+    assert machine.do("curl", "-sS", "--fail", f"http://{ADDRESS}:8080/healthz")
+
+
+def test_nothing_else_listens_beyond_loopback(machine: Machine) -> None:
+    assert {address for address in listeners(machine) if "127.0.0.1" not in address} == {"0.0.0.0:8080"}
+    assert {"127.0.0.1:7000", "127.0.0.1:7001", "127.0.0.1:8086", "127.0.0.1:8088"} <= listeners(machine)
+
+
+def answer_without_password(machine: Machine) -> str:
+    """InfluxDB's HTTP status; empty while it does not answer."""
+    result = machine.try_(
+        "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-G", "http://127.0.0.1:8086/query",
+        "--data-urlencode", "q=SHOW DATABASES",
+    )  # fmt: skip
+    return result.stdout if result.returncode == 0 else ""
+
+
+def test_influxdb_wants_a_password(machine: Machine) -> None:
+    assert answer_without_password(machine) == "401"
+
+
+def test_secrets_are_for_their_services_only(machine: Machine) -> None:
+    modes = machine.do("stat", "-c", "%a %U:%G", "/etc/sensorpi/cluster.key", "/run/sensorpi/cluster.key")
+    assert modes.splitlines() == ["640 root:sensorpi"] * 2
+    assert machine.try_("runuser", "-u", "sensorpi-sensor", "--", "cat", "/etc/sensorpi/cluster.key").returncode != 0
+
+
+def test_no_file_of_another_package_is_changed(machine: Machine) -> None:
+    assert machine.do("dpkg", "--verify").strip() == ""
+
+
+def test_a_setting_restarts_only_what_it_concerns(machine: Machine) -> None:
+    before = main_pids(machine)
+    machine.do("cp", "/run/sensorpi/cluster.toml", "/etc/sensorpi/cluster.toml")
+    machine.shell("printf '[sensor]\\nrate_hz = 5.0\\n' >> /etc/sensorpi/cluster.toml")
+    machine.do("sensorpi", "config", "apply")
+    machine.wait_active("sensorpi-sensor.service")
+    wait_for(
+        "the sensor's restart", lambda: main_pids(machine)["sensorpi-sensor.service"] not in ("0", *before.values())
+    )
+    after = main_pids(machine)
+    assert {unit for unit in before if before[unit] != after[unit]} == {"sensorpi-sensor.service"}
+
+
+def test_a_mistake_on_a_running_node_is_one_line_and_changes_nothing(machine: Machine) -> None:
+    before = main_pids(machine)
+    machine.shell("cp /etc/sensorpi/cluster.toml /etc/good; echo 'rate = 1' >> /etc/sensorpi/cluster.toml")
+    result = machine.try_("sensorpi", "config", "apply")
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "sensor.rate" in result.stderr
+    assert main_pids(machine) == before
+
+
+def test_a_boot_with_the_mistake_runs_by_the_last_good_copy(machine: Machine) -> None:
+    machine.reboot()
+    machine.wait_active(*TARGETS, *SERVICES, limit_s=START_S)
+    assert "sensor.rate" in machine.journal("sensorpi-config.service")
+    machine.shell("mv /etc/good /etc/sensorpi/cluster.toml")
+    machine.do("sensorpi", "config", "apply")
+
+
+def test_readings_go_on_after_the_boot(machine: Machine) -> None:
+    before = wait_for("InfluxDB", lambda: count(machine), START_S)
+    wait_for("a reading after the boot", lambda: count(machine) > before, START_S)
+    assert machine.failed() == ""
+
+
+def test_a_killed_service_comes_back(machine: Machine) -> None:
+    before = main_pids(machine)["sensorpi-sensor.service"]
+    machine.do("systemctl", "kill", "--signal=KILL", "sensorpi-sensor.service")
+    wait_for("another process", lambda: main_pids(machine)["sensorpi-sensor.service"] not in ("0", before))
+    machine.wait_active("sensorpi-sensor.service")
+
+
+def test_a_targets_switch_acts_on_its_services_and_on_nothing_else(machine: Machine) -> None:
+    before = main_pids(machine)
+    machine.do("systemctl", "stop", "sensorpi-sensor.target")
+    wait_for("the stop", lambda: machine.state("sensorpi-sensor.service") == "inactive")
+    assert {unit: pid for unit, pid in main_pids(machine).items() if unit != "sensorpi-sensor.service"} == {
+        unit: pid for unit, pid in before.items() if unit != "sensorpi-sensor.service"
+    }
+    machine.do("systemctl", "start", "sensorpi-sensor.target")
+    machine.wait_active("sensorpi-sensor.service")
+
+
+def test_a_reinstallation_restarts_no_jvm_and_starts_nothing_that_was_stopped(machine: Machine) -> None:
+    machine.do("systemctl", "stop", "sensorpi-influx-grafana.target")
+    wait_for("the stop", lambda: machine.state("sensorpi-dashboard.service") == "inactive")
+    before = main_pids(machine)
+    machine.install("--reinstall", "sensorpi-common", *PACKAGES)
+    wait_for(
+        "the sensor's restart", lambda: main_pids(machine)["sensorpi-sensor.service"] not in ("0", *before.values())
+    )
+    after = main_pids(machine)
+    assert {unit for unit in before if before[unit] != after[unit]} == {"sensorpi-sensor.service"}
+    assert machine.state("sensorpi-dashboard.service") == "inactive"
+    assert "rate_hz = 5.0" in machine.do("cat", "/etc/sensorpi/cluster.toml")
+    machine.do("systemctl", "start", "sensorpi-influx-grafana.target")
+    machine.wait_active("sensorpi-dashboard.service", "influxdb.service")
+
+
+def test_removal_stops_the_services_and_keeps_the_data(machine: Machine) -> None:
+    machine.do("apt-get", "remove", "-y", *PACKAGES)
+    for unit in SERVICES:
+        if unit not in ("influxdb.service", "sensorpi-config.service"):
+            assert machine.state(unit) == "inactive", unit
+    assert machine.failed() == ""
+    assert machine.do("ls", "/var/lib/sensorpi/kafka/0/meta.properties", "/etc/sensorpi/cluster.toml")
+
+
+def test_influxdb_still_wants_a_password_after_the_removal(machine: Machine) -> None:
+    machine.do("systemctl", "restart", "influxdb.service")
+    assert wait_for("InfluxDB", lambda: answer_without_password(machine)) == "401"
+
+
+def test_a_later_installation_goes_on_with_the_data(machine: Machine) -> None:
+    machine.install(*PACKAGES)
+    machine.wait_active(*TARGETS, *SERVICES, limit_s=START_S)
+    before = wait_for("InfluxDB", lambda: count(machine), START_S)
+    wait_for("a reading", lambda: count(machine) > before, START_S)
+
+
+def test_purge_removes_our_state_and_nothing_of_others(machine: Machine) -> None:
+    machine.do("apt-get", "purge", "-y", "sensorpi-*")
+    found = machine.shell(
+        "find / -xdev '(' -path /proc -o -path /sys -o -path /srv ')' -prune -o -name '*sensorpi*' -print"
+    )
+    left = [path for path in found.split() if not path.startswith(NOT_OURS)]
+    assert left == ["/etc/systemd/system/influxdb.service.d/sensorpi.conf"]
+    assert machine.do("ls", "/var/lib/influxdb/data/sensordata")
+    assert machine.failed() == ""
+    assert machine.do("getent", "passwd", "sensorpi-kafka", "sensorpi-job", "sensorpi-sensor", "sensorpi-dashboard")

@@ -1,0 +1,68 @@
+"""A fresh machine is a cluster of its own; a role that cannot work alone says for what it waits."""
+
+from pathlib import Path
+
+import pytest
+
+from sensorpi.common.cluster_schema import ROLES
+from sensorpi.common.effective import Effective, effective
+from tests.fakes.clusters import ONE_NODE, shipped_text
+
+
+def decide(directory: Path, text: str, installed: tuple[str, ...] = ROLES, host_name: str = "raspberrypi") -> Effective:
+    (directory / "cluster.toml").write_text(text)
+    return effective(directory, installed, host_name, owns=lambda address: False)
+
+
+def test_an_untouched_example_makes_a_machine_of_no_name_a_cluster_of_its_own(tmp_path: Path) -> None:
+    found = decide(tmp_path, shipped_text())
+    assert found.node is not None
+    assert (found.is_own, found.node.name, found.cluster.is_one_machine) == (True, "raspberrypi", True)
+    assert found.waiting == {}
+
+
+def test_an_example_that_names_the_machine_is_its_cluster(tmp_path: Path) -> None:
+    found = decide(tmp_path, shipped_text(), ("mesos-worker",), host_name="worker02.local")
+    assert found.node is not None
+    assert (found.is_own, found.node.name, found.waiting) == (False, "worker02", {})
+
+
+def test_a_named_node_is_never_a_cluster_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "node").write_text("sensor01\n")
+    assert not decide(tmp_path, shipped_text(), ("sensor",)).is_own
+
+
+def test_an_edited_file_is_not_replaced(tmp_path: Path) -> None:
+    found = decide(tmp_path, ONE_NODE, ("sensor",))
+    assert (found.is_own, found.node) == (False, None)
+    assert "this machine is no node" in found.waiting["sensor"]
+
+
+@pytest.mark.parametrize(
+    ("installed", "waiting"),
+    [
+        (("sensor",), ["sensor"]),
+        (("mesos-worker",), ["mesos-worker"]),
+        (("mesos-master",), ["mesos-master"]),
+        (("influx-grafana",), []),
+        (("sensor", "mesos-worker"), []),
+        (("mesos-master", "influx-grafana"), ["mesos-master"]),
+        (("mesos-worker", "mesos-master", "influx-grafana"), []),
+    ],
+)
+def test_a_role_alone_on_a_fresh_machine_waits(tmp_path: Path, installed: tuple[str, ...], waiting: list[str]) -> None:
+    found = decide(tmp_path, shipped_text(), installed)
+    assert list(found.waiting) == waiting
+    assert all("sensorpi join FILE" in reason for reason in found.waiting.values())
+
+
+def test_a_role_that_the_file_does_not_give_waits(tmp_path: Path) -> None:
+    found = decide(tmp_path, shipped_text(), ("sensor", "mesos-worker"), host_name="worker01")
+    assert list(found.waiting) == ["sensor"]
+
+
+@pytest.mark.parametrize(("host_name", "node"), [("Pi-4.lan", "pi-4"), ("pi_4", "node"), ("", "node")])
+def test_a_host_name_that_is_no_node_name_is_replaced(tmp_path: Path, host_name: str, node: str) -> None:
+    found = decide(tmp_path, shipped_text(), host_name=host_name)
+    assert found.node is not None
+    assert found.node.name == node
