@@ -47,7 +47,7 @@ repo: deb ## make a signed apt repository of them for bookworm and trixie in dis
 	@third_party/make-repo dist dist/repo
 
 test-packages: repo .test-ready .debian-packages ## install, run, upgrade, remove them in booted containers; as root
-	@$(VENV)/bin/pytest tests/packages --timeout=2400 $(ARGS)
+	@$(VENV)/bin/pytest tests/packages --timeout=2400 $(value ARGS)
 
 clean: ## remove all that was built or fetched here, and the data of `make run`
 	rm -rf .cache .venv .run dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
