@@ -14,8 +14,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import requests
-from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 from kafka.errors import KafkaError
 
 from onebox import audit
@@ -25,7 +23,7 @@ from onebox.ledger import Ledger
 from onebox.process import Service
 from onebox.stages import Stages, check_set_up
 from sensorpi.common.errors import UserError
-from sensorpi.pipeline.influx import reader_client
+from sensorpi.pipeline.influx import AWAY, reader_client
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +34,7 @@ COUNT_S = 0.5
 #: The drain gives up when nothing more has arrived for so long.
 DRAIN_PATIENCE_S = 60.0
 
-_AWAY = (InfluxDBClientError, InfluxDBServerError, KafkaError, requests.RequestException)
+_AWAY = (*AWAY, KafkaError)
 
 
 class Interrupted:

@@ -51,15 +51,24 @@ def test_a_late_reading_changes_its_minutes_mean(server: InfluxServer) -> None:
     assert [point["temperature"] for point in means(server)] == [25.0]
 
 
-def test_headings_are_averaged_around_north(server: InfluxServer) -> None:
-    for second, degrees in enumerate((350, 30)):
+@pytest.mark.parametrize(("headings", "mean"), [((350, 30), 10.0), ((340, 350), 345.0), ((170, 190), 180.0)])
+def test_headings_are_averaged_around_north(server: InfluxServer, headings: tuple[int, int], mean: float) -> None:
+    for second, degrees in enumerate(headings):
         radians = math.radians(degrees)
         sine, cosine = math.sin(radians), math.cos(radians)
         store(server, MINUTE + second / 60, heading=degrees, heading_sin=sine, heading_cos=cosine)
     rollup = Rollup(server.writer)
     rollup.mark({MINUTE})
     rollup.condense_due(NOW_S)
-    assert means(server)[0]["heading"] == pytest.approx(10.0)
+    assert means(server)[0]["heading"] == pytest.approx(mean)
+
+
+def test_sequence_numbers_have_no_mean(server: InfluxServer) -> None:
+    store(server, MINUTE, temperature=20, sequence=7)
+    rollup = Rollup(server.writer)
+    rollup.mark({MINUTE})
+    rollup.condense_due(NOW_S)
+    assert "sequence" not in means(server)[0]
 
 
 def test_a_minute_that_is_not_over_waits(server: InfluxServer) -> None:

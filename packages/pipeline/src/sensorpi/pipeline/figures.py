@@ -3,12 +3,10 @@
 import logging
 import time
 
-import requests
 from influxdb import InfluxDBClient
-from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 
 from sensorpi.pipeline.batch import BatchResult
-from sensorpi.pipeline.influx import DATABASE, EVENTS, PIPELINE, RAW
+from sensorpi.pipeline.influx import AWAY, DATABASE, EVENTS, PIPELINE, RAW
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +46,7 @@ class Figures:
         point["time"] = int(time.time() * 1000)
         try:
             self._client.write_points([point], time_precision="ms", database=DATABASE, retention_policy=RAW)
-        except (InfluxDBClientError, InfluxDBServerError, requests.RequestException) as error:
+        except AWAY as error:
             _log.debug("figures not taken: %s", error)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import requests
 from influxdb import InfluxDBClient
+from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 
 from sensorpi.common.errors import UserError
 
@@ -17,6 +18,9 @@ READINGS, PIPELINE, EVENTS = "sensor", "pipeline", "events"
 #: of one batch, ``batch_ms`` the time it took, ``lag`` the Kafka messages that wait behind it, and ``late_ms`` the
 #: age of its newest reading when it was stored.
 PIPELINE_FIELDS = ("stored", "dead_lettered", "refused", "batch_ms", "lag", "late_ms")
+
+#: What a client raises while InfluxDB is away, busy or refuses, as opposed to a mistake of ours.
+AWAY = (InfluxDBClientError, InfluxDBServerError, requests.RequestException)
 
 ADMIN, WRITER, READER = "admin", "writer", "reader"
 
@@ -83,3 +87,16 @@ def writer_client(endpoint: Endpoint, credentials: Credentials) -> InfluxDBClien
 def reader_client(endpoint: Endpoint, credentials: Credentials) -> InfluxDBClient:
     """A client that may only read ``sensordata``: what stands behind the dashboards."""
     return open_client(endpoint, READER, credentials.reader_password)
+
+
+def fault(error: Exception) -> str:
+    """One short line for one of ``AWAY``: the libraries' own texts hold whole requests and object addresses."""
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    if isinstance(error, requests.RequestException):
+        return type(error).__name__
+    text = " ".join(str(getattr(error, "content", None) or error).split())[:500]
+    code = getattr(error, "code", None)
+    return f"HTTP {code}: {text}" if code else text

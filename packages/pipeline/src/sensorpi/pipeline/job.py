@@ -19,10 +19,10 @@ from sensorpi.common.reading import TOPIC
 from sensorpi.pipeline import checkpoint, fast_path, sink
 from sensorpi.pipeline.batch import BatchSettler
 from sensorpi.pipeline.figures import Figures
-from sensorpi.pipeline.influx import WRITER, open_client
+from sensorpi.pipeline.influx import AWAY, WRITER, fault, open_client
 from sensorpi.pipeline.offsets import GroupOffsets
 from sensorpi.pipeline.rehearsal import Trigger, made_up_messages, reading_internal_topics, rehearse
-from sensorpi.pipeline.rollup import AWAY, Rollup
+from sensorpi.pipeline.rollup import Rollup
 from sensorpi.pipeline.sink import Outcome, SinkConfig
 from sensorpi.pipeline.spark_session import open_session
 
@@ -178,7 +178,7 @@ class _Job:
             self._rollup.mark(set[int]().union(*(outcome.minutes for outcome in outcomes)))
         except AWAY as error:
             for outcome in outcomes:
-                outcome.away = outcome.away or ("InfluxDB", " ".join(str(error).split())[:300])
+                outcome.away = outcome.away or ("InfluxDB", fault(error))
         return outcomes
 
     def _project(self, messages: DataFrame) -> DataFrame:

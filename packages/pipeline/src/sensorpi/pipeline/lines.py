@@ -3,11 +3,10 @@
 import gzip
 from dataclasses import dataclass
 
-import requests
 from influxdb import InfluxDBClient
-from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
+from influxdb.exceptions import InfluxDBClientError
 
-from sensorpi.pipeline.influx import DATABASE, RAW
+from sensorpi.pipeline.influx import AWAY, DATABASE, RAW, fault
 
 #: So many lines refused one by one, all for one cause and none for another, are no longer the points' fault.
 COMMON_CAUSE = 20
@@ -62,7 +61,7 @@ class LineWriter:
         """Whether InfluxDB answers; opens the connection that the next write uses."""
         try:
             self._client.ping()
-        except (InfluxDBClientError, InfluxDBServerError, requests.RequestException):
+        except AWAY:
             return False
         return True
 
@@ -83,21 +82,10 @@ class LineWriter:
         except InfluxDBClientError as error:
             if error.code in (400, 413):
                 return _one_line(error.content)
-            raise InfluxUnavailable(f"HTTP {error.code}: {_one_line(error.content)}") from error
-        except InfluxDBServerError as error:
-            raise InfluxUnavailable(_one_line(error)) from error
-        except requests.RequestException as error:
-            raise InfluxUnavailable(_transport_fault(error)) from error
+            raise InfluxUnavailable(fault(error)) from error
+        except AWAY as error:
+            raise InfluxUnavailable(fault(error)) from error
         return None
-
-
-def _transport_fault(error: requests.RequestException) -> str:
-    """One short phrase: the library's own text holds the whole request, object addresses included."""
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection"
-    return type(error).__name__
 
 
 def _one_line(text: object) -> str:

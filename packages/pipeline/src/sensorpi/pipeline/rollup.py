@@ -14,11 +14,10 @@ from typing import Any
 
 import requests
 from influxdb import InfluxDBClient
-from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 from influxdb.line_protocol import make_lines
 
 from sensorpi.common.outage import Outage
-from sensorpi.pipeline.influx import DATABASE, RAW, READINGS, ROLLUP
+from sensorpi.pipeline.influx import AWAY, DATABASE, RAW, READINGS, ROLLUP, fault
 
 _log = logging.getLogger(__name__)
 
@@ -29,9 +28,6 @@ GRACE_S = 5
 KEPT_MINUTES = 104 * 7 * 24 * 60 - 60
 #: Minutes in one query: bounds the memory of both sides.
 STEP_MINUTES = 120
-
-#: What goes wrong while InfluxDB is away or busy, as opposed to a mistake in here.
-AWAY = (InfluxDBClientError, InfluxDBServerError, requests.RequestException)
 
 
 class Rollup:
@@ -63,8 +59,10 @@ class Rollup:
         while not stop.wait(wait_s):
             try:
                 self.condense_due(int(time.time()))
+            except requests.RequestException:
+                wait_s = 5.0  # InfluxDB is away, which the batches say; what is due stays due
             except AWAY as error:
-                wait_s = outage.failed(" ".join(str(error).split())[:300])
+                wait_s = outage.failed(fault(error))
             else:
                 outage.succeeded()
                 wait_s = 1.0
