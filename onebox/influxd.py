@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from sensorpi.pipeline.influx import SERVER_SETTINGS
+
 
 def influxd_process(directory: Path, http_port: int, backup_port: int) -> tuple[list[str], dict[str, str]]:
     """The command line and the whole environment of an influxd that keeps its data in ``directory``.
@@ -16,15 +18,7 @@ def influxd_process(directory: Path, http_port: int, backup_port: int) -> tuple[
         "DATA_WAL_DIR": str(directory / "wal"),
         "BIND_ADDRESS": f"127.0.0.1:{backup_port}",
         "HTTP_BIND_ADDRESS": f"127.0.0.1:{http_port}",
-        "HTTP_AUTH_ENABLED": "true",
-        "HTTP_LOG_ENABLED": "false",
-        "DATA_QUERY_LOG_ENABLED": "false",
-        "DATA_CACHE_MAX_MEMORY_SIZE": "128m",
-        "DATA_CACHE_SNAPSHOT_MEMORY_SIZE": "8m",
-        "CONTINUOUS_QUERIES_ENABLED": "false",  # the job makes the rollup: late readings are in it
-        "MONITOR_STORE_ENABLED": "false",  # its _internal database writes every 10 s
-        "REPORTING_DISABLED": "true",
-        "LOGGING_LEVEL": "warn",
+        **SERVER_SETTINGS,
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("INFLUXDB_")}
     environment |= {f"INFLUXDB_{name}": value for name, value in settings.items()}

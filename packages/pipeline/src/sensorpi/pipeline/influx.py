@@ -19,6 +19,19 @@ READINGS, PIPELINE, EVENTS = "sensor", "pipeline", "events"
 #: age of its newest reading when it was stored.
 PIPELINE_FIELDS = ("stored", "dead_lettered", "refused", "batch_ms", "lag", "late_ms")
 
+#: What every influxd of ours is told, as INFLUXDB_* variables: passwords, little memory, few writes to the disk.
+SERVER_SETTINGS = {
+    "HTTP_AUTH_ENABLED": "true",
+    "HTTP_LOG_ENABLED": "false",
+    "DATA_QUERY_LOG_ENABLED": "false",
+    "DATA_CACHE_MAX_MEMORY_SIZE": "128m",
+    "DATA_CACHE_SNAPSHOT_MEMORY_SIZE": "8m",
+    "CONTINUOUS_QUERIES_ENABLED": "false",  # the job makes the rollup: late readings are in it
+    "MONITOR_STORE_ENABLED": "false",  # its _internal database writes every 10 s
+    "REPORTING_DISABLED": "true",
+    "LOGGING_LEVEL": "warn",
+}
+
 #: What a client raises while InfluxDB is away, busy or refuses, as opposed to a mistake of ours.
 AWAY = (InfluxDBClientError, InfluxDBServerError, requests.RequestException)
 

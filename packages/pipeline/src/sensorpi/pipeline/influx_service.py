@@ -4,13 +4,10 @@ import subprocess
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-import requests
-from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
-
 from sensorpi.common.cluster import Cluster
 from sensorpi.common.errors import UserError
 from sensorpi.common.render import render
-from sensorpi.pipeline.influx import DATABASE, Credentials, Endpoint, open_client
+from sensorpi.pipeline.influx import AWAY, DATABASE, SERVER_SETTINGS, Credentials, Endpoint, open_client
 from sensorpi.pipeline.influx_setup import set_up, wait_for_ping
 
 #: It outlives the removal of our packages: an InfluxDB that asked for passwords goes on asking.
@@ -28,16 +25,8 @@ def drop_in_text(cluster: Cluster, loopback_only: bool) -> str:
     address = "127.0.0.1" if loopback_only else ""
     settings = {
         "HTTP_BIND_ADDRESS": f"{address}:{cluster.influxdb.port}",
-        "HTTP_AUTH_ENABLED": "true",
         "BIND_ADDRESS": f"127.0.0.1:{cluster.influxdb.backup_port}",  # backups ask for no password
-        "HTTP_LOG_ENABLED": "false",
-        "DATA_QUERY_LOG_ENABLED": "false",
-        "DATA_CACHE_MAX_MEMORY_SIZE": "128m",
-        "DATA_CACHE_SNAPSHOT_MEMORY_SIZE": "8m",
-        "CONTINUOUS_QUERIES_ENABLED": "false",  # the job makes the rollup: late readings are in it
-        "MONITOR_STORE_ENABLED": "false",  # its _internal database writes every 10 s
-        "REPORTING_DISABLED": "true",
-        "LOGGING_LEVEL": "warn",
+        **SERVER_SETTINGS,
     }
     lines = "".join(f"Environment=INFLUXDB_{name}={value}\n" for name, value in settings.items())
     return f"# Made from /etc/sensorpi/cluster.toml: changes here are lost.\n[Service]\n{lines}"
@@ -53,7 +42,7 @@ def other_databases(endpoint: Endpoint = PACKAGED, data: Path = DATA) -> list[st
     client = open_client(endpoint, "", "")
     try:
         answered = [row["name"] for row in client.get_list_database()]
-    except (InfluxDBClientError, InfluxDBServerError, requests.RequestException) as error:
+    except AWAY as error:
         raise UserError(f"InfluxDB at {endpoint} is somebody else's and is left alone: {error}") from error
     finally:
         client.close()

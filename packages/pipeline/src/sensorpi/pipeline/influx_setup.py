@@ -2,9 +2,8 @@
 
 import time
 
-import requests
 from influxdb import InfluxDBClient
-from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
+from influxdb.exceptions import InfluxDBClientError
 from influxdb.line_protocol import quote_ident
 
 from sensorpi.common.errors import UserError
@@ -12,6 +11,7 @@ from sensorpi.common.outage import backoff_s
 from sensorpi.common.reading import FIELDS
 from sensorpi.pipeline.influx import (
     ADMIN,
+    AWAY,
     DATABASE,
     RAW,
     READER,
@@ -48,7 +48,7 @@ def set_up(endpoint: Endpoint, credentials: Credentials, raw_retention_days: int
         _set_up_database(client, raw_retention_days)
         _set_up_user(client, WRITER, credentials.writer_password, "all")
         _set_up_user(client, READER, credentials.reader_password, "read")
-    except (InfluxDBClientError, InfluxDBServerError, requests.RequestException) as error:
+    except AWAY as error:
         raise UserError(f"InfluxDB at {endpoint} could not be set up: {error}") from error
     finally:
         client.close()
@@ -62,7 +62,7 @@ def wait_for_ping(endpoint: Endpoint, wait_s: float) -> None:
         for pause_s in backoff_s(first_s=0.1, longest_s=5.0):
             try:
                 client.ping()
-            except (InfluxDBClientError, InfluxDBServerError, requests.RequestException):
+            except AWAY:
                 if time.monotonic() + pause_s > deadline:
                     break
                 time.sleep(pause_s)

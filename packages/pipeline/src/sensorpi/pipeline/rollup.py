@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import requests
 from influxdb import InfluxDBClient
 from influxdb.line_protocol import make_lines
 
@@ -26,6 +25,8 @@ DUE = "rollup_due"
 GRACE_S = 5
 #: The policy's two years, less an hour so that no step meets the edge: InfluxDB refuses what is older.
 KEPT_MINUTES = 104 * 7 * 24 * 60 - 60
+#: Trouble that is over sooner is not said.
+QUIET_S = 300.0
 #: Minutes in one query: bounds the memory of both sides.
 STEP_MINUTES = 120
 
@@ -56,16 +57,18 @@ class Rollup:
         """Condense what is due, until told to stop. InfluxDB being away is waited out."""
         outage = Outage("The rollup", _log)
         wait_s = 1.0
+        failing_since: float | None = None
         while not stop.wait(wait_s):
             try:
                 self.condense_due(int(time.time()))
-            except requests.RequestException:
-                wait_s = 5.0  # InfluxDB is away, which the batches say; what is due stays due
             except AWAY as error:
-                wait_s = outage.failed(fault(error))
+                failing_since = failing_since or time.monotonic()
+                # The batches say that InfluxDB is away. What is due stays due, and only long trouble is said here too.
+                for_long = time.monotonic() - failing_since > QUIET_S
+                wait_s = outage.failed(fault(error)) if for_long else 5.0
             else:
                 outage.succeeded()
-                wait_s = 1.0
+                failing_since, wait_s = None, 1.0
 
     def condense_due(self, now_s: int) -> int:
         """Condense every minute that is due and over at ``now_s`` (s since the epoch); returns how many."""

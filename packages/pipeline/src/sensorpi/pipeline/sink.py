@@ -140,7 +140,7 @@ class _Share:
         self._outcome.stored += len(stored)
         self._outcome.refused += len(refusals)
         self._outcome.minutes.update({timestamp_ms // 60_000 for timestamp_ms in stored})
-        self._outcome.newest_ms = max(stored, default=self._outcome.newest_ms)
+        self._outcome.newest_ms = max([self._outcome.newest_ms, *stored])
         self._lines = []
         for refusal in refusals:
             self._refuse(self._refused_letter(refusal))

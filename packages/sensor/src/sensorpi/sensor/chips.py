@@ -70,13 +70,8 @@ class Light:
         self._chip = library.light
 
     def set_up(self) -> None:
-        """Configure; the library sets its mark before it writes, so it has to go first."""
-        self._chip._is_setup = False
-        try:
-            self._chip.setup()
-        except OSError:
-            self._chip._is_setup = False
-            raise
+        """Configure the chip."""
+        _set_up_anew(self._chip)
 
     def configured(self) -> bool:
         """Off after a brown-out."""
@@ -100,13 +95,8 @@ class Motion:
         self._chip = library.motion
 
     def set_up(self) -> None:
-        """Configure; the library sets its mark before it writes, so it has to go first."""
-        self._chip._is_setup = False
-        try:
-            self._chip.setup()
-        except OSError:
-            self._chip._is_setup = False
-            raise
+        """Configure the chip."""
+        _set_up_anew(self._chip)
 
     def configured(self) -> bool:
         """Powered down after a brown-out."""
@@ -119,3 +109,13 @@ class Motion:
         heading = self._chip.heading()
         values = {} if heading is None else {"heading": float(heading)}
         return values | {"motionx": acceleration.x, "motiony": acceleration.y, "motionz": acceleration.z}
+
+
+def _set_up_anew(chip: Any) -> None:
+    """Have the library configure a chip: it sets its mark before it writes, so the mark has to go first."""
+    chip._is_setup = False
+    try:
+        chip.setup()
+    except OSError:
+        chip._is_setup = False
+        raise
