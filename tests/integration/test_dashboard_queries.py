@@ -1,7 +1,9 @@
 """Every query of the dashboards, through the built-in dashboard, against a real InfluxDB."""
 
+import json
 import re
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +27,10 @@ CURRENT = [
     for index, target in enumerate(panel["targets"])
     if panel["options"].get("reduceOptions", panel["options"].get("legend"))["calcs"] == ["lastNotNull"]
 ]
+
+
+CHRONOGRAF = Path(__file__).parents[2] / "grafana/chronograf/envirophat.dashboard"
+CELLS = json.loads(CHRONOGRAF.read_text(encoding="utf-8"))["cells"]
 
 
 def values(series: dict[str, Any]) -> list[float]:
@@ -258,3 +264,11 @@ def test_every_answer_has_the_security_headers(dashboard_site: DashboardSite, pa
 
 def test_health_says_that_both_are_well(dashboard_site: DashboardSite) -> None:
     assert dashboard_site.get("healthz").json() == {"dashboard": "ok", "influxdb": "ok"}
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell["name"])
+def test_every_query_that_chronograf_asks_finds_points(dashboard_site: DashboardSite, cell: dict[str, Any]) -> None:
+    [query] = cell["queries"]
+    influxql = query["query"].replace(":dashboardTime:", "now() - 1h").replace(":interval:", "10s")
+    [first, *_] = dashboard_site.influxdb.reader.query(influxql).get_points()
+    assert len(first) >= 2

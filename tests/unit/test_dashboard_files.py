@@ -154,7 +154,25 @@ def test_provisioning_takes_address_and_password_from_the_environment() -> None:
 @pytest.mark.parametrize("path", [p for p in GRAFANA.rglob("*") if p.is_file()], ids=lambda path: path.name)
 def test_no_file_holds_a_password(path: Path) -> None:
     for found in re.finditer(r'(?i)(?:password|token|secret)"?\s*[:=]\s*(\S+)', path.read_text(encoding="utf-8")):
-        assert found[1].startswith("$")
+        assert found[1].startswith(("$", '"{{'))
+
+
+def test_chronograf_takes_address_and_password_from_the_environment() -> None:
+    source = json.loads((GRAFANA / "chronograf/sensorpi.src").read_text(encoding="utf-8"))
+    assert (source["url"], source["username"], source["password"]) == (
+        "{{ .SENSORPI_INFLUXDB_URL }}",
+        "reader",
+        "{{ .SENSORPI_READER_PASSWORD }}",
+    )
+    assert source["default"]
+
+
+def test_chronograf_shows_the_panels_that_grafana_shows() -> None:
+    cells = json.loads((GRAFANA / "chronograf/envirophat.dashboard").read_text(encoding="utf-8"))["cells"]
+    panels = load(GRAFANA / "dashboards/envirophat.json")["panels"]
+    assert [(cell["name"], fields_of(cell["queries"][0]["query"])) for cell in cells] == [
+        (panel["title"], set().union(*(fields_of(target["query"]) for target in panel["targets"]))) for panel in panels
+    ]
 
 
 def test_the_built_in_dashboard_reads_every_panel_and_query() -> None:

@@ -17,10 +17,12 @@ def units(cluster: Cluster, node: Node, key: bytes | None) -> list[NodeUnit]:
         influxdb = f"{cluster.influxdb} {cluster.is_one_machine}"
         dashboard = {} if key is None else {"dashboard.env": dashboard_environment(cluster, key)}
         grafana = {} if key is None else {"grafana.env": grafana_environment(cluster, key)}
+        chronograf = {} if key is None else {"chronograf.env": chronograf_environment(cluster, key)}
         found += [
             NodeUnit("sensorpi-influxdb-setup.service", "influx-grafana", influxdb, needs_key=True),
             NodeUnit("sensorpi-dashboard.service", "influx-grafana", "", needs_key=True, files=dashboard),
             NodeUnit("grafana-server.service", "influx-grafana", "", files=grafana),
+            NodeUnit("chronograf.service", "influx-grafana", "", files=chronograf),
         ]
     return found
 
@@ -40,12 +42,23 @@ def grafana_environment(cluster: Cluster, key: bytes) -> str:
     """What Grafana's data source and its first start need, as a systemd ``EnvironmentFile``."""
     return environment_text(
         {
-            "SENSORPI_INFLUXDB_URL": f"http://127.0.0.1:{cluster.influxdb.port}",
-            "SENSORPI_READER_PASSWORD": password(key, INFLUXDB_READER),
+            **_data_source(cluster, key),
             "SENSORPI_DASHBOARDS": _DASHBOARDS,
             "GF_SECURITY_ADMIN_PASSWORD": password(key, GRAFANA_ADMIN),
         }
     )
+
+
+def chronograf_environment(cluster: Cluster, key: bytes) -> str:
+    """What Chronograf puts into its connection, grafana/chronograf/sensorpi.src, as a systemd ``EnvironmentFile``."""
+    return environment_text(_data_source(cluster, key))
+
+
+def _data_source(cluster: Cluster, key: bytes) -> dict[str, str]:
+    return {
+        "SENSORPI_INFLUXDB_URL": f"http://127.0.0.1:{cluster.influxdb.port}",
+        "SENSORPI_READER_PASSWORD": password(key, INFLUXDB_READER),
+    }
 
 
 def environment_text(variables: dict[str, str]) -> str:
