@@ -54,6 +54,13 @@ def test_a_service_has_few_rights(unit: Path) -> None:
     assert result.returncode == 0, result.stdout
 
 
+@pytest.mark.parametrize("name", ["sensorpi-kafka.service", "sensorpi-sensor.service"])
+def test_who_waits_for_a_synchronised_clock_may_ask_the_kernel(name: str) -> None:
+    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(ROOT / "systemd/system" / name)]
+    assert "adjtimex is allowed" in subprocess.run(command, capture_output=True, text=True).stdout
+    assert "ProtectClock" not in settings(ROOT / "systemd/system" / name)["Service"]
+
+
 @pytest.mark.parametrize("unit", DAEMONS, ids=lambda unit: unit.name)
 def test_a_daemon_is_restarted_for_ever_and_waits_for_no_network(unit: Path) -> None:
     parsed = settings(unit)

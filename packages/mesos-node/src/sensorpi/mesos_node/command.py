@@ -11,6 +11,7 @@ from sensorpi.common.render import render
 from sensorpi.common.secrets import FILE_NAME as KEY_FILE_NAME
 from sensorpi.common.secrets import kafka_cluster_id, load_key
 from sensorpi.common.service import notify, set_up_logging
+from sensorpi.common.system_clock import wait_until_synchronised
 from sensorpi.common.waiting import is_told_to_wait, wait_if_told
 from sensorpi.mesos_node.broker import Broker
 from sensorpi.mesos_node.broker_files import LOG4J2, SERVER_PROPERTIES, broker_files
@@ -21,6 +22,8 @@ from sensorpi.mesos_node.topics import ensure_topics, topic_specs
 from sensorpi.mesos_node.units import DATA
 
 _ROLE = "mesos-worker"
+#: With a clock a week behind, a broker would stamp messages so that they expire when the clock is set.
+_CLOCK_S = 180.0
 _JARS = Path("/usr/share/sensorpi/kafka")
 
 
@@ -67,6 +70,7 @@ def _run(options: argparse.Namespace) -> int:
     files = Path(os.environ.get("RUNTIME_DIRECTORY") or broker.data)
     render(broker_files(broker), files)
     properties, log4j2 = files / SERVER_PROPERTIES, files / LOG4J2
+    wait_until_synchronised(_CLOCK_S)
     notify(status="formatting the data folder")
     format_once(broker, cluster_id, options.jars, properties, log4j2)
     command = broker.java_command(options.jars, log4j2, "kafka.Kafka", os.fspath(properties))
