@@ -70,7 +70,7 @@ def test_the_wait_ends_when_the_clock_is_set(tmp_path: Path, caplog: pytest.LogC
 def test_the_wait_has_a_limit_and_says_when_it_was_in_vain(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     a_time_service(tmp_path)
     assert wait(tmp_path) == 180
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
 
 
 def test_the_kernel_is_asked_without_rights(monkeypatch: pytest.MonkeyPatch) -> None:
