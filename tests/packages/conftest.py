@@ -23,10 +23,11 @@ def machines() -> Iterator[NewMachine]:
     made: list[Machine] = []
 
     def make(suite: str, address: str = ADDRESS, lan: str | None = None) -> Machine:
+        base = base_root(suite)
         folder = Path(tempfile.mkdtemp(prefix="machine-", dir=CACHE))
         # At most 15 letters: it is the name of a network interface as well.
         name = f"sp{os.getpid()}-{next(_number)}"
-        machine = Machine(name, base_root(suite), folder, REPOSITORY, address, lan)
+        machine = Machine(name, base, folder, REPOSITORY, address, lan)
         made.append(machine)
         machine.set_up()
         machine.boot()

@@ -33,6 +33,21 @@ def test_what_is_not_installed_is_not_shown() -> None:
     assert not any("grafana-server" in line for line in lines)
 
 
+def test_a_unit_that_the_cluster_file_holds_back_is_not_shown() -> None:
+    held_back = {
+        "LoadState": "loaded", "ActiveState": "inactive", "SubState": "dead",
+        "ConditionResult": "no", "ConditionTimestampMonotonic": "7",
+    }  # fmt: skip
+    units = {
+        "sensorpi-mesos-worker.target": {"ActiveState": "active", "Wants": "a.mount b.mount c.service"},
+        "a.mount": held_back,
+        "b.mount": {"LoadState": "loaded", "ActiveState": "failed", "SubState": "failed"},
+        "c.service": held_back | {"ConditionTimestampMonotonic": "0"},
+    }
+    lines, _ = status_lines(["mesos-worker"], units.__getitem__)
+    assert lines == ["mesos-worker: active", "  b.mount: failed: failed", "  c: inactive: dead"]
+
+
 def test_a_machine_without_a_role_says_so() -> None:
     [line], all_well = status_lines([], UNITS.__getitem__)
     assert "no role is installed" in line

@@ -141,7 +141,7 @@ def _unit_of(name: str) -> str | None:
 
 def _remove_others(directory: Path, wanted: Collection[str]) -> list[str]:
     """Delete what an earlier configuration left; folders that services made for themselves are not looked into."""
-    patterns = (f"{waiting.DIRECTORY}/*", "units/*", "*.env", f"{_ENGINE}*", secrets.FILE_NAME, _NODE)
+    patterns = (f"{waiting.DIRECTORY}/*", "units/*", "*.env", "*.conf", f"{_ENGINE}*", secrets.FILE_NAME, _NODE)
     names = [str(path.relative_to(directory)) for pattern in patterns for path in directory.glob(pattern)]
     removed = [name for name in names if name not in wanted]
     for name in removed:

@@ -65,7 +65,11 @@ def _take_in_boot_partition(places: Places) -> None:
 def _say_and_act(applied: Applied, act: bool) -> None:
     for role, reason in applied.waiting.items():
         print(f"{role}: {reason}")
-    if not act or not _SYSTEMD_RUNS.exists():
+    if not _SYSTEMD_RUNS.exists():
+        return
+    if any(unit.endswith(".mount") for unit in applied.changed_units):
+        _systemctl("daemon-reload")  # a part of that unit is rendered
+    if not act:
         return
     # Not try-restart: it passes over a service that is still starting, such as a broker that waits for the others.
     running = [unit for unit in applied.changed_units if _state(unit) in ("active", "activating", "reloading")]

@@ -9,7 +9,9 @@ from sensorpi.common.apply import installed_roles
 #: A unit's name -> some of its properties, as `systemctl show` names them.
 Show = Callable[[str], Mapping[str, str]]
 
-_PROPERTIES = ("LoadState", "ActiveState", "SubState", "StatusText", "Wants")
+_PROPERTIES = (
+    "LoadState", "ActiveState", "SubState", "StatusText", "Wants", "ConditionResult", "ConditionTimestampMonotonic",
+)  # fmt: skip
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,6 +33,12 @@ def show(unit: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in result.stdout.splitlines() if "=" in line)
 
 
+def _is_held_back(unit: Mapping[str, str]) -> bool:
+    """Whether the cluster file asks for none of it here, such as the other engine's or the checkpoint share."""
+    was_asked = unit.get("ConditionTimestampMonotonic", "0") != "0"
+    return unit["ActiveState"] == "inactive" and was_asked and unit.get("ConditionResult") == "no"
+
+
 def status_lines(roles: list[str], show: Show) -> tuple[list[str], bool]:
     """A line for each role and for each service that is installed, and whether none has failed."""
     if not roles:
@@ -43,7 +51,8 @@ def status_lines(roles: list[str], show: Show) -> tuple[list[str], bool]:
         lines.append(f"{role}: {target.get('ActiveState', 'unknown')}")
         for unit in sorted(target.get("Wants", "").split()):
             service = show(unit)
-            if service.get("LoadState") != "loaded" or not unit.endswith(".service"):
+            is_ours_to_show = service.get("LoadState") == "loaded" and unit.endswith((".service", ".mount"))
+            if not is_ours_to_show or _is_held_back(service):
                 continue
             state = service["ActiveState"]
             all_well = all_well and state != "failed"

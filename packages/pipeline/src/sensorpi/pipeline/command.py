@@ -1,15 +1,20 @@
 """`sensorpi pipeline …`: InfluxDB's set-up, the Spark job, the built-in dashboard."""
 
 import argparse
+import logging
 from pathlib import Path
 
 from sensorpi.common import cluster, secrets, service
+from sensorpi.common.checkpoint_share import SHARE
 from sensorpi.common.config_option import add_config_option
+from sensorpi.common.identity import identify
 from sensorpi.common.waiting import is_told_to_wait, wait_if_told
 from sensorpi.pipeline.dashboard_command import add_dashboard_command
 from sensorpi.pipeline.influx import Credentials, Endpoint
 from sensorpi.pipeline.influx_service import take_over
 from sensorpi.pipeline.influx_setup import set_up
+
+_log = logging.getLogger(__name__)
 
 #: Where the Debian packages put what they bring and what they keep.
 JARS = Path("/usr/share/sensorpi-spark/jars")
@@ -77,6 +82,7 @@ def _job(options: argparse.Namespace) -> int:
     config = JobConfig(
         sink=sink,
         state=options.state,
+        checkpoint=checkpoint_folder(settings, options),
         jars=options.jars,
         host=settings.spark_node.name,
         trigger_ms=settings.spark.trigger_ms,
@@ -85,6 +91,19 @@ def _job(options: argparse.Namespace) -> int:
     )
     run(config, service.stop_on_signals())
     return 0
+
+
+def checkpoint_folder(settings: cluster.Cluster, options: argparse.Namespace) -> Path:
+    """Where the job remembers how far it is: beside its state, or on the share while that is there."""
+    local: Path = options.state / "checkpoint"
+    if settings.spark.checkpoint != "nfs":
+        return local
+    if SHARE.is_mount() or identify(settings, options.config) == settings.spark_node:
+        return SHARE / "job"
+    _log.warning(
+        "%s is not mounted: continuing with a checkpoint of this machine's own, or from the committed offsets", SHARE
+    )
+    return local
 
 
 def influxdb_endpoint(settings: cluster.Cluster) -> Endpoint:

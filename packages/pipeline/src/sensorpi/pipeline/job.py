@@ -34,8 +34,9 @@ class JobConfig:
     """Everything that the job is told."""
 
     sink: SinkConfig
-    #: Holds the checkpoint and Spark's scratch files.
+    #: Holds Spark's scratch files.
     state: Path
+    checkpoint: Path
     jars: Path
     #: The node's name, for the dashboards.
     host: str
@@ -103,7 +104,7 @@ class _Job:
                 self._rehearse(messages, times=3, trigger={"availableNow": True})
 
     def _start(self) -> StreamingQuery:
-        place = self._config.state / "checkpoint"
+        place = self._config.checkpoint
         checkpoint.heal(place)
         if self._group is None:
             self._group = GroupOffsets(self._config.sink.bootstrap_servers)

@@ -1,0 +1,59 @@
+"""The job's checkpoint on a share: the first mesos-master exports a folder, the other nodes of the job mount it.
+
+Shipped units do both. What only the cluster file knows is rendered below /run/sensorpi: the export's clients, and the
+mount's source as a drop-in, to which the mount unit has a link.
+"""
+
+import pwd
+from collections.abc import Callable
+from pathlib import Path
+
+from sensorpi.common.cluster import Cluster, Node
+from sensorpi.common.node_unit import NodeUnit
+
+#: The same path on every node; systemd wants the mount unit to be named after it.
+SHARE = Path("/var/lib/sensorpi/checkpoint")
+MOUNT_UNIT = "var-lib-sensorpi-checkpoint.mount"
+EXPORT_UNIT = "sensorpi-checkpoint-export.service"
+
+MOUNT_FILE = "checkpoint-mount.conf"
+EXPORT_FILE = "checkpoint-export.env"
+
+#: Whoever writes to the share is this user there: the nodes' packages gave it different numbers.
+OWNER = "sensorpi-job"
+
+_MOUNTING_ROLES = ("mesos-worker", "mesos-master")
+
+
+def owner_ids() -> tuple[int, int]:
+    """User and group id of the share's owner here; ``KeyError`` where the job's package is not installed."""
+    owner = pwd.getpwnam(OWNER)
+    return owner.pw_uid, owner.pw_gid
+
+
+def units(
+    cluster: Cluster, node: Node, _key: bytes | None, ids: Callable[[], tuple[int, int]] = owner_ids
+) -> list[NodeUnit]:
+    """The export on the node that has the share, the mount on the others that may run the job."""
+    if cluster.spark.checkpoint != "nfs":
+        return []
+    server = cluster.spark_node
+    clients = [each for each in cluster.nodes if each != server and set(each.roles) & set(_MOUNTING_ROLES)]
+    if node == server:
+        return [_export(cluster, clients, ids)] if clients else []
+    role = next((role for role in _MOUNTING_ROLES if role in node.roles), None)
+    if role is None:
+        return []
+    drop_in = f"[Mount]\nWhat={cluster.connect_address(server)}:{SHARE}\n"
+    return [NodeUnit(MOUNT_UNIT, role, drop_in, files={MOUNT_FILE: drop_in})]
+
+
+def _export(cluster: Cluster, clients: list[Node], ids: Callable[[], tuple[int, int]]) -> NodeUnit:
+    try:
+        user, group = ids()
+    except KeyError:  # the role is not installed here, and its unit is not rendered
+        user = group = 65534
+    options = f"rw,sync,no_subtree_check,all_squash,anonuid={user},anongid={group}"
+    exports = " ".join(f"{cluster.connect_address(client)}:{SHARE}" for client in clients)
+    environment = f"SENSORPI_EXPORT_OPTIONS={options}\nSENSORPI_EXPORTS={exports}\n"
+    return NodeUnit(EXPORT_UNIT, "mesos-master", environment, files={EXPORT_FILE: environment})

@@ -1,0 +1,70 @@
+"""The checkpoint share in containers, whose kernel has no NFS: without it, and with a bind mount in its place."""
+
+import pytest
+
+from sensorpi.common.checkpoint_share import EXPORT_UNIT, MOUNT_UNIT, SHARE
+from tests.fakes.clusters import shipped_text
+from tests.packages.conftest import NewMachine
+from tests.packages.machine import Machine, wait_for
+
+pytestmark = pytest.mark.timeout(900)
+
+NFS = shipped_text().replace("[spark]", '[spark]\ncheckpoint = "nfs"')
+#: A container's kernel may have no NFS, so a folder of its own stands in for the other machine.
+BIND = f"[Mount]\nWhat=/srv/share\nWhere={SHARE}\nType=none\nOptions=bind\n"
+
+
+def a_node(new_machine: NewMachine, name: str, role: str) -> Machine:
+    machine = new_machine("bookworm")
+    etc = machine.root / "etc/sensorpi"
+    etc.mkdir()
+    (etc / "cluster.toml").write_text(NFS)
+    (etc / "node").write_text(name)
+    (etc / "cluster.key").write_bytes(bytes(range(32)))
+    (etc / "cluster.key").chmod(0o640)
+    machine.install(f"sensorpi-{role}")
+    return machine
+
+
+def test_a_master_without_an_nfs_server_says_so_and_stays_up(new_machine: NewMachine) -> None:
+    machine = a_node(new_machine, "master02", "mesos-master")
+    wait_for("the refusal", lambda: machine.state(EXPORT_UNIT) == "failed")
+    assert "apt install nfs-kernel-server" in machine.journal(EXPORT_UNIT)
+    assert machine.state("sensorpi-mesos-master.target") == "active"
+    assert machine.do("stat", "-c", "%a %U:%G", str(SHARE)).strip() == "750 sensorpi-job:sensorpi-job"
+    status = machine.try_("sensorpi", "status").stdout
+    assert "sensorpi-checkpoint-export: failed" in status
+    # An NFS server that comes later is found.
+    (machine.root / "usr/sbin/exportfs").write_text('#!/bin/sh\n[ "$1" = -s ] || echo "$*" >> /var/lib/nfs/calls\n')
+    machine.do("chmod", "755", "/usr/sbin/exportfs")
+    machine.do("mkdir", "-p", "/var/lib/nfs")
+    machine.do("systemctl", "start", EXPORT_UNIT)
+    user, group = machine.do("id", "-u", "sensorpi-job").strip(), machine.do("id", "-g", "sensorpi-job").strip()
+    calls = machine.do("cat", "/var/lib/nfs/calls").splitlines()
+    assert [call.split()[-1] for call in calls] == [f"10.0.0.2{number}:{SHARE}" for number in (1, 2, 3)]
+    assert f"anonuid={user},anongid={group} " in calls[0]
+
+
+def test_a_worker_mounts_the_share_and_runs_without_it(new_machine: NewMachine) -> None:
+    machine = a_node(new_machine, "worker01", "mesos-worker")
+    assert machine.do("systemctl", "show", "--value", "-p", "What", MOUNT_UNIT).strip() == f"10.0.0.12:{SHARE}"
+    assert machine.state("sensorpi-mesos-worker.target") == "active"
+    assert machine.state(MOUNT_UNIT) != "active"
+    assert MOUNT_UNIT in machine.try_("sensorpi", "status").stdout
+    drop_in = machine.root / f"etc/systemd/system/{MOUNT_UNIT}.d/test.conf"
+    drop_in.parent.mkdir()
+    drop_in.write_text(BIND)
+    machine.do("mkdir", "-p", "/srv/share/job")
+    machine.reboot()
+    machine.wait_active(MOUNT_UNIT)
+    assert machine.do("ls", str(SHARE)) == "job\n"
+    machine.do("systemctl", "stop", "sensorpi-mesos-worker.target")
+    wait_for("the unmount", lambda: machine.state(MOUNT_UNIT) == "inactive")
+
+
+def test_a_checkpoint_that_becomes_local_needs_no_mount(new_machine: NewMachine) -> None:
+    machine = a_node(new_machine, "worker01", "mesos-worker")
+    (machine.root / "etc/sensorpi/cluster.toml").write_text(shipped_text())
+    machine.do("sensorpi", "config", "apply")
+    wait_for("the end of the mount", lambda: machine.state(MOUNT_UNIT) == "inactive")
+    assert MOUNT_UNIT not in machine.try_("sensorpi", "status").stdout

@@ -1,0 +1,125 @@
+"""The checkpoint share: who exports it, who mounts it, and what the job makes of it."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from sensorpi.common.checkpoint_share import EXPORT_FILE, EXPORT_UNIT, MOUNT_FILE, MOUNT_UNIT, SHARE, units
+from sensorpi.common.cluster import Cluster, parse
+from sensorpi.common.command import main
+from sensorpi.common.node_unit import NodeUnit
+from sensorpi.pipeline.command import checkpoint_folder
+from tests.fakes.clusters import shipped_text
+
+NFS = '[spark]\ncheckpoint = "nfs"'
+
+
+def cluster(text: str | None = None) -> Cluster:
+    return parse(shipped_text().replace("[spark]", NFS) if text is None else text, "cluster.toml")
+
+
+def units_of(node: str, of: Cluster | None = None) -> list[NodeUnit]:
+    whole = of or cluster()
+    return units(whole, whole.node(node), None, ids=lambda: (993, 992))
+
+
+def test_a_local_checkpoint_needs_no_share() -> None:
+    whole = cluster(shipped_text())
+    assert [units_of(node.name, whole) for node in whole.nodes] == [[]] * 6
+
+
+def test_the_master_exports_to_the_workers_as_the_jobs_user() -> None:
+    [unit] = units_of("master02")
+    assert (unit.name, unit.role) == (EXPORT_UNIT, "mesos-master")
+    assert unit.files[EXPORT_FILE].splitlines() == [
+        "SENSORPI_EXPORT_OPTIONS=rw,sync,no_subtree_check,all_squash,anonuid=993,anongid=992",
+        f"SENSORPI_EXPORTS=10.0.0.21:{SHARE} 10.0.0.22:{SHARE} 10.0.0.23:{SHARE}",
+    ]
+
+
+def test_a_worker_mounts_it() -> None:
+    [unit] = units_of("worker02")
+    assert (unit.name, unit.role) == (MOUNT_UNIT, "mesos-worker")
+    assert unit.files[MOUNT_FILE] == f"[Mount]\nWhat=10.0.0.12:{SHARE}\n"
+
+
+@pytest.mark.parametrize("node", ["sensor01", "master01"])
+def test_who_never_runs_the_job_has_nothing_of_it(node: str) -> None:
+    assert units_of(node) == []
+
+
+def test_a_second_master_mounts_what_the_first_exports() -> None:
+    node = '[nodes.master03]\naddress = "10.0.0.13"\nroles = ["mesos-master"]\n\n[sensor]'
+    text = shipped_text().replace("[spark]", NFS).replace("[sensor]", node)
+    whole = cluster('engine = "mesos"\n' + text)
+    assert [unit.name for unit in units_of("master03", whole)] == [MOUNT_UNIT]
+    assert f"10.0.0.13:{SHARE}" in units_of("master02", whole)[0].files[EXPORT_FILE]
+
+
+def test_one_machine_alone_exports_nothing() -> None:
+    roles = '["mesos-worker", "mesos-master", "influx-grafana"]'
+    whole = cluster(f'[nodes.box]\naddress = "192.0.2.7"\nroles = {roles}\n{NFS}\n')
+    assert units_of("box", whole) == []
+
+
+def an_nfs_server(folder: Path, script: str) -> None:
+    (folder / "exportfs").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "exportfs").chmod(0o755)
+
+
+@pytest.fixture
+def exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The calls of a stand-in for exportfs."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("SENSORPI_EXPORT_OPTIONS", "rw,sync")
+    monkeypatch.setenv("SENSORPI_EXPORTS", f"10.0.0.21:{SHARE} [fd00::22]:{SHARE}")
+    return tmp_path / "calls"
+
+
+def test_each_client_is_told_to_the_nfs_server(tmp_path: Path, exported: Path) -> None:
+    an_nfs_server(tmp_path, f'echo "$*" >> {exported}')
+    assert main(["share", "export"]) == 0
+    assert exported.read_text().splitlines() == [f"-o rw,sync 10.0.0.21:{SHARE}", f"-o rw,sync [fd00::22]:{SHARE}"]
+
+
+def test_what_was_exported_is_taken_back_and_nothing_of_others(tmp_path: Path, exported: Path) -> None:
+    listed = f"/srv/music  *(ro,sync)\\n{SHARE}  10.0.0.29(sync,rw)\\n{SHARE}  10.0.0.21(sync,rw)"
+    an_nfs_server(tmp_path, f'if [ "$1" = -s ]; then printf "{listed}\\n"; else echo "$*" >> {exported}; fi')
+    assert main(["share", "unexport"]) == 0
+    assert exported.read_text().splitlines() == [f"-u 10.0.0.29:{SHARE}", f"-u 10.0.0.21:{SHARE}"]
+
+
+def test_a_missing_nfs_server_is_one_line_that_names_the_package(
+    exported: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(exported))
+    assert main(["share", "export"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "apt install nfs-kernel-server" in line
+
+
+def test_what_the_nfs_server_refuses_is_one_line(
+    tmp_path: Path, exported: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    an_nfs_server(tmp_path, "echo 'exportfs: Failed to resolve worker01.local' >&2; exit 1")
+    assert main(["share", "export"]) == 2
+    assert "Failed to resolve worker01.local" in capsys.readouterr().err
+
+
+def job_options(config: Path, node: str) -> argparse.Namespace:
+    (config / "node").write_text(node)
+    return argparse.Namespace(config=config, state=Path("/state"))
+
+
+def test_the_master_keeps_the_checkpoint_on_its_own_share(tmp_path: Path) -> None:
+    assert checkpoint_folder(cluster(), job_options(tmp_path, "master02")) == SHARE / "job"
+
+
+def test_another_node_uses_the_share_only_while_it_is_mounted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert checkpoint_folder(cluster(), job_options(tmp_path, "worker01")) == Path("/state/checkpoint")
+    assert "not mounted" in caplog.text
+
+
+def test_a_local_checkpoint_is_beside_the_state(tmp_path: Path) -> None:
+    assert checkpoint_folder(cluster(shipped_text()), job_options(tmp_path, "master02")) == Path("/state/checkpoint")
