@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[2]
 DEBS = sorted((ROOT / "dist").glob("*.deb"))
 ROLES = ("sensor", "mesos-worker", "mesos-master", "influx-grafana")
 
+pytestmark = pytest.mark.ci
+
 ids = [deb.name.split("_")[0] for deb in DEBS]
 
 
