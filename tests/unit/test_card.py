@@ -108,8 +108,37 @@ def test_a_bookworm_card_gets_a_script_that_the_kernels_command_line_names(desk:
     subprocess.run(["shellcheck", "-s", "sh", "-e", "SC1003", desk.card / "firstrun.sh"], check=True)
 
 
-def test_without_wifi_the_cards_own_network_configuration_stays(desk: Desk) -> None:
+@pytest.mark.parametrize("wifi", [True, False])
+def test_the_link_that_is_used_has_the_nodes_own_address(desk: Desk, wifi: bool) -> None:
+    cards.trixie(desk.card)
+    desk.prepare("worker02", *(desk.wifi if wifi else []))
+    network = desk.document("network-config")["network"]
+    assert isinstance(network, dict)
+    links = network["ethernets"] | network.get("wifis", {})
+    assert {name: link.get("addresses") for name, link in links.items()} == (
+        {"eth0": None, "wlan0": ["10.0.0.22/24"]} if wifi else {"eth0": ["10.0.0.22/24"]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "line", "absent"),
+    [
+        ("10.0.0.22", "[ipv4]\nmethod=auto\naddress1=10.0.0.22/24\n", "type=wifi"),
+        ("fd00::22", "[ipv6]\nmethod=auto\naddress1=fd00::22/64\n", "10.0.0.22"),
+    ],
+)
+def test_a_bookworm_node_has_its_own_address(desk: Desk, address: str, line: str, absent: str) -> None:
+    cards.bookworm(desk.card)
+    desk.cluster.write_text(shipped_text().replace("10.0.0.22", address))
+    script = desk.prepare("worker02")["firstrun.sh"].decode()
+    assert line in script
+    assert script.count("address1=") == 1
+    assert absent not in script
+
+
+def test_a_node_with_a_name_for_an_address_takes_dhcps(desk: Desk) -> None:
     before = cards.contents(cards.trixie(desk.card))
+    desk.cluster.write_text(shipped_text().replace("10.0.0.99", "sensor01.local"))
     assert desk.prepare("sensor01")["network-config"] == before["network-config"]
 
 
@@ -181,6 +210,7 @@ def test_what_is_replaced_is_kept_once_and_comes_back(desk: Desk) -> None:
     files = desk.prepare("worker01", *desk.wifi)
     for name in ("user-data", "network-config", "meta-data", "cmdline.txt"):
         assert files[f"{name}.before-sensorpi"] == before[name]
+    desk.cluster.write_text(shipped_text().replace("10.0.0.22", "worker02.local"))
     files = desk.prepare("worker02")  # without Wi-Fi now
     assert files["network-config"] == before["network-config"]
     assert files["cmdline.txt.before-sensorpi"] == before["cmdline.txt"]

@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from sensorpi.common.card import cloud_init, first_run
+from sensorpi.common.card import cloud_init, first_run, network_manager
 from sensorpi.common.card.first_boot import Repository, Settings, install_script
-from sensorpi.common.card.wifi import Wifi, network, network_manager_profile, pre_shared_key
+from sensorpi.common.card.wifi import Wifi, network, pre_shared_key
 from sensorpi.common.errors import UserError
 
 #: What a card is never asked to hold: half of a surrogate pair is no text.
@@ -28,7 +28,7 @@ def yaml_load(text: bytes | str) -> Any:
 
 def settings(wifi: Wifi | None = None, ssh_key: str = "ssh-ed25519 AAAA") -> Settings:
     script = install_script(["sensorpi-sensor"], Repository("http://a/b", "sensorpi.gpg"))
-    return Settings("sensor01", "pi", (ssh_key,), wifi, "Europe/Berlin", script)
+    return Settings("sensor01", "10.0.0.99/24", "pi", (ssh_key,), wifi, "Europe/Berlin", script)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_networks_name_arrives_or_is_refused(ssid: str) -> None:
     [name] = yaml_load(written)["network"]["wifis"]["wlan0"]["access-points"]
     assert name == ssid
     profile = ConfigParser(interpolation=None, delimiters="=", comment_prefixes="#")
-    profile.read_string(network_manager_profile(wifi))
+    profile.read_string(network_manager.profiles(settings(wifi))["sensorpi.nmconnection"])
     assert bytes(map(int, profile["wifi"]["ssid"].rstrip(";").split(";"))).decode() == ssid
 
 

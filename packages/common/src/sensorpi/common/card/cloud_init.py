@@ -10,7 +10,6 @@ import re
 from typing import Any
 
 from sensorpi.common.card.first_boot import MARK, SCRIPT_PATH, SERVICE, SERVICE_PATH, Settings, install_service
-from sensorpi.common.card.wifi import Wifi
 
 #: What our words on the kernel's command line begin with.
 WORDS = ("ds=nocloud",)
@@ -20,7 +19,7 @@ _NOT_BARE_IN_YAML = re.compile("[\x7f-\uffff]")
 
 
 def files(settings: Settings) -> dict[str, bytes]:
-    """The three files, by name; without Wi-Fi the card's own network-config stays."""
+    """The three files, by name; where DHCP on Ethernet will do, the card's own network-config stays."""
     # Without the same name here and on the command line cloud-init would take each boot for the first.
     return {
         **{name: text.encode() for name, text in _texts(settings).items()},
@@ -35,8 +34,8 @@ def kernel_words(settings: Settings) -> list[str]:
 
 def _texts(settings: Settings) -> dict[str, str]:
     texts = {"user-data": f"#cloud-config\n{_document(_user_data(settings))}"}
-    if settings.wifi is not None:
-        texts["network-config"] = _document(_network_config(settings.wifi))
+    if settings.wifi is not None or settings.address is not None:
+        texts["network-config"] = _document(_network_config(settings))
     return texts
 
 
@@ -72,22 +71,22 @@ def _user_data(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _network_config(wifi: Wifi) -> dict[str, Any]:
-    access = {"password": wifi.key} if wifi.key is not None else {"auth": {"key-management": "none"}}
-    return {
-        "network": {
-            "version": 2,
-            "ethernets": {"eth0": {"dhcp4": True, "dhcp6": True, "optional": True}},
-            "wifis": {
-                "wlan0": {
-                    "dhcp4": True,
-                    "optional": True,
-                    "regulatory-domain": wifi.country,
-                    "access-points": {wifi.ssid: access},
-                }
-            },
+def _network_config(settings: Settings) -> dict[str, Any]:
+    ethernet: dict[str, Any] = {"dhcp4": True, "dhcp6": True, "optional": True}
+    links: dict[str, Any] = {"ethernets": {"eth0": ethernet}}
+    wifi, used = settings.wifi, ethernet
+    if wifi is not None:
+        access = {"password": wifi.key} if wifi.key is not None else {"auth": {"key-management": "none"}}
+        used = {
+            "dhcp4": True,
+            "optional": True,
+            "regulatory-domain": wifi.country,
+            "access-points": {wifi.ssid: access},
         }
-    }
+        links["wifis"] = {"wlan0": used}
+    if settings.address is not None:
+        used["addresses"] = [settings.address]
+    return {"network": {"version": 2, **links}}
 
 
 def _document(data: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from sensorpi.common import secrets
 from sensorpi.common.card import options as given
 from sensorpi.common.card.boot_files import recognise
-from sensorpi.common.card.first_boot import Settings, install_script
+from sensorpi.common.card.first_boot import Settings, fixed_address, install_script
 from sensorpi.common.card.plan import OWNED, Member, card_files, member
 from sensorpi.common.card.writing import Content, is_replaced, leftovers, write
 from sensorpi.common.cluster import FILE_NAME, config_directory
@@ -40,6 +40,7 @@ def _card(options: argparse.Namespace) -> int:
     repository = given.repository(options.repository, options.key, options.debs)
     settings = Settings(
         host_name=joining.node.name,
+        address=fixed_address(joining.node.address),
         user=given.user(options.user),
         ssh_keys=given.ssh_keys(options.ssh_key),
         wifi=given.wifi(options.wifi, options.passphrase, options.country),
@@ -68,6 +69,7 @@ def _summary(joining: Member, settings: Settings) -> list[str]:
     wifi = f"{settings.wifi.ssid!r}, {settings.wifi.country}" if settings.wifi else "none"
     return [
         f"  node {joining.node.name}: {', '.join(joining.node.roles)}",
+        f"  address {settings.address} beside DHCP's" if settings.address else "  address by DHCP",
         f"  login {login}; Wi-Fi {wifi}; time zone {settings.timezone or 'as it is'}",
     ]
 

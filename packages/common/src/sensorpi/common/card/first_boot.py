@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from ipaddress import ip_address
 
 from sensorpi.common.card.wifi import Wifi
 
@@ -32,12 +33,23 @@ class Settings:
     """What the first boot sets. Without ``ssh_keys`` nobody can log in: there are no passwords."""
 
     host_name: str
+    #: The node's own, with the length of its network's prefix, beside what DHCP gives; None where it is a name.
+    address: str | None
     user: str
     ssh_keys: tuple[str, ...]
     wifi: Wifi | None
     timezone: str | None
     #: The text of the program that installs the roles, by ``install_script``.
     install_script: str
+
+
+def fixed_address(address: str) -> str | None:
+    """A node's address from the cluster file, if it is an IP address, in a network of the usual size."""
+    try:
+        version = ip_address(address).version
+    except ValueError:
+        return None
+    return f"{address}/{24 if version == 4 else 64}"
 
 
 def install_script(packages: Sequence[str], repository: Repository | None) -> str:

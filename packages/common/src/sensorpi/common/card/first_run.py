@@ -2,14 +2,13 @@
 
 import shlex
 
+from sensorpi.common.card import network_manager
 from sensorpi.common.card.boot_files import CMDLINE
 from sensorpi.common.card.first_boot import MARK, SCRIPT_PATH, SERVICE, SERVICE_PATH, Settings, install_service
-from sensorpi.common.card.wifi import network_manager_profile
 
 NAME = "firstrun.sh"
 _PATH = f"/boot/firmware/{NAME}"
 _CMDLINE_PATH = f"/boot/firmware/{CMDLINE}"
-_PROFILE_PATH = "/etc/NetworkManager/system-connections/sensorpi.nmconnection"
 _CUSTOM = "/usr/lib/raspberrypi-sys-mods/imager_custom"
 
 #: What our words on the kernel's command line begin with; others' of the same kind are for another first boot.
@@ -38,8 +37,9 @@ def script(settings: Settings) -> bytes:
         steps.append(f"{_CUSTOM} set_timezone {shlex.quote(settings.timezone)}")
     if settings.wifi is not None:
         steps.append(f"{_CUSTOM} set_wlan_country {shlex.quote(settings.wifi.country)}")
-        # Not set_wlan: it writes the network's name unquoted.
-        steps += _file(_PROFILE_PATH, "600", network_manager_profile(settings.wifi))
+    # Not by set_wlan: it writes the network's name unquoted.
+    for name, profile in network_manager.profiles(settings).items():
+        steps += _file(f"{network_manager.FOLDER}/{name}", "600", profile)
     steps += _file(SCRIPT_PATH, "755", settings.install_script)
     steps += _file(SERVICE_PATH, "644", install_service())
     steps += [

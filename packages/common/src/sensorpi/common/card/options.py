@@ -145,7 +145,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--passphrase", metavar="FILE", help="where its passphrase is, - for standard input (default: asked for)"
     )
     command.add_argument("--country", metavar="CC", help="where the radio is, such as DE; needed with --wifi")
-    command.add_argument("--timezone", metavar="ZONE", help="such as Europe/Berlin (default: as it is, UTC)")
+    command.add_argument("--timezone", metavar="ZONE", help="such as Europe/Berlin (default: as it is)")
     command.add_argument(
         "--repository", metavar="URL", help="the apt repository to install from, as make repo makes it"
     )

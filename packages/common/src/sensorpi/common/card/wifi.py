@@ -24,7 +24,7 @@ class Wifi:
 
 def network(ssid: str, country: str | None) -> Wifi:
     """An open network, checked. Raises ``UserError``."""
-    if not 1 <= len(_ssid_bytes(ssid)) <= _SSID_BYTES:
+    if not 1 <= len(ssid_bytes(ssid)) <= _SSID_BYTES:
         raise UserError(f"--wifi: a network's name has 1 to {_SSID_BYTES} bytes, this one {len(ssid.encode())}")
     if any(unicodedata.category(character) == "Cc" for character in ssid):
         raise UserError("--wifi: a control character in the network's name, which the Pi's tools do not take")
@@ -47,15 +47,8 @@ def pre_shared_key(passphrase: str, ssid: str) -> str:
     return hashlib.pbkdf2_hmac("sha1", passphrase.encode("ascii"), ssid.encode(), 4096, 32).hex()
 
 
-def network_manager_profile(wifi: Wifi) -> str:
-    """NetworkManager's profile of it. The name stands there as a list of bytes, which needs no quoting."""
-    name = "".join(f"{byte};" for byte in _ssid_bytes(wifi.ssid))
-    security = ["", "[wifi-security]", "key-mgmt=wpa-psk", f"psk={wifi.key}"] if wifi.key is not None else []
-    lines = ["[connection]", "id=sensorpi", "type=wifi", "", "[wifi]", "mode=infrastructure", f"ssid={name}", *security]
-    return "\n".join([*lines, "", "[ipv4]", "method=auto", "", "[ipv6]", "method=auto", ""])
-
-
-def _ssid_bytes(ssid: str) -> bytes:
+def ssid_bytes(ssid: str) -> bytes:
+    """The network's name as it is on the air. Raises ``UserError``."""
     try:
         return ssid.encode()
     except UnicodeEncodeError:
