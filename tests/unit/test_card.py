@@ -293,10 +293,10 @@ def test_what_does_not_fit_is_said_before_anything_is_written(
     either: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = cards.contents(either.card)
-    usage = type("Usage", (), {"free": 1000})
+    usage = type("Usage", (), {"free": 1000, "total": 500_000_000})
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     assert either.run("worker01", *either.repository) == 2
-    assert "do not fit, 0 MB are free" in capsys.readouterr().err
+    assert "do not fit, 0.0 MB are free" in capsys.readouterr().err
     assert cards.contents(either.card) == before
 
 

@@ -54,9 +54,9 @@ def write(partition: Path, files: Mapping[str, Content], removed: list[str]) -> 
 
 def _check_space(partition: Path, files: Mapping[str, Content]) -> None:
     new = [_size(content) for name, content in files.items() if not _same(partition / name, content)]
-    free = shutil.disk_usage(partition).free
-    if sum(new) > free:
-        raise UserError(f"{partition}: {sum(new) / 1e6:.0f} MB do not fit, {free / 1e6:.0f} MB are free")
+    usage = shutil.disk_usage(partition)
+    if sum(new) > usage.free and usage.total > 0:  # some file systems in user space do not tell
+        raise UserError(f"{partition}: {sum(new) / 1e6:.1f} MB do not fit, {usage.free / 1e6:.1f} MB are free")
 
 
 def _replace(path: Path, content: Content) -> None:
