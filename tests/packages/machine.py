@@ -191,6 +191,16 @@ class Machine:
         self.halt()
         self.boot()
 
+    def unplug(self) -> None:
+        """Take its network away: no address and no link, also over a reboot."""
+        run("ip", "-n", self.name, "address", "flush", "dev", "lan0")
+        run("ip", "-n", self.name, "link", "set", "lan0", "down")
+
+    def plug_in(self) -> None:
+        """Give it back."""
+        run("ip", "-n", self.name, "link", "set", "lan0", "up")
+        run("ip", "-n", self.name, "address", "add", f"{self.address}/24", "dev", "lan0")
+
     def tear_down(self) -> None:
         """Leave nothing behind."""
         try:

@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[2]
 DEBS = sorted((ROOT / "dist").glob("*.deb"))
 ROLES = ("sensor", "mesos-worker", "mesos-master", "influx-grafana")
 
+pytestmark = pytest.mark.ci
+
 ids = [deb.name.split("_")[0] for deb in DEBS]
 
 
@@ -48,6 +50,7 @@ def test_each_roles_target_is_started_and_its_services_stopped(unpacked: Path) -
     for target in units(unpacked, ".target"):
         role = target.stem.removeprefix("sensorpi-")
         assert f"role_configured {role}" in script(unpacked, "postinst")
+        assert f"systemctl reset-failed {target.name}" in script(unpacked, "prerm")
         [stop] = re.findall(r"deb-systemd-invoke stop (.*) \|\|", script(unpacked, "prerm"))
         assert sorted(stop.split()) == sorted(unit.name for unit in units(unpacked) if unit.is_file())
         for service in units(unpacked, ".service"):

@@ -84,6 +84,8 @@ def _say_and_act(applied: Applied, act: bool) -> None:
     if running:
         print(f"restarting {', '.join(running)}")
         _systemctl("restart", *running)
+    if not applied.changed_units:
+        return
     # What a missing configuration held back starts now. A role that was stopped by hand stays so.
     targets = [f"sensorpi-{role}.target" for role in installed_roles()]
     active = [target for target in targets if _state(target) == "active"]
