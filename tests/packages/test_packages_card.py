@@ -5,6 +5,7 @@ and bookworm with stand-ins for the programs that only Raspberry Pi OS has.
 """
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -13,8 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sensorpi.common.boot_partition import take_in
+from sensorpi.common.card.wifi import pre_shared_key
 from sensorpi.common.command import main
 from tests.fakes import cards
 from tests.packages.base_root import CACHE, REPOSITORY, base_root, make_root
@@ -37,10 +40,11 @@ roles = ["mesos-worker"]
 address = "192.0.2.11"
 roles = ["influx-grafana", "mesos-master"]
 """
+SSID, PASSPHRASE = 'Käthe\'s "Café" 😀', "a passphrase"
 #: Where Raspberry Pi OS has cloud-init look.
 SEED = "datasource_list: [NoCloud, None]\ndatasource:\n  NoCloud:\n    seedfrom: file:///boot/firmware\n"
 CLOUD_INIT = (
-    "cloud-init dbus iproute2 openssh-server procps python3-pkg-resources python3-smbus python3-systemd "
+    "cloud-init dbus iproute2 netplan.io openssh-server procps python3-pkg-resources python3-smbus python3-systemd "
     "python3-voluptuous sudo systemd systemd-sysv systemd-timesyncd"
 )
 #: What of Raspberry Pi OS the script calls; each notes how it was called.
@@ -164,8 +168,20 @@ def test_it_is_that_node_with_that_user(sensor: Machine) -> None:
     assert sensor.state("ssh.service") == "active"
 
 
+def test_netplan_has_the_networks_name_and_the_nodes_address(sensor: Machine) -> None:
+    supplicant = sensor.do("cat", "/run/netplan/wpa-wlan0.conf")
+    key = pre_shared_key(PASSPHRASE, SSID)
+    assert f"\n  psk={key}\n" in supplicant  # without quotes: it is the key, and no passphrase
+    assert "\ncountry=DE\n" in supplicant
+    written = sensor.do("netplan", "get", "wifis.wlan0")
+    assert yaml.safe_load(written)["addresses"] == ["192.0.2.99/24"]
+    [name] = yaml.safe_load(written)["access-points"]
+    assert name == SSID
+
+
 def test_cloud_init_has_nothing_to_complain_of(sensor: Machine) -> None:
-    assert '"errors": []' in sensor.do("cloud-init", "status", "--format", "json")
+    status = json.loads(sensor.do("cloud-init", "status", "--format", "json"))
+    assert (status["extended_status"], status["errors"], status["recoverable_errors"]) == ("done", [], {})
 
 
 def test_the_installation_leaves_nothing_of_itself(sensor: Machine) -> None:
