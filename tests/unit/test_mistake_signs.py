@@ -1,5 +1,6 @@
 """A mistake in the configuration is seen at the login prompt and by the activity LED, and gone once it is mended."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,18 @@ def texts(led: Path) -> dict[str, str]:
 def test_a_mistake_stands_at_the_login_prompt(run: Path, leds: Path) -> None:
     mistake_signs.show(["a\\b: wrong", "c: wrong as well"], run, leds)
     assert (run / "mistake.issue").read_text() == "sensorpi: a\\\\b: wrong\nsensorpi: c: wrong as well\n"
+
+
+def test_a_prompt_that_stands_there_already_is_written_again(run: Path, leds: Path) -> None:
+    reload = run.with_name("agetty.reload")
+    reload.touch()
+    for mistakes in (["wrong"], []):
+        os.utime(reload, (1, 1))
+        mistake_signs.show(mistakes, run, leds)
+        assert reload.stat().st_mtime > 1
+    os.utime(reload, (1, 1))
+    mistake_signs.show([], run, leds)
+    assert reload.stat().st_mtime == 1
 
 
 @pytest.mark.parametrize("name", ["ACT", "led0"])

@@ -16,8 +16,6 @@ FOLDER = "sensorpi"
 DEBS = f"{FOLDER}/debs"
 
 SERVICE = "sensorpi-install.service"
-SERVICE_PATH = f"/etc/systemd/system/{SERVICE}"
-SCRIPT_PATH = "/usr/local/sbin/sensorpi-install"
 
 
 @dataclass(frozen=True)
@@ -65,9 +63,14 @@ def install_script(packages: Sequence[str], repository: Repository | None) -> st
     return text
 
 
-def install_service() -> str:
-    """The unit that runs it until it has worked."""
-    return _data(SERVICE)
+def system_files(settings: Settings) -> list[tuple[str, str, str]]:
+    """What the first boot writes into the system: path, mode and content of each."""
+    return [
+        ("/usr/local/sbin/sensorpi-install", "0755", settings.install_script),
+        (f"/etc/systemd/system/{SERVICE}", "0644", _data(SERVICE)),
+        # An account without a password cannot be asked for one.
+        ("/etc/sudoers.d/010_sensorpi-card", "0440", f"{settings.user} ALL=(ALL) NOPASSWD:ALL\n"),
+    ]
 
 
 def _data(name: str) -> str:
