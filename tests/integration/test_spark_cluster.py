@@ -88,7 +88,7 @@ def spark(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Itera
     config = folder / "config"
     shutil.copytree(pipeline.stages.home.config, config)
     first = ports_in_a_row(7)
-    more = f'[spark]\nmaster = "spark://127.0.0.1:{first}"\nfirst_port = {first + 1}\nexecutor_heap_mb = 256\n'
+    more = f'[spark]\nmaster = "spark://127.0.0.1:{first}"\nfirst_port = {first + 1}\n'
     text = (config / "cluster.toml").read_text()
     (config / "cluster.toml").write_text(text.replace("[spark]\n", more))
     environment = os.environ | {"SENSORPI_CONFIG": str(config), "PYTHONUNBUFFERED": "1"}
@@ -125,7 +125,7 @@ def test_readings_reach_influxdb_through_the_worker(spark: SparkCluster) -> None
     assert sorted(point["sequence"] for point in points) == list(range(1, 2001))
     assert spark.pipeline.dead_letters({letter})[letter].value == b"no JSON"
     [executor] = spark.worker_page()["executors"]
-    assert executor["memory"] == 256
+    assert executor["memory"] == 192
     assert spark.worker_page()["cores"] == 1
     assert spark.master.status == "1 workers, 1 job"
 
@@ -185,6 +185,7 @@ def test_a_worker_that_dies_is_waited_for_and_said_once(spark: SparkCluster) -> 
     for pid, command in spark.processes().items():  # all of it at once, as when its machine loses power
         if "CoarseGrainedExecutorBackend" in command or "spark worker" in command or "deploy.worker" in command:
             os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: spark.worker.exit_status is not None, "the worker's end")
     spark.pipeline.send_readings(sensor, 1000)
     wait_until(lambda: "Computing on spark://" in spark.log("job")[before:], "the outage in the log")
     wait_until(lambda: spark.job.status == "waiting for Spark's workers", "the outage in the status")
@@ -195,6 +196,31 @@ def test_a_worker_that_dies_is_waited_for_and_said_once(spark: SparkCluster) -> 
     said = [line for line in spark.log("job")[before:].splitlines() if "Computing on" in line]
     assert ["is down" in said[0], "is back" in said[-1], len(said)] == [True, True, 2]
     assert spark.job.pid == job
+
+
+def test_a_worker_with_another_python_is_one_line(spark: SparkCluster, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.version_info = (3, 99, 0, 'final', 0)\n")
+    argv = [COMMAND, "spark", "worker", "--home", str(HOME), "--state", str(tmp_path / "worker")]
+    # Before the executor's Python processes start, `sensorpi` itself runs with that path: it does not mind.
+    environment = os.environ | {"SENSORPI_CONFIG": str(spark.config), "PYTHONPATH": str(tmp_path)}
+    other = Service("other worker", argv, tmp_path / "log", environment)
+    before = len(spark.log("job"))
+    spark.job.stop()
+    spark.worker.stop()
+    try:
+        other.start()
+        other.wait_until_ready(60)
+        spark.job.start()
+        wait_until(lambda: spark.job.exit_status is not None, "the job's end", timeout_s=120)
+    finally:
+        other.close()
+    assert spark.job.exit_status == 2
+    minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    line = f"sensorpi: a Spark worker runs Python 3.99 and the job {minor}: install the same release of Debian on all"
+    assert line in spark.log("job")[before:].splitlines()
+    spark.worker.start()
+    spark.job.start()
+    spark.job.wait_until_ready(120)
 
 
 def test_each_part_stops_cleanly(spark: SparkCluster) -> None:

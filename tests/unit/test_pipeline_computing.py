@@ -74,7 +74,9 @@ def test_mesos_gets_its_library_and_the_nodes_address(tmp_path: Path) -> None:
     assert found.settings["spark.master"] == "mesos://zk://10.0.0.21:2181/mesos"
     assert found.settings["spark.mesos.executor.home"] == "/usr/share/sensorpi-spark"
     assert found.settings["spark.driver.port"] == "7079"
+    assert found.settings["spark.cores.max"] == "3"
     assert "spark.authenticate" not in found.settings
+    assert "spark.blockManager.port" not in found.settings  # an agent would have to offer it
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,12 @@ def computing(cluster: Cluster, node: Node, key: bytes, jars: Path) -> Computing
     settings = _remote_settings(cluster, node, jars)
     url = spark_master_url(cluster)
     if url is not None:
-        authenticated = settings | {"spark.master": url, "spark.authenticate": "true"}
-        return Computing(authenticated, secrets={"spark.authenticate.secret": spark_secret(key)})
+        settings |= {
+            "spark.master": url,
+            "spark.blockManager.port": str(spark_ports(cluster.spark).executor_blocks),
+            "spark.authenticate": "true",
+        }
+        return Computing(settings, secrets={"spark.authenticate.secret": spark_secret(key)})
     return _on_mesos(cluster, node, settings)
 
 
@@ -84,7 +88,6 @@ def _remote_settings(cluster: Cluster, node: Node, jars: Path) -> dict[str, str]
         "spark.driver.bindAddress": bind_address(address),
         "spark.driver.port": str(ports.driver),
         "spark.driver.blockManager.port": str(ports.driver_blocks),
-        "spark.blockManager.port": str(ports.executor_blocks),
         # The next port would be closed by a firewall, or somebody else's.
         "spark.port.maxRetries": "0",
         "spark.executor.memory": f"{cluster.spark.executor_heap_mb}m",
@@ -93,6 +96,8 @@ def _remote_settings(cluster: Cluster, node: Node, jars: Path) -> dict[str, str]
         "spark.executor.extraJavaOptions": "-XX:+UseSerialGC -XX:ReservedCodeCacheSize=96m -Xss1m -XX:-UsePerfData",
         "spark.executorEnv.MALLOC_ARENA_MAX": "2",
         "spark.executorEnv.PYTHONDONTWRITEBYTECODE": "1",
+        # An executor refuses to start with less memory than this, and 200 MB are the default. Larger blocks go to disk.
+        "spark.network.maxRemoteBlockSizeFetchToMem": "16m",
         "spark.network.timeout": f"{_SILENCE_S}s",
         "spark.network.timeoutInterval": "10s",
         "spark.executor.heartbeatInterval": "5s",
@@ -122,10 +127,11 @@ def _on_mesos(cluster: Cluster, node: Node, settings: dict[str, str]) -> Computi
     settings |= {
         "spark.master": cluster.spark.master,
         "spark.mesos.executor.memoryOverhead": str(EXECUTOR_OVERHEAD_MB),
+        # Else it takes all that Mesos has.
+        "spark.cores.max": str(cluster.spark.worker_cores * len(cluster.workers)),
         # The agents have the same packages as this node.
         "spark.mesos.executor.home": os.environ.get("SPARK_HOME", "/usr/share/sensorpi-spark"),
         "spark.executorEnv.PYTHONPATH": os.environ.get("PYTHONPATH", ""),
-        "spark.executorEnv.MESOS_NATIVE_JAVA_LIBRARY": library,
     }
     # libprocess, too, would find a loopback address behind the machine's own name.
     return Computing(settings, {"MESOS_NATIVE_JAVA_LIBRARY": library, "LIBPROCESS_IP": bound.strip("[]")})

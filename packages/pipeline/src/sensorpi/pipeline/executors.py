@@ -49,6 +49,11 @@ class Executors:
     def __init__(self, session: SparkSession, computing: Computing) -> None:
         self._java_context = session.sparkContext._jsc.sc()
         self._is_local = computing.is_local
+        self._hint = (
+            "does Mesos offer enough memory?"
+            if computing.master.startswith("mesos:")
+            else "is sensorpi-spark-worker up, with a free core?"
+        )
         self._outage = Outage(f"Computing on {computing.master}", _log, longest_s=_LOOK_EVERY_S)
         self._next_look = 0.0
         self._away_since: float | None = None
@@ -77,7 +82,7 @@ class Executors:
             return False
         self._away_since = self._away_since or now
         if now - self._away_since >= _USUAL_START_S:
-            self._outage.failed("no worker has a process for the job (is sensorpi-spark-worker up, with a free core?)")
+            self._outage.failed(f"no worker has a process for the job ({self._hint})")
         service.notify(watchdog=True, status="waiting for Spark's workers")
         return True
 

@@ -131,7 +131,8 @@ class _Job:
         def batch(frame: DataFrame) -> None:
             frame.rdd.mapPartitions(partial(sink.rehearse, config=self._config.sink)).collect()
 
-        rehearse(self._project(messages), batch, times, trigger, self._config.state / "rehearsal", self._stop)
+        place = self._config.state / "rehearsal"
+        check_versions(rehearse(self._project(messages), batch, times, trigger, place, self._stop))
 
     def _rehearse_on_kafka(self, topic: dict[str, list[int]]) -> None:
         if topic:

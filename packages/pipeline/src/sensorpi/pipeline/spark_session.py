@@ -12,7 +12,7 @@ from sensorpi.common.errors import UserError
 from sensorpi.common.render import render
 from sensorpi.pipeline.computing import Computing
 
-LOG4J = """\
+_LOG4J = """\
 rootLogger.level = warn
 rootLogger.appenderRef.stderr.ref = stderr
 appender.stderr.type = Console
@@ -29,11 +29,11 @@ logger.consumers.name = org.apache.spark.sql.kafka010
 logger.consumers.level = error
 logger.admin.name = org.apache.kafka.clients
 logger.admin.level = error
+logger.trigger.name = org.apache.spark.sql.execution.streaming.ProcessingTimeExecutor
+logger.trigger.level = error
 # Says every 15 s that there are no workers; `executors.py` says it once.
 logger.scheduler.name = org.apache.spark.scheduler.TaskSchedulerImpl
 logger.scheduler.level = error
-logger.trigger.name = org.apache.spark.sql.execution.streaming.ProcessingTimeExecutor
-logger.trigger.level = error
 # What ends a query reaches us as an exception, and `job.py` says it.
 logger.query.name = org.apache.spark.sql.execution.streaming.MicroBatchExecution
 logger.query.level = off
@@ -52,7 +52,7 @@ def open_session(work: Path, jars: Path, computing: Computing, heap_mb: int) -> 
         raise UserError(f"{jars}: no spark-sql-kafka jar here; `make fetch` brings it")
     log4j = work / "log4j2.properties"
     secrets = "".join(f"{name} {value}\n" for name, value in computing.secrets.items())
-    render({log4j.name: LOG4J, "spark-defaults.conf": secrets}, work)
+    render({log4j.name: _LOG4J, "spark-defaults.conf": secrets}, work)
     os.environ["SPARK_CONF_DIR"] = str(work)
     # Spark dies at start where the machine's own host name does not resolve.
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
