@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from kafka.errors import KafkaError
+from py4j.protocol import Py4JError
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812  (Spark's own convention)
@@ -24,7 +25,7 @@ from sensorpi.pipeline.offsets import GroupOffsets
 from sensorpi.pipeline.rehearsal import Trigger, made_up_messages, reading_internal_topics, rehearse
 from sensorpi.pipeline.rollup import Rollup
 from sensorpi.pipeline.sink import Outcome, SinkConfig
-from sensorpi.pipeline.spark_session import open_session
+from sensorpi.pipeline.spark_session import check_jvm, close_session, open_session
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def run(config: JobConfig, stop: threading.Event) -> None:
     try:
         job.run()
     finally:
-        session.stop()
+        close_session(session)
 
 
 class _Job:
@@ -84,7 +85,7 @@ class _Job:
             try:
                 self._query = self._start()
                 self._watch(self._query)
-            except (StreamingQueryException, KafkaError) as error:
+            except (StreamingQueryException, KafkaError, Py4JError, OSError) as error:
                 if not self._stop.is_set():
                     self._stop.wait(self._failed(error))
         service.notify(stopping=True)
@@ -98,7 +99,8 @@ class _Job:
         rehearse(self._project(messages), batch, times, trigger, self._config.state / "rehearsal", self._stop)
 
     def _rehearse_on_kafka(self, topic: dict[str, list[int]]) -> None:
-        if topic:
+        """Where readings wait already they come first."""
+        if topic and not (self._group is not None and self._group.has_unread()):
             with reading_internal_topics(self._session):
                 messages = self._messages({"assign": json.dumps(topic)}, "earliest", most=1)
                 self._rehearse(messages, times=3, trigger={"availableNow": True})
@@ -157,6 +159,9 @@ class _Job:
 
     def _failed(self, error: Exception) -> float:
         """The stream ended by itself: say so once, and return how many seconds to wait before the next try."""
+        if isinstance(error, Py4JError | OSError):
+            check_jvm(self._session, wait_s=5.0)
+            raise error
         text = str(error).strip() or repr(error)
         if "Traceback (most recent call last)" in text and not self._kafka.down:
             _log.error("%s", text)  # a mistake of ours: nothing else shows where

@@ -63,6 +63,12 @@ class GroupOffsets:
             oldest = self._consumer.beginning_offsets(partitions)
             _commit(self._consumer, {partition.partition: offset for partition, offset in oldest.items()})
 
+    def has_unread(self) -> bool:
+        """Whether the topic has messages behind what the group committed. Raises KafkaError."""
+        numbers = self._consumer.partitions_for_topic(TOPIC) or set()
+        ends = self._consumer.end_offsets([TopicPartition(TOPIC, number) for number in numbers])
+        return any(end > (self._consumer.committed(partition) or 0) for partition, end in ends.items())
+
     def own_topic(self) -> dict[str, list[int]]:
         """The topic of committed offsets with its partitions: it has messages before any reading was sent."""
         partitions = self._consumer.partitions_for_topic(OFFSETS_TOPIC)

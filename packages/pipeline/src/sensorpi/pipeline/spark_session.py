@@ -1,6 +1,8 @@
 """One small Spark: a driver in local mode, on loopback, with the Kafka source's jars beside PySpark's own."""
 
+import contextlib
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -93,3 +95,19 @@ def open_session(work: Path, jars: Path, cores: int, heap_mb: int) -> SparkSessi
     for name, value in settings.items():
         builder = builder.config(name, value)
     return builder.getOrCreate()
+
+
+def check_jvm(session: SparkSession, wait_s: float = 0.0) -> None:
+    """Raise UserError when the session's JVM has ended, or does within so many seconds."""
+    try:
+        status = session.sparkContext._gateway.proc.wait(timeout=wait_s)  # type: ignore[union-attr]
+    except subprocess.TimeoutExpired:
+        return
+    raise UserError(f"Spark's JVM ended by itself with status {status}, and the job ends with it")
+
+
+def close_session(session: SparkSession) -> None:
+    """Stop Spark, unless its JVM is gone already."""
+    with contextlib.suppress(UserError):
+        check_jvm(session)
+        session.stop()
