@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.cluster.engines import STANDALONE, Engine
-from tests.cluster.fault import Fault, Recovery
+from tests.cluster.fault import Fault, Recovery, Report
 from tests.cluster.first_start import FirstStart, start_all
 from tests.cluster.site import Site, installed
 
@@ -47,9 +47,13 @@ def site(cold_site: Site, first_start: FirstStart) -> Site:
 def say(pytestconfig: pytest.Config) -> Callable[[object], None]:
     """Prints a line at once, whatever pytest captures."""
 
+    reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+    capture = pytestconfig.pluginmanager.get_plugin("capturemanager")
+    assert reporter is not None
+    assert capture is not None
+
     def write(line: object) -> None:
-        reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
+        with capture.global_and_fixture_disabled():
             reporter.ensure_newline()
             reporter.write_line(str(line))
 
@@ -57,13 +61,19 @@ def say(pytestconfig: pytest.Config) -> Callable[[object], None]:
 
 
 @pytest.fixture
-def new_fault(site: Site, say: Callable[[object], None], pytestconfig: pytest.Config) -> NewFault:
-    """Makes a fault whose recovery is printed when it is known, and again in the table at the end."""
+def report(say: Callable[[object], None], pytestconfig: pytest.Config) -> Report:
+    """Prints a recovery when it is known, and again in the table at the end."""
 
-    def report(recovery: Recovery) -> None:
+    def keep(recovery: Recovery) -> None:
         pytestconfig.stash.setdefault(_recoveries, []).append(recovery)
         say(recovery)
 
+    return keep
+
+
+@pytest.fixture
+def new_fault(site: Site, report: Report) -> NewFault:
+    """Makes a fault by what befalls the cluster."""
     return lambda behaviour: Fault(site, behaviour, report)
 
 
@@ -87,6 +97,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.write_line(f"{'engine':<12}{'fault':<{width}}  away  first reading  all as before")
     for each in recoveries:
         away = f"{each.away_s:.1f}" if each.away_s else "-"
+        reading = "-" if each.reading_s is None else f"{each.reading_s:.1f}"
         terminalreporter.write_line(
-            f"{each.engine:<12}{each.behaviour:<{width}}{away:>6}{each.reading_s:>15.1f}{each.whole_s:>15.1f}"
+            f"{each.engine:<12}{each.behaviour:<{width}}{away:>6}{reading:>15}{each.whole_s:>15.1f}"
         )

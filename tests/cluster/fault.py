@@ -15,19 +15,18 @@ class Recovery:
     behaviour: str
     #: How long the test kept the part away; 0 where nothing was to be brought back.
     away_s: float
-    #: Until the first reading that was taken after the fault was queryable.
-    reading_s: float
+    #: Until the first reading that was taken after the fault was queryable; None where no sensor took part.
+    reading_s: float | None
     #: Until every service was active, every replica in sync and every reading stored.
     whole_s: float
     #: In InfluxDB by then, each once.
-    readings: int
+    readings: int = 0
 
     def __str__(self) -> str:
         away = f" (away for {self.away_s:.1f} s)" if self.away_s else ""
-        return (
-            f"{self.engine}: {self.behaviour}{away}: first reading after {self.reading_s:.1f} s, all as before after"
-            f" {self.whole_s:.1f} s; {self.readings} readings, none lost, none twice"
-        )
+        reading = "" if self.reading_s is None else f"first reading after {self.reading_s:.1f} s, "
+        count = f"; {self.readings} readings, none lost, none twice" if self.readings else ""
+        return f"{self.engine}: {self.behaviour}{away}: {reading}all as before after {self.whole_s:.1f} s{count}"
 
 
 #: Takes each recovery as it is known.

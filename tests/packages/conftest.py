@@ -57,7 +57,7 @@ def machine() -> Iterator[Machine]:
 @contextlib.contextmanager
 def bridged() -> Iterator[str]:
     """A network namespace with a bridge, to which machines are connected and nothing else is."""
-    name = f"sp{os.getpid()}-lan"
+    name = f"sp{os.getpid()}-lan{next(_number)}"
     run("ip", "netns", "add", name)
     try:
         run("ip", "-n", name, "link", "add", "bridge", "type", "bridge")
