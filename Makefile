@@ -46,7 +46,7 @@ deb: .debian-build $(SOURCE_PACKAGES:%=$(STAMPS)/deb-%) ## build every package i
 repo: deb ## make a signed apt repository of them for bookworm and trixie in dist/repo
 	@third_party/make-repo dist dist/repo
 
-test-packages: repo .test-ready .debian-packages ## install, run, upgrade, remove them in booted containers; as root
+test-packages: repo .test-ready .debian-packages ## install, run, upgrade, remove them in booted containers; as root (CI: ARGS="-m ci")
 	@$(VENV)/bin/pytest tests/packages --timeout=2400 $(value ARGS)
 
 test-cluster: repo .test-ready .debian-packages ## six nodes under load, with faults; as root (ARGS="-m mesos": on a real Mesos)
@@ -107,7 +107,8 @@ $(STAMPS)/deb-envirophat: $(shell find third_party/envirophat -type f) $(STAMPS)
 $(STAMPS)/deb-sensorpi: LICENSE $(shell find debian docs grafana packages systemd -type f -not -path '*.egg-info/*' -not -name '*.pyc')
 $(STAMPS)/deb-%: third_party/build-deb | .debian-build
 	@echo "Building the packages of $*" >&2
-	@third_party/build-deb $* .cache/deb/$*.results
+	@rm -rf .cache/deb/$*.results && third_party/build-deb $* .cache/deb/$*.results
+	@for deb in .cache/deb/$*.results/*.deb; do name=$${deb##*/}; rm -f dist/$${name%%_*}_*.deb; done
 	@mkdir -p dist && cp .cache/deb/$*.results/*.deb dist/
 	@touch $@
 

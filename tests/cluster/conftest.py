@@ -94,10 +94,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     terminalreporter.section("time to recover, in seconds")
     width = max(len(recovery.behaviour) for recovery in recoveries)
-    terminalreporter.write_line(f"{'engine':<12}{'fault':<{width}}  away  first reading  all as before")
+    terminalreporter.write_line(f"{'engine':<12}{'fault':<{width}} lasted  first reading  all as before")
     for each in recoveries:
-        away = f"{each.away_s:.1f}" if each.away_s else "-"
+        lasted = f"{each.lasted_s:.1f}" if each.lasted_s else "-"
         reading = "-" if each.reading_s is None else f"{each.reading_s:.1f}"
         terminalreporter.write_line(
-            f"{each.engine:<12}{each.behaviour:<{width}}{away:>6}{reading:>15}{each.whole_s:>15.1f}"
+            f"{each.engine:<12}{each.behaviour:<{width}}{lasted:>7}{reading:>15}{each.whole_s:>15.1f}"
         )

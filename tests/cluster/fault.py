@@ -13,8 +13,8 @@ class Recovery:
 
     engine: str
     behaviour: str
-    #: How long the test kept the part away; 0 where nothing was to be brought back.
-    away_s: float
+    #: How long the test kept it up; 0 where it was over in a moment.
+    lasted_s: float
     #: Until the first reading that was taken after the fault was queryable; None where no sensor took part.
     reading_s: float | None
     #: Until every service was active, every replica in sync and every reading stored.
@@ -23,10 +23,10 @@ class Recovery:
     readings: int = 0
 
     def __str__(self) -> str:
-        away = f" (away for {self.away_s:.1f} s)" if self.away_s else ""
+        lasted = f" (for {self.lasted_s:.1f} s)" if self.lasted_s else ""
         reading = "" if self.reading_s is None else f"first reading after {self.reading_s:.1f} s, "
         count = f"; {self.readings} readings, none lost, none twice" if self.readings else ""
-        return f"{self.engine}: {self.behaviour}{away}: {reading}all as before after {self.whole_s:.1f} s{count}"
+        return f"{self.engine}: {self.behaviour}{lasted}: {reading}all as before after {self.whole_s:.1f} s{count}"
 
 
 #: Takes each recovery as it is known.
@@ -42,7 +42,7 @@ class Fault:
     report: Report
     _began_s: float = 0.0
     _struck_at_s: float = 0.0
-    _away_s: float = 0.0
+    _lasted_s: float = 0.0
     _reading_s: float = 0.0
     _undone: list[float] = field(default_factory=list)
 
@@ -53,6 +53,11 @@ class Fault:
         action()
         # A reading that was under way before does not count as one after.
         self._struck_at_s = time.time()
+
+    def endure(self, action: Callable[[], object]) -> None:
+        """The same with something that takes its time."""
+        self.strike(action)
+        self._lasted_s = time.monotonic() - self._began_s
 
     def keep_away(self, seconds: float) -> None:
         """Leave it so, counted from the beginning of the fault."""
@@ -65,7 +70,7 @@ class Fault:
 
     def undo(self, action: Callable[[], object]) -> None:
         """Bring back what was taken away."""
-        self._away_s = time.monotonic() - self._began_s
+        self._lasted_s = time.monotonic() - self._began_s
         action()
 
     def recover(self, limit_s: float) -> Recovery:
@@ -74,6 +79,6 @@ class Fault:
         self.site.wait_until_whole()
         readings = self.site.verify()
         whole_s = time.monotonic() - self._began_s
-        recovery = Recovery(self.site.engine.name, self.behaviour, self._away_s, self._reading_s, whole_s, readings)
+        recovery = Recovery(self.site.engine.name, self.behaviour, self._lasted_s, self._reading_s, whole_s, readings)
         self.report(recovery)
         return recovery

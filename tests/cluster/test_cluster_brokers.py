@@ -49,7 +49,7 @@ def test_all_brokers_are_restarted_in_turn(site: Site, new_fault: NewFault) -> N
             wait_for("replicas in sync", site.observer.is_in_sync, WHOLE_S)
 
     fault = new_fault("restart all brokers in turn")
-    fault.strike(restart_in_turn)
+    fault.endure(restart_in_turn)
     fault.recover(60)
 
 
@@ -60,5 +60,5 @@ def test_a_brokers_disk_is_lost(site: Site, new_fault: NewFault) -> None:
         site.on(worker)
 
     fault = new_fault("a broker's messages are wiped, its node has no power meanwhile")
-    fault.strike(lambda: replace_disk(site.leader()))
+    fault.endure(lambda: replace_disk(site.leader()))
     fault.recover(60)

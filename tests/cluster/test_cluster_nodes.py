@@ -14,9 +14,14 @@ pytestmark = pytest.mark.timeout(1200)
 
 def test_a_worker_loses_its_power(site: Site, new_fault: NewFault) -> None:
     worker = site.leader()
+    others = [site[name] for name in site.workers if name != worker]
     fault = new_fault("power-off of the worker that leads")
     fault.strike(partial(site.off, worker))
     fault.expect_reading(90)
+    fault.keep_away(60)
+    for other in others:  # what goes on for hours must not fill the journal
+        lines = other.do("journalctl", "-q", "-o", "cat", "--since=-40s", "-u", "sensorpi-kafka.service").splitlines()
+        assert len(lines) < 20, lines
     fault.undo(partial(site.on, worker))
     fault.recover(60)
 

@@ -1,6 +1,7 @@
 """The keys of the cluster file: each with its type, its default and its check, and the line that a mistake gives."""
 
 import json
+import re
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
@@ -12,6 +13,11 @@ from sensorpi.common.reading import DEFAULT_HOST
 from sensorpi.common.validators import Check
 
 ROLES = ("sensor", "mesos-worker", "mesos-master", "influx-grafana")
+
+#: So many ports in a row belong to Spark when it computes on a cluster; `spark_cluster.py` names them.
+SPARK_PORTS = 6
+#: `spark.master` of Spark's standalone cluster.
+SPARK_URL = re.compile(r"spark://(?P<host>[^\s/,]+):(?P<port>[0-9]{1,5})")
 
 
 def _key(check: Check, default: object = MISSING) -> Any:
@@ -49,6 +55,10 @@ class SparkSettings:
     max_offsets_per_trigger: int = _key(validators.whole(1, 100_000_000), 100_000)
     checkpoint: str = _key(validators.choice("local", "nfs"), "local")
     default_host: str = _key(validators.address, DEFAULT_HOST)
+    executor_heap_mb: int = _key(validators.whole(96, 65536), 192)
+    worker_cores: int = _key(validators.whole(1, 1024), 1)
+    first_port: int = _key(validators.whole(1024, 65536 - SPARK_PORTS, "a TCP port"), 7078)
+    mesos_native_library: str = _key(validators.path_or_empty, "")
 
 
 @dataclass(frozen=True)
