@@ -19,7 +19,7 @@ PIP := $(VENV)/bin/pip --quiet --disable-pip-version-check --no-cache-dir
 # Each requirement is pinned and checked by its hash; what is missing there must fail, not be fetched.
 PIP_INSTALL := $(PIP) install --require-hashes --no-deps --no-build-isolation --use-pep517
 
-.PHONY: help run test unit lint bench fetch deb repo test-packages pins clean
+.PHONY: help run test unit lint bench fetch deb repo test-packages test-cluster pins clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -48,6 +48,9 @@ repo: deb ## make a signed apt repository of them for bookworm and trixie in dis
 
 test-packages: repo .test-ready .debian-packages ## install, run, upgrade, remove them in booted containers; as root (CI: ARGS="-m ci")
 	@$(VENV)/bin/pytest tests/packages --timeout=2400 $(value ARGS)
+
+test-cluster: repo .test-ready .debian-packages ## six nodes under load, with faults; as root (ARGS="-m mesos": on a real Mesos)
+	@$(VENV)/bin/pytest tests/cluster --timeout=2400 $(value ARGS)
 
 clean: ## remove all that was built or fetched here, and the data of `make run`
 	rm -rf .cache .venv .run dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
