@@ -36,7 +36,7 @@ def address_of(master_info: bytes) -> str:
     try:
         address = json.loads(master_info)["address"]
         host, port = str(address["ip"]), int(address["port"])
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not a description of a Mesos master: {error!r}") from None
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
