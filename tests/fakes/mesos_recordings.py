@@ -85,8 +85,9 @@ class Stream:
                 self._sock.sendall(piece)
 
     def end(self) -> None:
-        """As a master ends it: with the last chunk."""
-        self._sock.sendall(b"0\r\n\r\n")
+        """As a master ends it: with the last chunk; after a final ERROR the client may have been faster."""
+        with suppress(OSError):
+            self._sock.sendall(b"0\r\n\r\n")
         self._sock.close()
 
     def break_off(self) -> None:
