@@ -50,7 +50,7 @@ mesos-deb: .debian-build ## make a package of a Mesos build (TARBALL=mesos-insta
 	@[ -n "$(TARBALL)" ] || { echo "make mesos-deb: say TARBALL=mesos-install.tar.gz" >&2; exit 2; }
 	@third_party/mesos-deb "$(TARBALL)" dist --architecture "$(ARCH)" --version "$(VERSION)"
 
-test-packages: repo .test-ready .debian-packages ## install, run, upgrade, remove them in booted containers; as root
+test-packages: repo .test-ready .debian-packages ## install, run, upgrade, remove them in booted containers; as root (CI: ARGS="-m ci")
 	@$(VENV)/bin/pytest tests/packages --timeout=2400 $(value ARGS)
 
 clean: ## remove all that was built or fetched here, and the data of `make run`
@@ -108,7 +108,8 @@ $(STAMPS)/deb-envirophat: $(shell find third_party/envirophat -type f) $(STAMPS)
 $(STAMPS)/deb-sensorpi: LICENSE $(shell find debian docs grafana packages systemd -type f -not -path '*.egg-info/*' -not -name '*.pyc')
 $(STAMPS)/deb-%: third_party/build-deb | .debian-build
 	@echo "Building the packages of $*" >&2
-	@third_party/build-deb $* .cache/deb/$*.results
+	@rm -rf .cache/deb/$*.results && third_party/build-deb $* .cache/deb/$*.results
+	@for deb in .cache/deb/$*.results/*.deb; do name=$${deb##*/}; rm -f dist/$${name%%_*}_*.deb; done
 	@mkdir -p dist && cp .cache/deb/$*.results/*.deb dist/
 	@touch $@
 

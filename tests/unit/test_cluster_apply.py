@@ -66,6 +66,14 @@ def test_a_key_that_arrives_wakes_the_role(places: Places) -> None:
     assert "sensorpi-mesos-worker.target" in applied.changed_units
 
 
+def test_a_boot_that_cannot_tell_the_node_goes_on_as_it(places: Places) -> None:
+    as_node(places, "sensor01")
+    apply(places, ["sensor"])
+    (places.config / "node").unlink()
+    apply(places, ["sensor"], at_boot=True)
+    assert (places.rendered / "node").read_text() == "sensor01\n"
+
+
 def test_a_sensor_needs_no_key(places: Places) -> None:
     as_node(places, "sensor01")
     assert apply(places, ["sensor"]).waiting == {}

@@ -21,7 +21,7 @@ from sensorpi.mesos_node.launcher import ProbeError
 from tests.fakes.clusters import ONE_NODE, cluster_of, shipped, shipped_text
 
 WORK = Path("/var/lib/sensorpi/x")
-OFFER = Offer(4.0, 832, ((7000, 7079), (31000, 32000)), {})
+OFFER = Offer(4.0, 832, ((7000, 7089), (31000, 32000)), {})
 
 
 def with_mesos(workers: int) -> Cluster:
@@ -94,7 +94,7 @@ def test_an_agents_flags() -> None:
         "--hostname=worker02",
         "--port=5051",
         "--work_dir=/var/lib/sensorpi/x",
-        "--resources=cpus:4;mem:832;disk:1024;ports:[7000-7079,31000-32000]",
+        "--resources=cpus:4;mem:832;disk:1024;ports:[7000-7089,31000-32000]",
         "--reconfiguration_policy=additive",
         "--recover=reconnect",
         "--no-hostname_lookup",
@@ -109,7 +109,7 @@ def test_attributes_and_other_ports_are_offered() -> None:
     node = cluster.node("worker01")
     command = mesos_flags.agent_command(cluster, node, WORK, offer_of(cluster, node))
     assert "--attributes=rack:a;disk:usb" in command
-    assert "--resources=cpus:4;mem:832;disk:1024;ports:[7000-7079,31000-32000,9092-9092]" in command
+    assert "--resources=cpus:4;mem:832;disk:1024;ports:[7000-7089,31000-32000,9092-9092]" in command
 
 
 def test_an_address_may_be_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +143,7 @@ def test_an_ipv6_address_is_not_for_mesos() -> None:
         (replace(OFFER, cpus=2.5), "cpus 4 → 2.5"),
         (replace(OFFER, attributes={"rack": "b"}), "attribute rack a → b"),
         (replace(OFFER, attributes={}), "attribute rack a → none"),
-        (replace(OFFER, ports=((7000, 7078), (31000, 32000))), "port 7079 → none"),
+        (replace(OFFER, ports=((7000, 7088), (31000, 32000))), "port 7089 → none"),
         (replace(OFFER, memory_mb=512, cpus=1.0), "cpus 4 → 1, memory_mb 832 → 512"),
     ],
 )

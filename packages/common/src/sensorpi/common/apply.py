@@ -58,7 +58,7 @@ def apply(places: Places, installed: Collection[str], *, at_boot: bool = False) 
     """
     mistake = None
     try:
-        configuration = effective(places.config, installed)
+        configuration = effective(places.config, installed, remembered=_remembered(places.last_good))
         key = _key(places.config, configuration)
     except UserError as error:
         if not at_boot or not (places.last_good / FILE_NAME).exists():
@@ -72,6 +72,11 @@ def apply(places: Places, installed: Collection[str], *, at_boot: bool = False) 
     if mistake is None:
         _keep(places.last_good, configuration, key)
     return Applied(changed, reasons, mistake)
+
+
+def _remembered(last_good: Path) -> str | None:
+    file = last_good / _NODE
+    return file.read_text(encoding="utf-8").strip() if file.exists() else None
 
 
 def _optional_key(directory: Path) -> bytes | None:

@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sensorpi.common.cluster import Cluster, Node
+from sensorpi.common.cluster_schema import SPARK_PORTS
 from sensorpi.common.render import render
 
 #: First and last of each range: the brokers' and Spark's fixed ports, and Mesos's own default.
-_PORT_RANGES = ((7000, 7079), (31000, 32000))
+_PORT_RANGES = ((7000, 7089), (31000, 32000))
 
 #: Tasks keep their data elsewhere; by default Mesos would measure the card.
 _SANDBOX_MB = 1024
@@ -65,8 +66,9 @@ def _ports(offer: Offer) -> set[int]:
 
 def offer_of(cluster: Cluster, node: Node) -> Offer:
     """What the cluster file says this worker offers."""
-    brokers = {cluster.kafka.port, cluster.kafka.controller_port}
-    others = sorted(port for port in brokers if not any(first <= port <= last for first, last in _PORT_RANGES))
+    spark = range(cluster.spark.first_port, cluster.spark.first_port + SPARK_PORTS)
+    fixed = {cluster.kafka.port, cluster.kafka.controller_port, *spark}
+    others = sorted(port for port in fixed if not any(first <= port <= last for first, last in _PORT_RANGES))
     ports = (*_PORT_RANGES, *((port, port) for port in others))
     return Offer(node.cpus, node.memory_mb, ports, dict(node.attributes))
 
