@@ -4,7 +4,14 @@ from typing import Any
 
 import voluptuous as vol
 
-from sensorpi.common.cluster_schema import SPARK_PORTS, SPARK_URL, KafkaSettings, NodeSettings, SparkSettings
+from sensorpi.common.cluster_schema import (
+    JOB_OVERHEAD_MB,
+    SPARK_PORTS,
+    SPARK_URL,
+    KafkaSettings,
+    NodeSettings,
+    SparkSettings,
+)
 
 #: A JVM takes this much beside its heap: a broker with a heap of 128 MB was seen at 295 MB after an hour of load.
 JVM_OVERHEAD_MB = 176
@@ -21,6 +28,12 @@ _PORTS = (
     ("influxdb", "port"),
     ("influxdb", "backup_port"),
     ("dashboard", "port"),
+    ("mesos", "zookeeper_port"),
+    ("mesos", "zookeeper_peer_port"),
+    ("mesos", "zookeeper_election_port"),
+    ("mesos", "master_port"),
+    ("mesos", "agent_port"),
+    ("mesos", "api_port"),
 )
 
 
@@ -31,6 +44,8 @@ def check_whole(validated: dict[str, Any], data: dict[str, Any]) -> None:
     _check_spark_master(validated["spark"], validated["nodes"])
     _check_ports(validated, data)
     _check_memory(validated["kafka"], data)
+    if validated["engine"] == "mesos":
+        _check_offers(validated)
 
 
 def _check_roles(nodes: dict[str, NodeSettings], engine: str) -> None:
@@ -101,3 +116,19 @@ def _check_memory(kafka: KafkaSettings, data: dict[str, Any]) -> None:
             raise vol.Invalid(reason, path=["kafka", "memory_mb"])
         reason = f"needs memory_mb of at least {needed_mb}, and it is {kafka.memory_mb}"
         raise vol.Invalid(reason, path=["kafka", "heap_mb"])
+
+
+def _check_offers(validated: dict[str, Any]) -> None:
+    """Every worker has room for its broker, and one of them for the job as well."""
+    broker_mb, job_mb = validated["kafka"].memory_mb, validated["spark"].memory_mb
+    workers = {name: node for name, node in validated["nodes"].items() if "mesos-worker" in node.roles}
+    for name, node in workers.items():
+        if node.memory_mb < broker_mb:
+            reason = f"offers memory_mb of {node.memory_mb}, and a broker needs kafka.memory_mb of {broker_mb}"
+            raise vol.Invalid(reason, path=["nodes", name])
+    most = max(workers, key=lambda name: workers[name].memory_mb)
+    if workers[most].memory_mb < broker_mb + job_mb:
+        reason = f"offers memory_mb of {workers[most].memory_mb}, the most of all workers, and a broker of {broker_mb} "
+        raise vol.Invalid(
+            f"{reason}with the job of {job_mb} (spark.heap_mb + {JOB_OVERHEAD_MB}) do not fit", path=["nodes", most]
+        )

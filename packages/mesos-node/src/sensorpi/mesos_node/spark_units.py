@@ -15,7 +15,7 @@ def units(cluster: Cluster, node: Node, _key: bytes | None) -> list[NodeUnit]:
     if found is None:
         return []
     url = f"{spark_master_url(cluster)}\n"
-    settings = f"{url} {cluster.connect_address(node)} {cluster.spark.first_port}"
+    settings = f"{cluster.engine} {url} {cluster.connect_address(node)} {cluster.spark.first_port}"
     units = []
     if node == found[0]:
         files = {MASTER_FILE: url}

@@ -29,7 +29,7 @@ from sensorpi.pipeline.offsets import GroupOffsets
 from sensorpi.pipeline.rehearsal import Trigger, made_up_messages, reading_internal_topics, rehearse
 from sensorpi.pipeline.rollup import Rollup
 from sensorpi.pipeline.sink import Outcome, SinkConfig
-from sensorpi.pipeline.spark_session import open_session
+from sensorpi.pipeline.spark_session import check_jvm, close_session, open_session
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def run(config: JobConfig, stop: threading.Event) -> Claim | None:
     try:
         return job.run()
     finally:
-        session.stop()
+        close_session(session)
 
 
 class _Job:
@@ -110,7 +110,7 @@ class _Job:
                 self._watch(self._query)
             except Superseded as error:
                 self._end_for(error.newer)
-            except (StreamingQueryException, KafkaError, Py4JError) as error:
+            except (StreamingQueryException, KafkaError, Py4JError, ConnectionError) as error:
                 if not self._stop.is_set():
                     self._stop.wait(self._failed(error))
         service.notify(stopping=True)
@@ -135,7 +135,8 @@ class _Job:
         check_versions(rehearse(self._project(messages), batch, times, trigger, place, self._stop))
 
     def _rehearse_on_kafka(self, topic: dict[str, list[int]]) -> None:
-        if topic:
+        """Where readings wait already they come first."""
+        if topic and not (self._group is not None and self._group.has_unread()):
             with reading_internal_topics(self._session):
                 messages = self._messages({"assign": json.dumps(topic)}, "earliest", most=1)
                 self._rehearse(messages, times=3, trigger={"availableNow": True})
@@ -192,6 +193,11 @@ class _Job:
             # A batch is what is there already. Spark's consumer looks for the log's end within a batch, and the fetch
             # that then waits there for more would hold up every small batch for its 500 ms.
             .option("kafka.fetch.max.wait.ms", "10")
+            # A broker without power answers nothing. Kafka's own 30 s for a request, twice and thrice in a batch, would
+            # hold up the stream for minutes, while the next broker leads after ten seconds.
+            .option("kafka.request.timeout.ms", "8000")
+            .option("kafka.socket.connection.setup.timeout.ms", "3000")
+            .option("kafka.socket.connection.setup.timeout.max.ms", "6000")
             .load()
         )
 
@@ -218,6 +224,8 @@ class _Job:
 
     def _failed(self, error: Exception) -> float:
         """The stream ended by itself: say so once, and return how many seconds to wait before the next try."""
+        if isinstance(error, Py4JError | ConnectionError):
+            check_jvm(self._session, wait_s=5.0)
         text = str(error).strip() or repr(error)
         check_versions(text)
         self._executors.check_alive()

@@ -109,6 +109,12 @@ class GroupOffsets:
         offsets = {each: committed[each].offset if each in committed else EARLIEST for each in partitions}
         return json.dumps({TOPIC: {str(each.partition): offset for each, offset in offsets.items()}})
 
+    def has_unread(self) -> bool:
+        """Whether the topic has messages behind what the group committed. Raises KafkaError."""
+        numbers = self._consumer.partitions_for_topic(TOPIC) or set()
+        ends = self._consumer.end_offsets([TopicPartition(TOPIC, number) for number in numbers])
+        return any(end > (self._consumer.committed(partition) or 0) for partition, end in ends.items())
+
     def own_topic(self) -> dict[str, list[int]]:
         """The topic of committed offsets with its partitions: it has messages before any reading was sent."""
         partitions = self._consumer.partitions_for_topic(OFFSETS_TOPIC)

@@ -1,6 +1,8 @@
 """One small Spark: a driver in client mode, with the Kafka source's jars beside PySpark's own."""
 
+import contextlib
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -111,3 +113,19 @@ def first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     thrown = [line for line in lines if line.startswith((": ", "Caused by: "))]
     return (thrown or lines or [repr(error)])[0].removeprefix(": ")[:300]
+
+
+def check_jvm(session: SparkSession, wait_s: float = 0.0) -> None:
+    """Raise UserError when the session's JVM has ended, or does within so many seconds."""
+    try:
+        status = session.sparkContext._gateway.proc.wait(timeout=wait_s)  # type: ignore[union-attr]
+    except subprocess.TimeoutExpired:
+        return
+    raise UserError(f"Spark's JVM ended by itself with status {status}, and the job ends with it")
+
+
+def close_session(session: SparkSession) -> None:
+    """Stop Spark, unless its JVM is gone already."""
+    with contextlib.suppress(UserError):
+        check_jvm(session)
+        session.stop()
