@@ -118,8 +118,10 @@ def test_a_call_to_a_dead_master_says_so(framework: Framework, master: ReplayMas
 
 def test_silence_of_three_heartbeats_ends_the_subscription(framework: Framework, master: ReplayMaster) -> None:
     accept(master, interval_s=0.05)
+    began = time.monotonic()
     request = master.request()  # the next SUBSCRIBE: nobody closed anything
     assert framework.disconnects == [f"no heartbeat of Mesos master {master.address} for 0.15 s"]
+    assert time.monotonic() - began < 8  # not the 10 s that hold for any other answer
     request.begin_stream(SUBSCRIBE["headers"]).send(record(SUBSCRIBED))
     framework.wait_for_events(2)
 
