@@ -148,7 +148,7 @@ class MesosCluster:
         self.zookeeper = ZooKeeper(directory / "zookeeper")
         hosts = self.zookeeper.hosts
         self.masters = [
-            Master(f"{where}mesos-master", directory / f"master{n}", hosts, masters // 2 + 1, more or [])
+            Master(f"{where}mesos-master", directory / f"master{n}", hosts, (masters + 1) // 2, more or [])
             for n in range(masters)
         ]
         self.agents = [

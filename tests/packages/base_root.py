@@ -16,32 +16,40 @@ _INCLUDED = (
     "python3-influxdb python3-pkg-resources python3-smbus python3-systemd python3-voluptuous python3-waitress "
     "systemd systemd-sysv"
 )
+#: What single tests install besides, without a network.
+_DOWNLOADED = "autopkgtest influxdb python3-hypothesis python3-jsonschema python3-pytest"
 _SOURCES = "deb [signed-by=/usr/share/keyrings/sensorpi.gpg] file:/srv/repository {suite} main\n"
 
 
 def base_root(suite: str) -> Path:
     """The root of a suite, with our repository in its sources and what ours need of Debian in its cache."""
     root = CACHE / suite
-    if not (root / "etc/sensorpi-ready").exists():
-        shutil.rmtree(root, ignore_errors=True)
-        CACHE.mkdir(parents=True, exist_ok=True)
-        # OpenJDK's package does not configure where a minimal root lacks that folder.
-        hook = '--customize-hook=chroot "$1" apt-get -y --download-only --no-install-recommends install influxdb'
-        run(
-            "mmdebstrap", "--variant=apt", f"--include={_INCLUDED.replace(' ', ',')}", hook,
-            '--essential-hook=mkdir -p "$1/usr/share/man/man1"',
-            "--skip=cleanup/apt", suite, root,
-        )  # fmt: skip
-        (root / "etc/apt/apt.conf.d/90offline").write_text('Acquire::Check-Valid-Until "false";\n')
-        (root / "etc/sensorpi-ready").touch()
-    shutil.copy(REPOSITORY / "sensorpi.gpg", root / "usr/share/keyrings/sensorpi.gpg")
-    (root / "etc/apt/sources.list.d/sensorpi.list").write_text(_SOURCES.format(suite=suite))
-    _update(root)
+    # OpenJDK's package does not configure where a minimal root lacks that folder.
+    make_root(root, suite, _INCLUDED, '--essential-hook=mkdir -p "$1/usr/share/man/man1"', downloaded=_DOWNLOADED)
+    add_repository(root, suite)
     return root
 
 
-def _update(root: Path) -> None:
+def make_root(root: Path, suite: str, included: str, *options: str, downloaded: str) -> None:
+    """Make a root with these packages installed and those in apt's cache, unless it is there."""
+    ready, contents = root / "etc/sensorpi-ready", f"{included}\n{downloaded}\n"
+    if ready.exists() and ready.read_text() == contents:
+        return
+    shutil.rmtree(root, ignore_errors=True)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    hook = f'--customize-hook=chroot "$1" apt-get -y --download-only --no-install-recommends install {downloaded}'
+    run(
+        "mmdebstrap", "--variant=apt", f"--include={included.replace(' ', ',')}", hook, *options,
+        "--skip=cleanup/apt", suite, root,
+    )  # fmt: skip
+    (root / "etc/apt/apt.conf.d/90offline").write_text('Acquire::Check-Valid-Until "false";\n')
+    ready.write_text(contents)
+
+
+def add_repository(root: Path, suite: str) -> None:
     """Read our repository's lists, and keep those of Debian as they are."""
+    shutil.copy(REPOSITORY / "sensorpi.gpg", root / "usr/share/keyrings/sensorpi.gpg")
+    (root / "etc/apt/sources.list.d/sensorpi.list").write_text(_SOURCES.format(suite=suite))
     target = root / "srv/repository"
     target.mkdir(parents=True, exist_ok=True)
     run("mount", "--bind", "-o", "ro", REPOSITORY, target)

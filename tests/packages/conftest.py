@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ from tests.packages.machine import ADDRESS, Machine, run
 
 _number = itertools.count(1)
 
+# Whoever ends the tests with SIGTERM shall not find machines, mounts and networks afterwards.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
 NewMachine = Callable[..., Machine]
 
 
@@ -22,8 +26,8 @@ def machines() -> Iterator[NewMachine]:
     """Makes booted machines of a suite, and tears all of them down in the end."""
     made: list[Machine] = []
 
-    def make(suite: str, address: str = ADDRESS, lan: str | None = None) -> Machine:
-        base = base_root(suite)
+    def make(suite: str, address: str = ADDRESS, lan: str | None = None, base: Path | None = None) -> Machine:
+        base = base or base_root(suite)
         folder = Path(tempfile.mkdtemp(prefix="machine-", dir=CACHE))
         # At most 15 letters: it is the name of a network interface as well.
         name = f"sp{os.getpid()}-{next(_number)}"
@@ -54,12 +58,21 @@ def machine() -> Iterator[Machine]:
         yield make("bookworm")
 
 
+@contextlib.contextmanager
+def bridged() -> Iterator[str]:
+    """A network namespace with a bridge, to which machines are connected and nothing else is."""
+    name = f"sp{os.getpid()}-lan{next(_number)}"
+    run("ip", "netns", "add", name)
+    try:
+        run("ip", "-n", name, "link", "add", "bridge", "type", "bridge")
+        run("ip", "-n", name, "link", "set", "bridge", "up")
+        yield name
+    finally:
+        run("ip", "netns", "delete", name)
+
+
 @pytest.fixture(scope="module")
 def lan() -> Iterator[str]:
-    """A network namespace with a bridge, to which machines are connected and nothing else is."""
-    name = f"sp{os.getpid()}-lan"
-    run("ip", "netns", "add", name)
-    run("ip", "-n", name, "link", "add", "bridge", "type", "bridge")
-    run("ip", "-n", name, "link", "set", "bridge", "up")
-    yield name
-    run("ip", "netns", "delete", name)
+    """A network namespace with a bridge, for the module's tests."""
+    with bridged() as name:
+        yield name

@@ -56,6 +56,11 @@ class Machine:
         """Its root directory, while it is set up."""
         return self.folder / "root"
 
+    @property
+    def is_on(self) -> bool:
+        """Whether it has power."""
+        return self._nspawn is not None and self._nspawn.poll() is None
+
     def set_up(self) -> None:
         """Make its root and its network."""
         for name in ("upper", "work", "root"):
@@ -78,19 +83,32 @@ class Machine:
 
     def boot(self) -> None:
         """Start systemd in it and wait until it has started what it starts."""
+        self._nspawn = self._start()
+        self._init = wait_for("systemd in the container", self._find_init, _BOOT_S, 0.05)
+        wait_for("the boot", self._has_booted, _BOOT_S)
+
+    def boot_once(self, *words: str) -> None:
+        """Start systemd with these words on the kernel's command line, and wait until it has switched itself off."""
+        process = self._start(*words)
+        try:
+            process.wait(_BOOT_S)
+        finally:
+            process.kill()
+        assert process.returncode == 0, (self.folder / "console.log").read_text()
+
+    def _start(self, *words: str) -> "subprocess.Popen[bytes]":
         command = [
             "systemd-nspawn", "-q", "-b", "-D", str(self.root), "-M", self.name, "--register=no", "--keep-unit",
             "--console=read-only", f"--network-namespace-path=/run/netns/{self.name}", "--resolv-conf=off",
-            "--timezone=off", f"--bind-ro={self.repository}:/srv/repository",
+            "--timezone=off", f"--bind-ro={self.repository}:/srv/repository", *words,
         ]  # fmt: skip
-        log = (self.folder / "console.log").open("ab")
-        # Its own cgroup, or several of them would share one.
-        self._nspawn = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=self._enter
-        )
-        log.close()
-        self._init = wait_for("systemd in the container", self._find_init, _BOOT_S, 0.05)
-        wait_for("the boot", self._has_booted, _BOOT_S)
+        with (self.folder / "console.log").open("ab") as log:
+            # Its own cgroup, or several of them would share one.
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=self._enter)
+
+    def console(self) -> str:
+        """What stood on its console."""
+        return (self.folder / "console.log").read_text(errors="replace")
 
     def _enter(self) -> None:
         for hierarchy in self._hierarchies():
@@ -177,6 +195,16 @@ class Machine:
         """Off and on again."""
         self.halt()
         self.boot()
+
+    def unplug(self) -> None:
+        """Take its network away: no address and no link, also over a reboot."""
+        run("ip", "-n", self.name, "address", "flush", "dev", "lan0")
+        run("ip", "-n", self.name, "link", "set", "lan0", "down")
+
+    def plug_in(self) -> None:
+        """Give it back."""
+        run("ip", "-n", self.name, "link", "set", "lan0", "up")
+        run("ip", "-n", self.name, "address", "add", f"{self.address}/24", "dev", "lan0")
 
     def tear_down(self) -> None:
         """Leave nothing behind."""

@@ -1,13 +1,17 @@
 """What lies on a card's boot partition is taken once, and only when it is right."""
 
+import errno
 from pathlib import Path
 
 import pytest
 
+from sensorpi.common import boot_partition
 from sensorpi.common.boot_partition import take_in
 from sensorpi.common.cluster import load
 from sensorpi.common.errors import UserError
 from tests.fakes.clusters import ONE_NODE, shipped_text
+
+KEY = bytes(range(32))
 
 
 class Card:
@@ -74,11 +78,37 @@ def test_a_mistake_is_said_and_nothing_is_taken(card: Card, text: str, message: 
 
 
 def test_a_key_is_moved_away_from_the_partition(card: Card) -> None:
-    (card.boot / "cluster.key").write_bytes(bytes(32))
-    card.take_in()
-    assert (card.etc / "cluster.key").read_bytes() == bytes(32)
+    (card.boot / "cluster.key").write_bytes(KEY)
+    assert str(card.boot / "cluster.key") in str(card.take_in())
+    assert (card.etc / "cluster.key").read_bytes() == KEY
     assert (card.etc / "cluster.key").stat().st_mode & 0o777 == 0o640
     assert not (card.boot / "cluster.key").exists()
+
+
+def test_nothing_of_the_key_stays_in_the_blocks_that_it_had(card: Card) -> None:
+    (card.boot / "cluster.key").write_bytes(KEY)
+    (card.boot / "blocks").hardlink_to(card.boot / "cluster.key")
+    card.take_in()
+    assert (card.boot / "blocks").read_bytes() == bytes(32)
+
+
+def test_a_power_cut_while_the_key_is_erased_does_not_lose_it(card: Card) -> None:
+    (card.etc / "cluster.key").write_bytes(KEY)
+    (card.boot / "cluster.key").write_bytes(bytes(32))
+    card.take_in()
+    assert (card.etc / "cluster.key").read_bytes() == KEY
+    assert not (card.boot / "cluster.key").exists()
+
+
+def test_a_key_that_cannot_be_deleted_is_said(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    (card.boot / "cluster.key").write_bytes(KEY)
+    monkeypatch.setattr(boot_partition, "erase", refuse)
+    with pytest.raises(UserError, match=r"cluster\.key: is in .*/etc now, .* \(Read-only file system\)"):
+        card.take_in()
+    assert (card.etc / "cluster.key").read_bytes() == KEY
 
 
 def test_a_broken_key_stays_where_it_is(card: Card) -> None:

@@ -32,6 +32,16 @@ def test_a_named_node_is_never_a_cluster_of_its_own(tmp_path: Path) -> None:
     assert not decide(tmp_path, shipped_text(), ("sensor",)).is_own
 
 
+@pytest.mark.parametrize("remembered", ["worker02", "raspberrypi", "gone", None])
+def test_without_name_and_address_a_machine_stays_the_node_that_it_was(tmp_path: Path, remembered: str | None) -> None:
+    (tmp_path / "cluster.toml").write_text(shipped_text())
+    found = effective(tmp_path, ROLES, "raspberrypi", lambda address: False, remembered)
+    assert found.node is not None
+    assert (found.node.name, found.is_own) == (
+        ("worker02", False) if remembered == "worker02" else ("raspberrypi", True)
+    )
+
+
 def test_an_edited_file_is_not_replaced(tmp_path: Path) -> None:
     found = decide(tmp_path, ONE_NODE, ("sensor",))
     assert (found.is_own, found.node) == (False, None)

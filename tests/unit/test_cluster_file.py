@@ -46,10 +46,14 @@ def test_a_whole_number_will_do_for_a_rate() -> None:
 
 
 @pytest.mark.parametrize(
-    "master", ["local", "local[2]", "local[*]", "spark://10.0.0.12:7077", "mesos://zk://w1:2181/m"]
+    "master", ["local", "local[2]", "local[*]", "spark://192.0.2.7:7077", "spark://box:7077", "mesos://zk://w1:2181/m"]
 )
 def test_spark_computes_where_the_file_says(master: str) -> None:
     assert parse(ONE_NODE + f'[spark]\nmaster = "{master}"\n', "cluster.toml").spark.master == master
+
+
+def test_ports_that_a_local_job_does_not_use_are_free_for_others() -> None:
+    assert parse(ONE_NODE + "[kafka]\nport = 7080\n", "cluster.toml").kafka.port == 7080
 
 
 @pytest.mark.parametrize("address", ["10.0.0.21", "fd00::2", "worker01", "worker01.local", "127.0.0.1"])
@@ -77,6 +81,12 @@ def test_an_address_is_an_ip_address_or_a_host_name(address: str) -> None:
         ('[nodes.two]\naddress = "a"\nroles = ["sensor"]\nmemory_mb = 64', "c.toml: nodes.two.memory_mb = 64: expected a whole number from 192 to 16777216"),
         ('[nodes.two]\naddress = "a"\nroles = ["sensor"]\ncpus = 0', "c.toml: nodes.two.cpus = 0: expected processors from 0.1 to 1024"),
         ("[spark]\nmaster = \"yarn\"", 'c.toml: spark.master = "yarn": expected "local", "local[N]", "spark://HOST:PORT" or "mesos://…"'),
+        ('[spark]\nmaster = "spark://10.0.0.1:7077"', 'c.toml: spark.master = "spark://10.0.0.1:7077": expected the address of a mesos-master, such as "spark://192.0.2.7:7077"'),
+        ('[spark]\nmaster = "spark://box"', 'c.toml: spark.master = "spark://box": expected the address of a mesos-master, such as "spark://192.0.2.7:7077"'),
+        ('[spark]\nmaster = "spark://box:7080"', 'c.toml: spark.master = "spark://box:7080": 7080 is a port of spark.first_port as well'),
+        ('[spark]\nmaster = "spark://box:8086"', 'c.toml: spark.master = "spark://box:8086": 8086 is a port of influxdb.port as well'),
+        ('[spark]\nmaster = "spark://box:7077"\nfirst_port = 8082', "c.toml: spark: Spark's ports are 8082 to 8087, and 8086 is that of influxdb.port"),
+        ('[spark]\nmesos_native_library = "libmesos.so"', 'c.toml: spark.mesos_native_library = "libmesos.so": expected an absolute path in quotes, such as "/usr/lib/libmesos.so", or ""'),
         ('[spark]\ncheckpoint = "s3"', 'c.toml: spark.checkpoint = "s3": expected "local" or "nfs"'),
         ("[sensor]\nrate_hz = 0", "c.toml: sensor.rate_hz = 0: expected readings a second from 0.001 to 1000"),
         ("[sensor]\nrate_hz = nan", "c.toml: sensor.rate_hz = NaN: expected readings a second from 0.001 to 1000"),

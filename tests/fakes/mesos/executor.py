@@ -63,7 +63,7 @@ class Executor:
             env=environment,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            **({"user": user, "group": _group(user), "extra_groups": []} if user else {}),
+            **({"user": user, "group": _group(user), "extra_groups": _groups(user)} if user else {}),
         )
         Path(self._spec["pid_file"]).write_text(str(self._process.pid), encoding="ascii")
         print(f"Forked command at {self._process.pid}", file=sys.stderr, flush=True)
@@ -186,6 +186,10 @@ def _group(user: str) -> int:
     import pwd
 
     return pwd.getpwnam(user).pw_gid
+
+
+def _groups(user: str) -> list[int]:
+    return os.getgrouplist(user, _group(user))  # as the real one does
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .model import Agent, Framework, Json, Offer, Task
-from .resources import Resources, from_json
+from .resources import Resources, described, from_json
 
 if TYPE_CHECKING:
     from .master import Master
@@ -135,7 +135,7 @@ class Offers:
         if not info.get("resources"):
             return "Task uses no resources"
         if not free.contains(from_json(info["resources"])):
-            wanted = from_json(info["resources"])
+            wanted = described(info["resources"])
             return f"Total resources {wanted} required by task and its executor is more than available {free}"
         return None
 

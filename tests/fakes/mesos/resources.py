@@ -68,8 +68,17 @@ class Resources:
         return {"gpus": 0.0} | {name: self.scalars.get(name, 0) / _SCALE for name in _SCALARS} | ports
 
     def __str__(self) -> str:
-        parts = [f"{name}(allocated: *):{value / _SCALE:g}" for name, value in self.scalars.items() if value > 0]
-        return "; ".join([*parts, *([f"ports(allocated: *):{_ranges_text(self.ports)}"] if self.ports else [])])
+        return described(self.to_json(allocated=True))
+
+
+def described(listed: list[dict[str, Any]]) -> str:
+    """As in the texts of a master, in the order of the list."""
+    parts = []
+    for each in listed:
+        ports = from_json([each]).ports
+        value = _ranges_text(ports) if ports else f"{each['scalar']['value']:g}"
+        parts.append(f"{each['name']}(allocated: *):{value}")
+    return "; ".join(parts)
 
 
 def from_json(listed: list[dict[str, Any]]) -> Resources:

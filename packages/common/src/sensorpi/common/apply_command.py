@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sensorpi.common import secrets
+from sensorpi.common import mistake_signs, secrets
 from sensorpi.common.apply import Applied, Places, apply, installed_roles
 from sensorpi.common.boot_partition import take_in
 from sensorpi.common.cluster import FILE_NAME, load
@@ -43,23 +43,31 @@ def add_join_command(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 def _apply(options: argparse.Namespace) -> int:
     places = Places(config=options.config)
-    if options.boot:
-        _take_in_boot_partition(places)
-    applied = apply(places, installed_roles(), at_boot=options.boot)
+    mistakes = _take_in_boot_partition(places) if options.boot else []
+    try:
+        applied = apply(places, installed_roles(), at_boot=options.boot)
+    except UserError as error:
+        if options.boot:
+            mistake_signs.show([*mistakes, str(error)], places.rendered, mistake_signs.LEDS)
+        raise
     if applied.mistake is not None:
-        print(f"sensorpi: {applied.mistake}; the last good configuration serves", file=sys.stderr)
+        mistakes.append(f"{applied.mistake}; the last good configuration serves")
+        print(f"sensorpi: {mistakes[-1]}", file=sys.stderr)
+    mistake_signs.show(mistakes, places.rendered, mistake_signs.LEDS)
     _say_and_act(applied, act=not options.boot)
     return 0
 
 
-def _take_in_boot_partition(places: Places) -> None:
+def _take_in_boot_partition(places: Places) -> list[str]:
     try:
         done = take_in(places.config, places.last_good)
     except UserError as error:  # what is in /etc goes on serving
-        print(f"sensorpi: {error}; it is not taken", file=sys.stderr)
-    else:
-        if done is not None:
-            print(done)
+        mistake = f"{error}; it is not taken"
+        print(f"sensorpi: {mistake}", file=sys.stderr)
+        return [mistake]
+    if done is not None:
+        print(done)
+    return []
 
 
 def _say_and_act(applied: Applied, act: bool) -> None:
@@ -76,6 +84,8 @@ def _say_and_act(applied: Applied, act: bool) -> None:
     if running:
         print(f"restarting {', '.join(running)}")
         _systemctl("restart", *running)
+    if not applied.changed_units:
+        return
     # What a missing configuration held back starts now. A role that was stopped by hand stays so.
     targets = [f"sensorpi-{role}.target" for role in installed_roles()]
     active = [target for target in targets if _state(target) == "active"]

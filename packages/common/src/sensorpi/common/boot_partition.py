@@ -1,6 +1,7 @@
 """A flashed card learns who it is from its boot partition, which any computer can write."""
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,15 +32,39 @@ def take_in(config: Path, state: Path, partitions: Sequence[Path] = PARTITIONS) 
     return "; ".join(done) or None
 
 
+def erase(path: Path) -> None:
+    """Overwrite a file with zeros and delete it: VFAT only forgets the name of what is deleted.
+
+    What the card's own controller keeps of it is out of reach. Raises ``OSError``.
+    """
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _take_key(config: Path, partitions: Sequence[Path]) -> str | None:
     source = _first(partitions, secrets.FILE_NAME)
     if source is None:
         return None
     key = source.read_bytes()
-    if len(key) != secrets.KEY_BYTES:
-        raise UserError(f"{source}: a cluster key has {secrets.KEY_BYTES} bytes, not {len(key)}")
-    render({secrets.FILE_NAME: key}, config, group_id=secrets.group_id())
-    source.unlink()
+    if any(key):  # all zeros: the power went while it was being erased
+        if len(key) != secrets.KEY_BYTES:
+            raise UserError(f"{source}: a cluster key has {secrets.KEY_BYTES} bytes, not {len(key)}")
+        render({secrets.FILE_NAME: key}, config, group_id=secrets.group_id())
+    try:
+        erase(source)
+    except OSError as error:
+        raise UserError(
+            f"{source}: is in {config} now, and everybody can read it here: it cannot be deleted ({error.strerror}); "
+            f"delete it on another computer"
+        ) from None
     return f"moved {source} into {config}"
 
 

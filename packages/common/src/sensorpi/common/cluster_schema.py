@@ -1,6 +1,7 @@
 """The keys of the cluster file: each with its type, its default and its check, and the line that a mistake gives."""
 
 import json
+import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
@@ -15,6 +16,10 @@ ROLES = ("sensor", "mesos-worker", "mesos-master", "influx-grafana")
 
 #: The job takes this much beside its JVM's heap: 496 MB were measured at a heap of 192 MB.
 JOB_OVERHEAD_MB = 320
+#: So many ports in a row belong to Spark when it computes on a cluster; `spark_cluster.py` names them.
+SPARK_PORTS = 6
+#: `spark.master` of Spark's standalone cluster.
+SPARK_URL = re.compile(r"spark://(?P<host>[^\s/,]+):(?P<port>[0-9]{1,5})")
 
 
 def _key(check: Check, default: object = MISSING) -> Any:
@@ -61,6 +66,10 @@ class SparkSettings:
     max_offsets_per_trigger: int = _key(validators.whole(1, 100_000_000), 100_000)
     checkpoint: str = _key(validators.choice("local", "nfs"), "local")
     default_host: str = _key(validators.address, DEFAULT_HOST)
+    executor_heap_mb: int = _key(validators.whole(96, 65536), 192)
+    worker_cores: int = _key(validators.whole(1, 1024), 1)
+    first_port: int = _key(validators.whole(1024, 65536 - SPARK_PORTS, "a TCP port"), 7078)
+    mesos_native_library: str = _key(validators.path_or_empty, "")
 
     @property
     def memory_mb(self) -> int:
@@ -100,7 +109,7 @@ class MesosSettings:
     zookeeper_election_port: int = _key(validators.port, 3888)
     master_port: int = _key(validators.port, 5050)
     agent_port: int = _key(validators.port, 5051)
-    api_port: int = _key(validators.port, 7080)
+    api_port: int = _key(validators.port, 7090)
 
 
 def _section(settings: type) -> Check:

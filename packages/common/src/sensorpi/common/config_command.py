@@ -76,5 +76,5 @@ def _init(options: argparse.Namespace) -> int:
         raise UserError(f"{options.config}: {error.strerror}") from None
     key = options.config / secrets.FILE_NAME
     secrets.make_key(key)
-    print(f"wrote {key}; every node of the cluster needs a copy")
+    print(f"wrote {key}; every node but a sensor needs a copy")
     return 0

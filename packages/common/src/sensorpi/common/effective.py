@@ -50,16 +50,20 @@ def effective(
     installed: Collection[str],
     host_name: str | None = None,
     owns: Callable[[str], bool] = is_own_address,
+    remembered: str | None = None,
 ) -> Effective:
     """What the configuration in ``directory`` makes of this machine with these roles installed.
 
     An untouched example that names neither this machine nor, by the file ``node``, another one is replaced by a
-    cluster of this machine alone. Raises ``UserError`` for a mistake in a file.
+    cluster of this machine alone. The node that it was (``remembered``) it stays where nothing names another: a boot
+    without a network has no addresses to know it by. Raises ``UserError`` for a mistake in a file.
     """
     path = directory / cluster_file.FILE_NAME
     cluster = cluster_file.load(path)
     text = path.read_text(encoding="utf-8")
     node = identify(cluster, directory, host_name, owns)
+    if node is None and remembered in [each.name for each in cluster.nodes]:
+        node = cluster.node(str(remembered))
     if node is None and text == example_text():
         text = _ONE_MACHINE.format(name=_node_name(socket.gethostname() if host_name is None else host_name))
         cluster = cluster_file.parse(text, "one-machine cluster")

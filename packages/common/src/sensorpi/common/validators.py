@@ -119,3 +119,10 @@ def spark_master(value: object) -> str:
     if not isinstance(value, str) or not _SPARK_MASTER.fullmatch(value):
         raise Invalid('expected "local", "local[N]", "spark://HOST:PORT" or "mesos://…"')
     return value
+
+
+def path_or_empty(value: object) -> str:
+    """An absolute path, or nothing."""
+    if not isinstance(value, str) or (value and not value.startswith("/")):
+        raise Invalid('expected an absolute path in quotes, such as "/usr/lib/libmesos.so", or ""')
+    return value

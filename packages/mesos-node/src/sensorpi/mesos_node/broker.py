@@ -35,7 +35,8 @@ FIXED_PROPERTIES = (
 
 _LOG4J2 = """\
 <?xml version="1.0" encoding="UTF-8"?>
-<!-- One line a message on standard output; times are the journal's. -->
+<!-- One line a message on standard output; times are the journal's. While another broker is off, these two would say so
+     every second: three lines in five minutes are enough. -->
 <Configuration status="WARN">
   <Appenders>
     <Console name="console">
@@ -44,6 +45,12 @@ _LOG4J2 = """\
   </Appenders>
   <Loggers>
     <Logger name="org.apache.kafka.storage.internals.log.LogLoader" level="INFO"/>
+    <Logger name="org.apache.kafka.clients.NetworkClient" level="WARN">
+      <BurstFilter level="WARN" rate="0.01" maxBurst="3"/>
+    </Logger>
+    <Logger name="kafka.server.ReplicaFetcherThread" level="WARN">
+      <BurstFilter level="WARN" rate="0.01" maxBurst="3"/>
+    </Logger>
     <Root level="WARN"><AppenderRef ref="console"/></Root>
   </Loggers>
 </Configuration>

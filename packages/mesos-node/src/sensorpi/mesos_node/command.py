@@ -20,6 +20,7 @@ from sensorpi.mesos_node.broker_files import LOG4J2, SERVER_PROPERTIES, broker_f
 from sensorpi.mesos_node.formatting import format_once
 from sensorpi.mesos_node.kafka_probe import kafka_probe
 from sensorpi.mesos_node.launcher import launch
+from sensorpi.mesos_node.topic_command import add_topic_commands
 from sensorpi.mesos_node.topics import ensure_topics, topic_specs
 from sensorpi.mesos_node.units import DATA
 
@@ -30,7 +31,7 @@ _JARS = Path("/usr/share/sensorpi/kafka")
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `kafka run`, `kafka topics`, `kafka properties` and `kafka broker`."""
+    """Add `kafka run`, `kafka topics`, `kafka properties`, `kafka broker` and `kafka topic`."""
     kafka = commands.add_parser("kafka", help="the Kafka brokers, and the topics")
     actions = kafka.add_subparsers(metavar="ACTION", required=True)
     run = actions.add_parser("run", help="run this node's broker in the foreground until SIGTERM or Ctrl-C")
@@ -41,6 +42,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     topics = actions.add_parser("topics", help="make the topics as declared, and print them")
     add_config_option(topics)
     topics.set_defaults(run=_topics)
+    add_topic_commands(actions)
     properties = actions.add_parser("properties", help="print the broker's server.properties")
     _add_broker_options(properties)
     properties.set_defaults(run=_properties)

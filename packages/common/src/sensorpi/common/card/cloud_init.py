@@ -1,0 +1,96 @@
+"""What cloud-init reads on a trixie card: user-data, network-config and meta-data.
+
+They are JSON, which is YAML too and which the standard library writes. The keys are those that Raspberry Pi Imager
+uses, except that the Wi-Fi network is never written with its passphrase.
+"""
+
+import hashlib
+import json
+import re
+from typing import Any
+
+from sensorpi.common.card.first_boot import MARK, SERVICE, Settings, system_files
+
+#: What our words on the kernel's command line begin with.
+WORDS = ("ds=nocloud",)
+
+#: YAML has other line ends than JSON, fewer characters that may stand bare, and no surrogate pairs.
+_NOT_BARE_IN_YAML = re.compile("[\x7f-\uffff]")
+
+
+def files(settings: Settings) -> dict[str, bytes]:
+    """The three files, by name; where DHCP on Ethernet will do, the card's own network-config stays."""
+    # Without the same name here and on the command line cloud-init would take each boot for the first.
+    return {
+        **{name: text.encode() for name, text in _texts(settings).items()},
+        "meta-data": _document({"instance-id": _instance(settings)}).encode(),
+    }
+
+
+def kernel_words(settings: Settings) -> list[str]:
+    """The words that belong on the kernel's command line."""
+    return [f"ds=nocloud;i={_instance(settings)}"]
+
+
+def _texts(settings: Settings) -> dict[str, str]:
+    texts = {"user-data": f"#cloud-config\n{_document(_user_data(settings))}"}
+    if settings.wifi is not None or settings.address is not None:
+        texts["network-config"] = _document(_network_config(settings))
+    return texts
+
+
+def _instance(settings: Settings) -> str:
+    """Other settings are another instance, so that cloud-init does its work again."""
+    return "sensorpi-" + hashlib.sha256("".join(_texts(settings).values()).encode()).hexdigest()[:16]
+
+
+def _user_data(settings: Settings) -> dict[str, Any]:
+    # Singular: it renames the release's own first user, who has the groups for I²C and GPIO.
+    user: dict[str, Any] = {
+        "name": settings.user,
+        "shell": "/bin/bash",
+        "lock_passwd": True,
+    }
+    commands = [["systemctl", "daemon-reload"], ["systemctl", "enable", "--now", "--no-block", SERVICE]]
+    if settings.ssh_keys:
+        user["ssh_authorized_keys"] = list(settings.ssh_keys)
+        commands.insert(0, ["systemctl", "enable", "--now", "--no-block", "ssh.service"])
+    return {
+        "hostname": settings.host_name,
+        "manage_etc_hosts": "localhost",
+        "user": user,
+        "ssh_pwauth": False,
+        **({"timezone": settings.timezone} if settings.timezone is not None else {}),
+        "apt": {"preserve_sources_list": True},
+        "write_files": [
+            {"path": path, "permissions": mode, "content": content} for path, mode, content in system_files(settings)
+        ],
+        "runcmd": commands,
+    }
+
+
+def _network_config(settings: Settings) -> dict[str, Any]:
+    ethernet: dict[str, Any] = {"dhcp4": True, "dhcp6": True, "optional": True}
+    links: dict[str, Any] = {"ethernets": {"eth0": ethernet}}
+    wifi, used = settings.wifi, ethernet
+    if wifi is not None:
+        access = {"password": wifi.key} if wifi.key is not None else {"auth": {"key-management": "none"}}
+        used = {
+            "dhcp4": True,
+            "optional": True,
+            "regulatory-domain": wifi.country,
+            "access-points": {wifi.ssid: access},
+        }
+        links["wifis"] = {"wlan0": used}
+    if settings.address is not None:
+        used["addresses"] = [settings.address]
+    return {"network": {"version": 2, **links}}
+
+
+def _document(data: dict[str, Any]) -> str:
+    text = _NOT_BARE_IN_YAML.sub(_escaped, json.dumps(data, indent=2, ensure_ascii=False))
+    return f"# {MARK}\n{text}\n"
+
+
+def _escaped(character: re.Match[str]) -> str:
+    return f"\\u{ord(character[0]):04x}"

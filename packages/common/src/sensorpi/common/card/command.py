@@ -1,0 +1,90 @@
+"""`sensorpi card`: prepares the boot partition of a freshly flashed Raspberry Pi OS card."""
+
+import argparse
+from pathlib import Path
+
+from sensorpi.common import secrets
+from sensorpi.common.card import options as given
+from sensorpi.common.card.boot_files import recognise
+from sensorpi.common.card.first_boot import Settings, fixed_address, install_script
+from sensorpi.common.card.plan import OWNED, Member, card_files, member
+from sensorpi.common.card.writing import Content, is_replaced, leftovers, write
+from sensorpi.common.cluster import FILE_NAME, config_directory
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `card`."""
+    card = commands.add_parser(
+        "card",
+        help="prepare a flashed card",
+        description="Prepares the boot partition of a freshly flashed Raspberry Pi OS card (bookworm or trixie), so "
+        "that its first boot makes the Pi a node of the cluster. It formats nothing, and keeps what it replaces.",
+    )
+    card.add_argument("path", type=Path, metavar="PATH", help="where the card's boot partition is mounted")
+    card.add_argument("--node", required=True, metavar="NAME", help="the node that the card is for")
+    card.add_argument(
+        "--cluster",
+        type=Path,
+        default=config_directory() / FILE_NAME,
+        metavar="FILE",
+        help=f"the cluster's file, with {secrets.FILE_NAME} beside it (default: %(default)s)",
+    )
+    given.add_options(card)
+    card.add_argument("--show", action="store_true", help="only show what would be written")
+    card.set_defaults(run=_card)
+
+
+def _card(options: argparse.Namespace) -> int:
+    first_boot = recognise(options.path)
+    joining = member(options.cluster, options.node)
+    repository = given.repository(options.repository, options.key, options.debs)
+    settings = Settings(
+        host_name=joining.node.name,
+        address=fixed_address(joining.node.address),
+        user=given.user(options.user),
+        ssh_keys=given.ssh_keys(options.ssh_key),
+        wifi=given.wifi(options.wifi, options.passphrase, options.country),
+        timezone=given.timezone(options.timezone),
+        install_script=install_script(joining.packages, repository[0] if repository else None),
+    )
+    files = card_files(options.path, first_boot, joining, settings, repository, options.debs)
+    removed = leftovers(options.path, OWNED, files)
+    print(f"{options.path}: reads {first_boot.value}")
+    for line in _summary(joining, settings):
+        print(line)
+    for name, content in files.items():
+        print(f"  {name}{_note(options.path, name, content)}")
+    for name in removed:
+        print(f"  {name}: goes, an earlier preparation left it")
+    if options.show:
+        _show(files, settings)
+        return 0
+    write(options.path, files, removed)
+    print(f"ready: unmount it, put it into the Pi that is to be {joining.node.name}, and switch that on")
+    return 0
+
+
+def _summary(joining: Member, settings: Settings) -> list[str]:
+    login = f"{settings.user}, by SSH key" if settings.ssh_keys else "nobody, for want of an SSH key (--ssh-key)"
+    wifi = f"{settings.wifi.ssid!r}, {settings.wifi.country}" if settings.wifi else "none"
+    return [
+        f"  node {joining.node.name}: {', '.join(joining.node.roles)}",
+        f"  address {settings.address} beside DHCP's" if settings.address else "  address by DHCP",
+        f"  login {login}; Wi-Fi {wifi}; time zone {settings.timezone or 'as it is'}",
+    ]
+
+
+def _note(partition: Path, name: str, content: Content) -> str:
+    if is_replaced(partition, name, content):
+        return f"  (what is there is kept as {name}.before-sensorpi)"
+    return "  (the cluster's secret; the first boot takes it away)" if name == secrets.FILE_NAME else ""
+
+
+def _show(files: dict[str, Content], settings: Settings) -> None:
+    """Print the texts. What a thief could use is left out."""
+    for name, content in files.items():
+        if isinstance(content, bytes) and not name.endswith((".key", ".gpg", "Packages")):
+            text = content.decode()
+            if settings.wifi is not None and settings.wifi.key is not None:
+                text = text.replace(settings.wifi.key, "(the Wi-Fi network's key)")
+            print(f"\n--- {name}\n{text.rstrip()}")

@@ -1,0 +1,77 @@
+"""What a card's first boot does, whatever the release: the settings, and the service that installs the roles."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from ipaddress import ip_address
+
+from sensorpi.common.card.wifi import Wifi
+
+#: The first line of each file that is ours and can hold a comment.
+MARK = "Written by `sensorpi card`"
+
+#: Ours on the boot partition beside sensorpi.toml and cluster.key; the installation removes it.
+FOLDER = "sensorpi"
+DEBS = f"{FOLDER}/debs"
+
+SERVICE = "sensorpi-install.service"
+
+
+@dataclass(frozen=True)
+class Repository:
+    """An apt repository, and the name that its public key has on the card: apt tells its format by the ending."""
+
+    url: str
+    key_name: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the first boot sets. Without ``ssh_keys`` nobody can log in: there are no passwords."""
+
+    host_name: str
+    #: The node's own, with the length of its network's prefix, beside what DHCP gives; None where it is a name.
+    address: str | None
+    user: str
+    ssh_keys: tuple[str, ...]
+    wifi: Wifi | None
+    timezone: str | None
+    #: The text of the program that installs the roles, by ``install_script``.
+    install_script: str
+
+
+def fixed_address(address: str) -> str | None:
+    """A node's address from the cluster file, if it is an IP address, in a network of the usual size."""
+    try:
+        version = ip_address(address).version
+    except ValueError:
+        return None
+    return f"{address}/{24 if version == 4 else 64}"
+
+
+def install_script(packages: Sequence[str], repository: Repository | None) -> str:
+    """The program that installs the packages from the repository, or from the .debs on the card."""
+    values = {
+        "@PACKAGES@": shlex.join(packages),
+        "@REPOSITORY@": shlex.quote(repository.url if repository else ""),
+        "@KEY@": shlex.quote(repository.key_name if repository else ""),
+    }
+    text = _data("install.sh")
+    for name, value in values.items():
+        text = text.replace(name, value)
+    return text
+
+
+def system_files(settings: Settings) -> list[tuple[str, str, str]]:
+    """What the first boot writes into the system: path, mode and content of each."""
+    return [
+        ("/usr/local/sbin/sensorpi-install", "0755", settings.install_script),
+        (f"/etc/systemd/system/{SERVICE}", "0644", _data(SERVICE)),
+        # An account without a password cannot be asked for one.
+        ("/etc/sudoers.d/010_sensorpi-card", "0440", f"{settings.user} ALL=(ALL) NOPASSWD:ALL\n"),
+    ]
+
+
+def _data(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")

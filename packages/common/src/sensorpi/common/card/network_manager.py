@@ -1,0 +1,30 @@
+"""The connections of a bookworm card, as NetworkManager keeps them."""
+
+from sensorpi.common.card.first_boot import Settings
+from sensorpi.common.card.wifi import Wifi, ssid_bytes
+
+FOLDER = "/etc/NetworkManager/system-connections"
+
+
+def profiles(settings: Settings) -> dict[str, str]:
+    """Each profile by its file's name in ``FOLDER``; none where NetworkManager's own would do the same."""
+    if settings.wifi is not None:
+        return {"sensorpi.nmconnection": _profile("wifi", _wifi(settings.wifi), settings)}
+    if settings.address is not None:
+        return {"sensorpi.nmconnection": _profile("ethernet", [], settings)}
+    return {}
+
+
+def _wifi(wifi: Wifi) -> list[str]:
+    # The name stands there as a list of bytes, which needs no quoting.
+    name = "".join(f"{byte};" for byte in ssid_bytes(wifi.ssid))
+    security = ["", "[wifi-security]", "key-mgmt=wpa-psk", f"psk={wifi.key}"] if wifi.key is not None else []
+    return ["", "[wifi]", "mode=infrastructure", f"ssid={name}", *security]
+
+
+def _profile(kind: str, lines: list[str], settings: Settings) -> str:
+    sections = ["[connection]", "id=sensorpi", f"type={kind}", *lines]
+    for family, is_its in (("ipv4", "."), ("ipv6", ":")):
+        address = settings.address if settings.address is not None and is_its in settings.address else None
+        sections += ["", f"[{family}]", "method=auto", *([f"address1={address}"] if address else [])]
+    return "\n".join([*sections, ""])

@@ -1,0 +1,69 @@
+"""What goes onto one node's card: only what that node needs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorpi.common import secrets
+from sensorpi.common.boot_partition import SOURCE
+from sensorpi.common.card import cloud_init, debs, first_run
+from sensorpi.common.card.boot_files import CMDLINE, FirstBoot, kernel_words, with_words
+from sensorpi.common.card.first_boot import DEBS, FOLDER, Repository, Settings
+from sensorpi.common.card.writing import Content
+from sensorpi.common.cluster import Node, load
+from sensorpi.common.identity import identify_or_fail
+
+#: Every name that a card may get, beside what lies in our folder.
+OWNED = (SOURCE, secrets.FILE_NAME, "user-data", "network-config", first_run.NAME)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A node, with the text of the cluster's file and its key, if the node needs that."""
+
+    node: Node
+    cluster_text: str
+    key: bytes | None
+
+    @property
+    def packages(self) -> list[str]:
+        """The packages of its roles."""
+        return [f"sensorpi-{role}" for role in self.node.roles]
+
+
+def member(cluster_file: Path, name: str) -> Member:
+    """The node of that name. A sensor gets no key; the others' lies beside the file. Raises ``UserError``."""
+    node = identify_or_fail(load(cluster_file), cluster_file.parent, name)
+    needs_key = node.roles != ("sensor",)
+    key = secrets.load_key(cluster_file.with_name(secrets.FILE_NAME)) if needs_key else None
+    return Member(node, cluster_file.read_text(encoding="utf-8"), key)
+
+
+def card_files(
+    partition: Path,
+    first_boot: FirstBoot,
+    member: Member,
+    settings: Settings,
+    repository: tuple[Repository, bytes] | None,
+    deb_folder: Path | None,
+) -> dict[str, Content]:
+    """Every file by its name on the partition, in the order in which they are written."""
+    files: dict[str, Content] = {}
+    if deb_folder is not None:
+        needed = debs.needed(deb_folder, member.packages)
+        # apt's own folder writes a colon as %3a, which is more than one program would take for one again.
+        names = {deb: deb.name.replace("%3a", "_") for deb in needed}
+        files |= {f"{DEBS}/{name}": deb for deb, name in names.items()}
+        files[f"{DEBS}/Packages"] = debs.index(needed, names)
+    if repository is not None:
+        files[f"{FOLDER}/{repository[0].key_name}"] = repository[1]
+    if member.key is not None:
+        files[secrets.FILE_NAME] = member.key
+    files[SOURCE] = f'node = "{member.node.name}"\n\n{member.cluster_text}'.encode()
+    words = kernel_words(partition)
+    if first_boot is FirstBoot.CLOUD_INIT:
+        files |= cloud_init.files(settings)
+        files[CMDLINE] = with_words(words, cloud_init.kernel_words(settings), cloud_init.WORDS)
+    else:
+        files[first_run.NAME] = first_run.script(settings)
+        files[CMDLINE] = with_words(words, first_run.KERNEL_WORDS, first_run.WORDS)
+    return files

@@ -1,0 +1,30 @@
+"""The packages' own autopkgtests, run by autopkgtest in a booted machine."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from tests.packages.conftest import NewMachine
+from tests.packages.newer import ROOT
+
+pytestmark = pytest.mark.timeout(1800)
+
+
+@pytest.mark.parametrize("suite", [pytest.param("bookworm", marks=pytest.mark.ci), "trixie"])
+def test_the_autopkgtests_pass(new_machine: NewMachine, suite: str) -> None:
+    machine = new_machine(suite)
+    machine.install("autopkgtest")
+    source = machine.root / "srv/source"
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in files.splitlines():
+        if (ROOT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, source / name)
+    result = machine.try_("autopkgtest", "--no-built-binaries", "/srv/source", "--", "null")
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    summary = (result.stdout + result.stderr).split("@@@@ summary" if "@@@@ summary" in result.stderr else " summary")[
+        -1
+    ]
+    assert "SKIP" not in summary
+    assert machine.failed() == ""

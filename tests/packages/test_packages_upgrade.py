@@ -1,0 +1,122 @@
+"""An upgrade to the next release, of a machine with all four roles: ours first, then the jars."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.packages.conftest import NewMachine
+from tests.packages.machine import Machine, wait_for
+from tests.packages.newer import VERSION, newer_repository
+from tests.packages.test_packages_together import (
+    EMULATED,
+    PACKAGES,
+    SERVICES,
+    START_S,
+    TARGETS,
+    count,
+    main_pids,
+)  # fmt: skip
+
+pytestmark = pytest.mark.timeout(1800)
+
+OURS = ["sensorpi-common", "sensorpi-mesos-node", "sensorpi-pipeline", *PACKAGES]
+PYTHON = {"sensorpi-sensor.service"}
+JVMS = {"sensorpi-kafka.service", "sensorpi-spark-job.service"}
+STOPPED = "sensorpi-dashboard.service"
+
+#: What an administrator changed.
+EDITS = {
+    "/etc/systemd/system/sensorpi-kafka.service.d/nice.conf": "[Service]\nNice=1\n",
+    "/etc/grafana/provisioning/datasources/sensorpi.yaml": "# nothing of theirs\n",
+}
+
+
+@pytest.fixture(scope="module")
+def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return newer_repository(tmp_path_factory.mktemp("newer"))
+
+
+@pytest.fixture(scope="module", params=[pytest.param("bookworm", marks=pytest.mark.ci), "trixie"])
+def machine(request: pytest.FixtureRequest, new_machine: NewMachine, newer: Path) -> Machine:
+    """A machine of that suite that runs the present release, and whose repository has the next one."""
+    machine = new_machine(request.param)
+    drop_in = machine.root / "etc/systemd/system/sensorpi-sensor.service.d"
+    drop_in.mkdir(parents=True)
+    (drop_in / "emulated.conf").write_text(EMULATED)
+    machine.install(*PACKAGES)
+    machine.wait_active(*TARGETS, *SERVICES, limit_s=START_S)
+    wait_for("a reading in InfluxDB", lambda: count(machine) >= 3, START_S)
+    for name, text in EDITS.items():
+        file = machine.root / name.removeprefix("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    shutil.copytree(newer, machine.root / "srv/newer")
+    sources = "/etc/apt/sources.list.d/sensorpi.list"
+    machine.do("sed", "-i", "s|file:/srv/repository|file:/srv/newer|", sources)
+    machine.do(
+        "apt-get", "-q", "update", "-o", "APT::Get::List-Cleanup=false", "-o", f"Dir::Etc::SourceList={sources}",
+        "-o", "Dir::Etc::SourceParts=/dev/null",
+    )  # fmt: skip
+    return machine
+
+
+def version(machine: Machine, package: str) -> str:
+    return machine.do("dpkg-query", "-W", "-f", "${Version}", package)
+
+
+def test_an_upgrade_of_ours_fetches_little_and_restarts_only_what_runs_in_python(machine: Machine) -> None:
+    machine.do("systemctl", "stop", STOPPED)
+    before = main_pids(machine)
+    command = ["apt-get", "install", "-y", "--only-upgrade", "--no-install-recommends", *OURS]
+    sizes = [
+        int(size) for size in re.findall(r"^'file:\S+ \S+ (\d+)", machine.do(*command, "--print-uris"), re.MULTILINE)
+    ]
+    assert len(sizes) == len(OURS)
+    assert sum(sizes) < 2_000_000
+    machine.do(*command)
+    assert {version(machine, package) for package in OURS} == {VERSION}
+    wait_for("the restart", lambda: all(main_pids(machine)[unit] not in ("0", before[unit]) for unit in PYTHON))
+    after = main_pids(machine)
+    assert {unit for unit in before if before[unit] != after[unit]} == PYTHON
+    assert machine.state(STOPPED) == "inactive"
+    assert machine.failed() == ""
+
+
+def test_a_machine_with_the_example_stays_a_cluster_of_its_own(machine: Machine) -> None:
+    assert "next release" in machine.do("cat", "/etc/sensorpi/cluster.toml")
+    assert machine.do("ls", "-A", "/etc/sensorpi").split() == ["cluster.key", "cluster.toml"]
+    assert "waiting" not in machine.try_("sensorpi", "status").stdout
+
+
+def test_edits_and_data_survive_it(machine: Machine) -> None:
+    for name, text in EDITS.items():
+        assert machine.do("cat", name) == text
+    before = count(machine)
+    assert before >= 3
+    wait_for("a reading after the upgrade", lambda: count(machine) > before, START_S)
+
+
+def test_an_upgrade_of_the_jars_restarts_the_jvms_with_them(machine: Machine) -> None:
+    before = main_pids(machine)
+    machine.do("apt-get", "upgrade", "-y", "--no-install-recommends")
+    assert version(machine, "sensorpi-kafka").endswith("+1")
+    assert version(machine, "sensorpi-spark").endswith("+1")
+    wait_for("the restart", lambda: all(main_pids(machine)[unit] not in ("0", before[unit]) for unit in JVMS), START_S)
+    machine.wait_active(*JVMS, limit_s=START_S)
+    after = main_pids(machine)
+    assert {unit for unit in before if before[unit] != after[unit]} == JVMS
+    assert machine.state(STOPPED) == "inactive"
+    stored = count(machine)
+    wait_for("a reading after the upgrade", lambda: count(machine) > stored, START_S)
+
+
+def test_a_stopped_jvm_is_not_started_by_new_jars(machine: Machine) -> None:
+    machine.do("systemctl", "stop", *JVMS)
+    machine.install("--reinstall", "sensorpi-kafka", "sensorpi-spark")
+    assert {machine.state(unit) for unit in JVMS} == {"inactive"}
+    assert machine.failed() == ""
+    assert machine.do("dpkg", "--verify").splitlines() == [
+        "??5?????? c /etc/grafana/provisioning/datasources/sensorpi.yaml"
+    ]

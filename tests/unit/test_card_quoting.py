@@ -1,0 +1,105 @@
+"""Names of networks and keys of people reach the first boot as they were given, whatever is in them."""
+
+import json
+import subprocess
+import unicodedata
+from configparser import ConfigParser
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from sensorpi.common.card import cloud_init, first_run, network_manager
+from sensorpi.common.card.first_boot import Repository, Settings, install_script
+from sensorpi.common.card.wifi import Wifi, network, pre_shared_key
+from sensorpi.common.errors import UserError
+
+#: What a card is never asked to hold: half of a surrogate pair is no text.
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+PRINTABLE = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40)
+
+
+def yaml_load(text: bytes | str) -> Any:
+    return yaml.load(text, Loader=yaml.CSafeLoader)  # as strict as the other, and ten times as fast
+
+
+def settings(wifi: Wifi | None = None, ssh_key: str = "ssh-ed25519 AAAA") -> Settings:
+    script = install_script(["sensorpi-sensor"], Repository("http://a/b", "sensorpi.gpg"))
+    return Settings("sensor01", "10.0.0.99/24", "pi", (ssh_key,), wifi, "Europe/Berlin", script)
+
+
+@pytest.mark.parametrize(
+    ("passphrase", "ssid", "key"),
+    [  # IEEE 802.11i, annex H.4.3
+        ("password", "IEEE", "f42c6fc52df0ebef9ebb4b90b38a5f902e83fe1b135a70e23aed762e9710a12e"),
+        ("ThisIsAPassword", "ThisIsASSID", "0dc0d6eb90555ed6419756b9a15ec3e3209b63df707dd508d14581f8982721af"),
+        ("a" * 32, "Z" * 32, "becb93866bb8c3832cb777c2f559807c8c59afcb6eae734885001300a981cc62"),
+    ],
+)
+def test_the_key_of_a_passphrase_is_the_standards(passphrase: str, ssid: str, key: str) -> None:
+    assert pre_shared_key(passphrase, ssid) == key
+    assert pre_shared_key(key.upper(), ssid) == key
+
+
+@pytest.mark.parametrize("passphrase", ["1234567", "z" * 64, "pässword1", "pass\nword1", ""])
+def test_what_is_no_passphrase_is_refused_and_not_repeated(passphrase: str) -> None:
+    with pytest.raises(UserError) as refused:
+        pre_shared_key(passphrase, "IEEE")
+    assert not passphrase or passphrase not in str(refused.value)
+
+
+@given(TEXT)
+@example('Käthe\'s "Café" \\ $(reboot) `reboot` 😀')
+@example("a: b # c")
+@example("\u2028\u0085\ufffe\x7f")
+@example("; [wifi]=")
+@example(" leading and trailing ")
+@example("yes")
+@example("line\nbreak")
+def test_a_networks_name_arrives_or_is_refused(ssid: str) -> None:
+    try:
+        wifi = network(ssid, "DE")
+    except UserError:
+        assert not 1 <= len(ssid.encode()) <= 32 or any(unicodedata.category(each) == "Cc" for each in ssid)
+        return
+    written = cloud_init.files(settings(wifi))["network-config"].decode()
+    [name] = yaml_load(written)["network"]["wifis"]["wlan0"]["access-points"]
+    assert name == ssid
+    profile = ConfigParser(interpolation=None, delimiters="=", comment_prefixes="#")
+    profile.read_string(network_manager.profiles(settings(wifi))["sensorpi.nmconnection"])
+    assert bytes(map(int, profile["wifi"]["ssid"].rstrip(";").split(";"))).decode() == ssid
+
+
+@hypothesis_settings(max_examples=20)  # a shell is started for each
+@given(PRINTABLE)
+@example('it\'s "$HOME" \\ `x` !! #')
+def test_the_comment_of_an_ssh_key_arrives(comment: str) -> None:
+    key = f"ssh-ed25519 AAAA {comment}"
+    user_data = yaml_load(cloud_init.files(settings(ssh_key=key))["user-data"])
+    assert user_data["user"]["ssh_authorized_keys"] == [key]
+    assert user_data == json.loads(json.dumps(user_data))  # all of it is plain data
+    [line] = [line for line in first_run.script(settings(ssh_key=key)).decode().split("\n") if "enable_ssh" in line]
+    call = "custom() { printf '%s\\0' \"$@\"; }\n" + line.replace(
+        "/usr/lib/raspberrypi-sys-mods/imager_custom", "custom"
+    )
+    printed = subprocess.run(["sh", "-c", call], capture_output=True, check=True).stdout
+    assert printed.decode().split("\0")[:-1] == ["enable_ssh", "-k", key]
+
+
+def test_yaml_reads_the_scripts_as_they_are() -> None:
+    made = settings()
+    user_data = yaml_load(cloud_init.files(made)["user-data"])
+    assert user_data["write_files"][0]["content"] == made.install_script
+    assert made.install_script in first_run.script(made).decode()
+
+
+def test_other_settings_are_another_instance_and_the_same_ones_the_same() -> None:
+    wifi = network("a", "DE")
+    assert cloud_init.kernel_words(settings(wifi)) == cloud_init.kernel_words(settings(wifi))
+    assert cloud_init.kernel_words(settings(wifi)) != cloud_init.kernel_words(settings())
+    [word] = cloud_init.kernel_words(settings(wifi))
+    metadata = yaml_load(cloud_init.files(settings(wifi))["meta-data"])
+    assert word == f"ds=nocloud;i={metadata['instance-id']}"
