@@ -364,6 +364,17 @@ def test_a_read_only_card_is_one_line(
     assert message == f"{either.card}/sensorpi: cannot be written: Read-only file system"
 
 
+def test_a_card_that_cannot_be_read_is_one_line(
+    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    assert desk.run("sensor01", *desk.repository) == 2
+    assert capsys.readouterr().err == f"sensorpi: {desk.card}: Permission denied\n"
+
+
 @pytest.mark.parametrize(
     ("node", "options", "message"),
     [
