@@ -96,6 +96,12 @@ def test_yaml_reads_the_scripts_as_they_are() -> None:
     assert made.install_script in first_run.script(made).decode()
 
 
+def test_shellcheck_finds_nothing_in_the_scripts() -> None:
+    for script in (settings().install_script, first_run.script(settings()).decode()):
+        result = subprocess.run(["shellcheck", "-s", "sh", "-"], input=script, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout
+
+
 def test_other_settings_are_another_instance_and_the_same_ones_the_same() -> None:
     wifi = network("a", "DE")
     assert cloud_init.kernel_words(settings(wifi)) == cloud_init.kernel_words(settings(wifi))
