@@ -26,7 +26,8 @@ def run(options: Options, stop: threading.Event) -> int:
     deposed: list[str] = []
 
     def depose(reason: str) -> None:
-        deposed.append(reason)
+        if not stop.is_set():  # the end of our own session, at a stop, deposes nobody
+            deposed.append(reason)
         stop.set()
 
     try:
