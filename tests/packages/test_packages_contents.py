@@ -50,8 +50,8 @@ def test_each_roles_target_is_started_and_its_services_stopped(unpacked: Path) -
     for target in units(unpacked, ".target"):
         role = target.stem.removeprefix("sensorpi-")
         assert f"role_configured {role}" in script(unpacked, "postinst")
-        assert f"systemctl reset-failed {target.name}" in script(unpacked, "prerm")
-        [stop] = re.findall(r"deb-systemd-invoke stop (.*) \|\|", script(unpacked, "prerm"))
+        assert "systemctl reset-failed $units" in script(unpacked, "prerm")
+        [stop] = re.findall(r'^units="(.*)"$', script(unpacked, "prerm"), re.MULTILINE)
         assert sorted(stop.split()) == sorted(unit.name for unit in units(unpacked) if unit.is_file())
         for service in units(unpacked, ".service"):
             assert f"Wants={service.name}" in target.read_text()

@@ -18,8 +18,8 @@ from sensorpi.common.card.wifi import Wifi, network, pre_shared_key
 from sensorpi.common.errors import UserError
 
 #: What a card is never asked to hold: half of a surrogate pair is no text.
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
-PRINTABLE = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40)
+TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=40)
+PRINTABLE = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), max_size=40)
 
 
 def yaml_load(text: bytes | str) -> Any:
