@@ -114,6 +114,13 @@ class SchedulerCluster:
         """The process ids of the stand-in with which a task was started, in order."""
         return [int(line) for line in (self.folder / f"{name}.starts").read_text().split()]
 
+    def rss_mb(self) -> float:
+        """What the scheduler that runs has in memory."""
+        process = next(each.process for each in self.schedulers if each.running)
+        assert process is not None
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
     def assert_no_doubles(self) -> None:
         """No broker ever ran twice at a time."""
         assert not (self.folder / "doubles").exists(), (self.folder / "doubles").read_text()

@@ -2,6 +2,9 @@
 
 import json
 import os
+import shutil
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +18,7 @@ from tests.fakes.mesos_framework import Framework
 from tests.fakes.mesos_recorder import ask
 from tests.fakes.mesos_recordings import lines
 from tests.integration.kafka_fixture import free_ports, wait_until
-from tests.integration.mesos_fixture import MesosCluster
+from tests.integration.mesos_fixture import DOUBLE, MesosCluster
 
 INFO = lines("conversation.jsonl")[0]["request"]["subscribe"]["framework_info"]
 MORE_S = 30.0
@@ -275,3 +278,28 @@ def test_a_task_with_the_name_of_one_that_runs_is_an_error(mesos: MesosCluster) 
         framework.wait_for(lambda: offers(framework, "worker01")[1:], "the rest of worker01")
         launch(framework, "true")
         assert last_state(framework, "TASK_ERROR")["message"] == "Task has duplicate ID: task"
+
+
+def test_a_frozen_agent_is_unreachable_and_when_it_goes_on_its_task_is_there(mesos: MesosCluster) -> None:
+    process = mesos.agents[0].process
+    assert process is not None
+    with framework_on(mesos) as framework:
+        launch(framework, "exec sleep 600")
+        pid = last_state(framework, "TASK_RUNNING")["container_status"]["executor_pid"]
+        process.send_signal(signal.SIGSTOP)
+        try:
+            last_state(framework, "TASK_UNREACHABLE")
+        finally:
+            process.send_signal(signal.SIGCONT)
+        back = last_state(framework, "TASK_RUNNING")
+        assert (back["reason"], back["container_status"]["executor_pid"]) == ("REASON_AGENT_REREGISTERED", pid)
+
+
+@pytest.mark.parametrize("program", ["mesos-master", "mesos-agent"])
+def test_it_serves_from_a_copy_on_path(tmp_path: Path, program: str) -> None:
+    shutil.copytree(DOUBLE, tmp_path / "lib/mesos")
+    link = tmp_path / program
+    link.symlink_to(tmp_path / "lib/mesos" / program)
+    environment = {"PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"}
+    said = subprocess.run([program, "--version"], env=environment, cwd="/", capture_output=True, text=True, check=True)
+    assert said.stdout == "mesos 1.11.0\n"

@@ -52,6 +52,7 @@ def test_a_rolling_restart_waits_for_the_replicas(tmp_path: Path) -> None:
         assert all(after[number] != before[number] for number in before)
         assert what_is_not_in_sync(described, [0, 1, 2]) == ""
         assert sent.acknowledged
+        assert cluster.rss_mb() <= 60  # with a Kafka client now
         assert sent.acknowledged <= stored(described.bootstrap_servers)
 
 

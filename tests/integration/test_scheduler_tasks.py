@@ -160,8 +160,6 @@ def test_the_scheduler_needs_little(cluster: SchedulerCluster) -> None:
     began_s = cpu_s()
     time.sleep(20)  # what is measured is a time in which nothing happens
     share = (cpu_s() - began_s) / 20
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    rss_mb = int(status.partition("VmRSS:")[2].split()[0]) / 1024
-    print(f"scheduler: {share:.2%} of a core, {rss_mb:.0f} MB")
+    print(f"scheduler: {share:.2%} of a core, {cluster.rss_mb():.0f} MB")
     assert share <= 0.01
-    assert rss_mb <= 60
+    assert cluster.rss_mb() <= 60

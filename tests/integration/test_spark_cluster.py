@@ -25,6 +25,14 @@ from tests.integration.pipeline_fixture import Pipeline, wait_until
 COMMAND = str(Path(sys.executable).with_name("sensorpi"))
 HOME = Path(pyspark.__file__).parent
 
+#: Has the Python that computes on a worker call itself 3.99.
+ANOTHER_PYTHON = """
+import sys
+if "pyspark.daemon" in sys.orig_argv:
+    Version = type("Version", (tuple,), {"major": 3, "minor": 99, "micro": 0})
+    sys.version_info = Version((3, 99, 0, "final", 0))
+"""
+
 
 def ports_in_a_row(count: int) -> int:
     """The first of so many free TCP ports."""
@@ -199,9 +207,7 @@ def test_a_worker_that_dies_is_waited_for_and_said_once(spark: SparkCluster) -> 
 
 
 def test_a_worker_with_another_python_is_one_line(spark: SparkCluster, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(
-        "import sys\nif 'pyspark.daemon' in sys.orig_argv:\n    sys.version_info = (3, 99, 0, 'final', 0)\n"
-    )
+    (tmp_path / "sitecustomize.py").write_text(ANOTHER_PYTHON)
     argv = [COMMAND, "spark", "worker", "--home", str(HOME), "--state", str(tmp_path / "worker")]
     environment = os.environ | {"SENSORPI_CONFIG": str(spark.config), "PYTHONPATH": str(tmp_path)}
     other = Service("other worker", argv, tmp_path / "log", environment)

@@ -12,9 +12,9 @@ REPOSITORY = ROOT / "dist/repo"
 
 #: What every Debian on a card has, and what it takes a minute to unpack: the tests install the rest.
 _INCLUDED = (
-    "ca-certificates curl dbus default-jre-headless iproute2 libjs-chart.js procps python3 python3-bottle "
-    "python3-influxdb python3-pkg-resources python3-smbus python3-systemd python3-voluptuous python3-waitress "
-    "systemd systemd-sysv"
+    "ca-certificates curl dbus default-jre-headless iproute2 libjs-chart.js libzookeeper-java procps python3 "
+    "python3-bottle python3-influxdb python3-kazoo python3-pkg-resources python3-smbus python3-systemd "
+    "python3-voluptuous python3-waitress systemd systemd-sysv"
 )
 #: What single tests install besides, without a network.
 _DOWNLOADED = "autopkgtest influxdb python3-hypothesis python3-jsonschema python3-pytest"
