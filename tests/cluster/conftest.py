@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.cluster.engines import STANDALONE, Engine
+from tests.cluster.engines import ENGINES, STANDALONE, Engine
 from tests.cluster.fault import Fault, Recovery, Report
 from tests.cluster.first_start import FirstStart, start_all
 from tests.cluster.site import Site, installed
@@ -15,7 +15,7 @@ _recoveries = pytest.StashKey[list[Recovery]]()
 _site = pytest.StashKey[Site]()
 
 
-@pytest.fixture(scope="session", params=[STANDALONE], ids=lambda engine: engine.name)
+@pytest.fixture(scope="session", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
     """What runs brokers and job."""
     chosen: Engine = request.param
@@ -75,6 +75,18 @@ def report(say: Callable[[object], None], pytestconfig: pytest.Config) -> Report
 def new_fault(site: Site, report: Report) -> NewFault:
     """Makes a fault by what befalls the cluster."""
     return lambda behaviour: Fault(site, behaviour, report)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of what only Mesos has run on no other engine."""
+    others = [item for item in items if item.get_closest_marker("engine_mesos") and _engine_of(item) == STANDALONE]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+
+
+def _engine_of(item: pytest.Item) -> object:
+    return item.callspec.params.get("engine") if isinstance(item, pytest.Function) else None
 
 
 @pytest.hookimpl(hookwrapper=True)

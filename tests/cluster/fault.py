@@ -79,6 +79,6 @@ class Fault:
         self.site.wait_until_whole()
         readings = self.site.verify()
         whole_s = time.monotonic() - self._began_s
-        recovery = Recovery(self.site.engine.name, self.behaviour, self._lasted_s, self._reading_s, whole_s, readings)
+        recovery = Recovery(self.site.engine.title, self.behaviour, self._lasted_s, self._reading_s, whole_s, readings)
         self.report(recovery)
         return recovery

@@ -69,6 +69,10 @@ class Site:
         """The worker that leads the controllers."""
         return self.workers[self.observer.controller()]
 
+    def job_node(self) -> str:
+        """The node on which the job's driver runs."""
+        return next(name for name, machine in self.machines.items() if machine.try_("pgrep", "-f", JOB).stdout)
+
     # What can befall them.
 
     def signal(self, name: str, words: str, number: signal.Signals) -> None:
@@ -182,6 +186,8 @@ def installed(engine: Engine) -> Iterator[Site]:
     with _ended_by_sigterm(), bridged() as lan, machines() as make, observing(lan, cluster, KEY) as observer:
         nodes = {node.name: make(SUITE, node.address, lan) for node in cluster.nodes}
         for node in cluster.nodes:
+            if {"mesos-worker", "mesos-master"} & set(node.roles):
+                engine.prepare(nodes[node.name].root)
             install(nodes[node.name], text, node.roles)
         state = nodes["sensor01"].root / STATE.lstrip("/")
         yield Site(engine, cluster, nodes, observer, Ledger(state / "events.jsonl", state / "spool.sqlite3"))

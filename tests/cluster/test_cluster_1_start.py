@@ -11,5 +11,5 @@ pytestmark = pytest.mark.timeout(1800)
 
 
 def test_six_cold_nodes_start(site: Site, first_start: FirstStart, say: Callable[[object], None]) -> None:
-    say(f"{site.engine.name}: {first_start}")
+    say(f"{site.engine.title}: {first_start}")
     assert site.verify() > 0

@@ -39,4 +39,4 @@ def test_cold_workers_that_start_minutes_apart_meet(cold_workers: list[Machine],
         worker.wait_active("sensorpi-kafka.service", "sensorpi-kafka-topics.service", limit_s=WHOLE_S)
     whole_s = time.monotonic() - began_s
     assert [worker.failed() for worker in cold_workers] == [""] * 3
-    report(Recovery(STANDALONE.name, f"start three cold workers {APART_S:g} s apart", last_s, None, whole_s))
+    report(Recovery(STANDALONE.title, f"start three cold workers {APART_S:g} s apart", last_s, None, whole_s))

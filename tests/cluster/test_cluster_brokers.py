@@ -17,13 +17,13 @@ pytestmark = pytest.mark.timeout(1200)
 def test_the_leading_broker_is_killed(site: Site, new_fault: NewFault) -> None:
     fault = new_fault("kill -9 the broker that leads")
     fault.strike(lambda: site.signal(site.leader(), BROKER, signal.SIGKILL))
-    fault.recover(60)
+    fault.recover(120)
 
 
 def test_the_leading_controller_is_killed(site: Site, new_fault: NewFault) -> None:
     fault = new_fault("kill -9 the controllers' leader")
     fault.strike(lambda: site.signal(site.controller(), BROKER, signal.SIGKILL))
-    fault.recover(60)
+    fault.recover(120)
 
 
 def test_all_brokers_freeze_for_a_minute(site: Site, new_fault: NewFault) -> None:
@@ -39,18 +39,21 @@ def test_all_brokers_freeze_for_a_minute(site: Site, new_fault: NewFault) -> Non
     fault.undo(partial(signal_all, signal.SIGCONT))
     wait_for("an acknowledgement", lambda: site.ledger.acknowledged() > before, 60)
     assert time.monotonic() - thawed_s < 15
-    fault.recover(60)
+    fault.recover(120)
 
 
 def test_all_brokers_are_restarted_in_turn(site: Site, new_fault: NewFault) -> None:
     def restart_in_turn() -> None:
+        if site.engine.is_mesos:
+            site["master02"].do("sensorpi", "kafka", "broker", "restart", "0..2", "--timeout", "300s")
+            return
         for worker in site.workers:
             site[worker].do("systemctl", "restart", "sensorpi-kafka.service")
             wait_for("replicas in sync", site.observer.is_in_sync, WHOLE_S)
 
     fault = new_fault("restart all brokers in turn")
     fault.endure(restart_in_turn)
-    fault.recover(60)
+    fault.recover(120)
 
 
 def test_a_brokers_disk_is_lost(site: Site, new_fault: NewFault) -> None:
@@ -61,4 +64,4 @@ def test_a_brokers_disk_is_lost(site: Site, new_fault: NewFault) -> None:
 
     fault = new_fault("a broker's messages are wiped, its node has no power meanwhile")
     fault.endure(lambda: replace_disk(site.leader()))
-    fault.recover(60)
+    fault.recover(120)

@@ -251,6 +251,19 @@ def test_a_master_stands_in_zookeeper_as_recorded(tmp_path: Path, real_mesos: bo
         assert json.loads(content)["port"] == master.port
 
 
+def test_a_leader_whose_node_is_gone_ends_itself(tmp_path: Path, real_mesos: bool) -> None:
+    with MesosCluster(tmp_path, hostnames=(), real=real_mesos) as mesos:
+        leader = mesos.leader
+        zookeeper = KazooClient(mesos.zookeeper.hosts)
+        zookeeper.start()
+        try:
+            zookeeper.delete("/mesos/json.info_0000000000")
+        finally:
+            zookeeper.stop()
+            zookeeper.close()
+        wait_until(lambda: not leader.running, "the leader's end", 40)
+
+
 def test_a_leader_without_zookeeper_ends_itself(tmp_path: Path, real_mesos: bool) -> None:
     with MesosCluster(tmp_path, hostnames=(), real=real_mesos) as mesos:
         leader = mesos.leader

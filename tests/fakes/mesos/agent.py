@@ -251,6 +251,7 @@ class Agent:
 
     def _shut_down(self, framework_id: str) -> None:
         for run in [run for run in self.runs.values() if run.framework_id == framework_id]:
+            run.abandon()
             if run.link is not None:
                 run.link.send({"kill": None})
 

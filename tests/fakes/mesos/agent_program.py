@@ -95,6 +95,7 @@ def main() -> None:
             "recovery_timeout_s": duration_s(flags.get("recovery_timeout", "15mins")),
             "reregistration_timeout_s": duration_s(flags.get("executor_reregistration_timeout", "2secs")),
         }
+        session_s = duration_s(flags.get("zk_session_timeout", "10secs"))
         on_zookeeper = zookeeper(flags["master"]) if flags["master"].startswith("zk://") else None
         info = _info(flags, work_dir)
     except (FlagError, ValueError) as error:
@@ -114,7 +115,7 @@ def main() -> None:
     agent.start()
     if on_zookeeper is not None:
         hosts, path = on_zookeeper
-        Detector(connect(hosts, 10.0), path, lambda leader, _contenders: agent.new_leader(leader)).start()
+        Detector(connect(hosts, session_s), path, lambda leader, _contenders: agent.new_leader(leader)).start()
     else:
         ip, _, port = flags["master"].rpartition(":")
         address = {"hostname": ip, "ip": ip, "port": int(port)}

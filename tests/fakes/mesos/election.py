@@ -42,7 +42,7 @@ class Detector:
         contenders = sorted(child for child in children if child.startswith(_PREFIX))
         for contender in contenders:
             try:
-                content, _stat = self._zookeeper.get(f"{self._path}/{contender}")
+                content, _stat = self._zookeeper.retry(self._zookeeper.get, f"{self._path}/{contender}")
             except NoNodeError:
                 continue
             self._on_leader(json.loads(content), len(contenders))
@@ -69,7 +69,8 @@ class Contender:
         if not self._stands:
             self._stands = True
             content = json.dumps(self._info, separators=(",", ":")).encode()
-            self._zookeeper.create(f"{self._path}/{_PREFIX}", content, ephemeral=True, sequence=True, makepath=True)
+            node = f"{self._path}/{_PREFIX}"
+            self._zookeeper.retry(self._zookeeper.create, node, content, ephemeral=True, sequence=True, makepath=True)
 
     def _listen(self, state: str) -> None:
         if state == KazooState.CONNECTED:
@@ -79,13 +80,14 @@ class Contender:
                 threading.Thread(target=self._contend, daemon=True).start()
         elif state == KazooState.SUSPENDED:
             # By the end of the session's time another one may lead, and ZooKeeper cannot tell us.
-            self._timer = threading.Timer(self._session_s, self._lost)
+            self._timer = threading.Timer(self._session_s, self.lost)
             self._timer.daemon = True
             self._timer.start()
         elif state == KazooState.LOST:
-            self._lost()
+            self.lost()
 
-    def _lost(self) -> None:
+    def lost(self) -> None:
+        """The session is over, or so it must be taken: a leader ends here."""
         self._stands = False
         if self.leading:
             print("Lost leadership... committing suicide!", file=sys.stderr, flush=True)

@@ -54,8 +54,7 @@ def main() -> None:
             place.leader = leader
             mine = leader is not None and leader["id"] == info["id"]
             if contender.leading and not mine:
-                contender.leading = False
-                contender._lost()
+                contender.lost()
             if mine and contenders >= quorum and not place.serving:
                 contender.leading = True
                 place.master.lead(registry.read())

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -36,6 +37,7 @@ class Run:
         self.pending: list[Json] = []
         self.status: Json | None = None
         self.ended_at: float | None = None
+        self.abandoned = False
         self.retry_at = 0.0
         self._retry_s = _FIRST_RETRY_S
         self._read_statuses()
@@ -66,7 +68,7 @@ class Run:
         if self.spec["user"]:
             shutil.chown(self.sandbox, self.spec["user"])
         with (self.sandbox / "stdout").open("ab") as out, (self.sandbox / "stderr").open("ab") as err:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, _PROGRAM, self.meta / "spec"],
                 cwd=self.sandbox,
                 stdin=subprocess.DEVNULL,
@@ -74,6 +76,7 @@ class Run:
                 stderr=err,
                 start_new_session=True,
             )
+        threading.Thread(target=process.wait, daemon=True).start()  # or it would stay as a zombie
         if self.spec["user"]:
             for name in ("stdout", "stderr"):
                 shutil.chown(self.sandbox / name, self.spec["user"])
@@ -85,9 +88,11 @@ class Run:
 
     def keep(self, status: Json) -> None:
         """Remember a status; one that was kept before an agent's end comes again."""
-        if all(status.get("uuid") != each for each in self._uuids):
+        if status.get("uuid") not in self._uuids:
             self._write({"status": status})
             self._take(status)
+            if self.done:
+                self.ended_at = time.time()
 
     def acknowledge(self, uuid: str) -> bool:
         """Forget the status that is under way; whether that was the one."""
@@ -100,6 +105,18 @@ class Run:
             self.ended_at = time.time()
         return True
 
+    def abandon(self) -> None:
+        """The framework is gone: nobody will acknowledge anything."""
+        if not self.abandoned:
+            self._write({"abandoned": True})
+        self._abandon()
+
+    def _abandon(self) -> None:
+        self.abandoned = True
+        self.pending.clear()
+        if self.done:
+            self.ended_at = time.time()
+
     def sent(self) -> None:
         """The first pending status is on its way; look again when the wait is over."""
         self.retry_at = time.monotonic() + self._retry_s
@@ -111,7 +128,8 @@ class Run:
 
     def _take(self, status: Json) -> None:
         self._uuids.add(status.get("uuid"))
-        self.pending.append(status)
+        if not self.abandoned:
+            self.pending.append(status)
         self.status = status if "healthy" in status or self.status is None else self._with_health(status)
 
     def _with_health(self, status: Json) -> Json:
@@ -127,6 +145,8 @@ class Run:
                 entry = json.loads(line)
                 if "status" in entry:
                     self._take(entry["status"])
+                elif "abandoned" in entry:
+                    self._abandon()
                 elif self.pending:
                     self.pending.pop(0)
         if self.done:

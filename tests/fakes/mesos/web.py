@@ -73,7 +73,7 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went is no error of ours."""
-        if not isinstance(sys.exception() if sys.version_info >= (3, 11) else None, ConnectionError | BrokenPipeError):
+        if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 

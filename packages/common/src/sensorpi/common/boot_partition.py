@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sensorpi.common import secrets
+from sensorpi.common.card_table import without_card
 from sensorpi.common.cluster import FILE_NAME, parse
 from sensorpi.common.errors import UserError
 from sensorpi.common.render import render
@@ -14,7 +15,8 @@ from sensorpi.common.render import render
 #: Raspberry Pi OS since bookworm, and before.
 PARTITIONS = (Path("/boot/firmware"), Path("/boot"))
 
-#: A cluster file; a line `node = "NAME"` before its first table may say which node the card is for.
+#: A cluster file; a line `node = "NAME"` before its first table may say which node the card is for, and a table
+#: `[card]` what else is only this card's.
 SOURCE = "sensorpi.toml"
 
 _TAKEN = "boot-partition.sha256"
@@ -30,6 +32,14 @@ def take_in(config: Path, state: Path, partitions: Sequence[Path] = PARTITIONS) 
     """
     done = [line for line in (_take_key(config, partitions), _take_file(config, state, partitions)) if line]
     return "; ".join(done) or None
+
+
+def waits(state: Path, partitions: Sequence[Path] = PARTITIONS) -> bool:
+    """Whether something lies there that no boot has taken yet."""
+    source = _first(partitions, SOURCE)
+    return _first(partitions, secrets.FILE_NAME) is not None or (
+        source is not None and not _was_taken(source.read_bytes(), state)
+    )
 
 
 def erase(path: Path) -> None:
@@ -73,15 +83,13 @@ def _take_file(config: Path, state: Path, partitions: Sequence[Path]) -> str | N
     if source is None:
         return None
     content = source.read_bytes()
-    checksum = hashlib.sha256(content).hexdigest() + "\n"
-    taken = state / _TAKEN
-    if taken.exists() and taken.read_text(encoding="utf-8") == checksum:
+    if _was_taken(content, state):
         return None
     try:
         text = content.decode("utf-8-sig").replace("\r\n", "\n")  # an editor of another system may have written it
     except UnicodeDecodeError as error:
         raise UserError(f"{source}: byte {error.start} is not UTF-8") from None
-    text, node = _without_node(text)
+    text, node = _without_node(without_card(text))
     cluster = parse(text, str(source))
     if node is not None and node not in [each.name for each in cluster.nodes]:
         raise UserError(f'{source}: node = "{node}": there is no such node in it')
@@ -89,8 +97,17 @@ def _take_file(config: Path, state: Path, partitions: Sequence[Path]) -> str | N
     if old.exists():
         old.replace(old.with_name(f"{FILE_NAME}.old"))
     render({FILE_NAME: text, **({"node": f"{node}\n"} if node is not None else {})}, config, mode=0o644)
-    render({_TAKEN: checksum}, state)
+    render({_TAKEN: _checksum(content)}, state)
     return f"took {source}"
+
+
+def _was_taken(content: bytes, state: Path) -> bool:
+    taken = state / _TAKEN
+    return taken.exists() and taken.read_text(encoding="utf-8") == _checksum(content)
+
+
+def _checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest() + "\n"
 
 
 def _first(partitions: Sequence[Path], name: str) -> Path | None:

@@ -195,9 +195,10 @@ class _Job:
             # A batch is what is there already. Spark's consumer looks for the log's end within a batch, and the fetch
             # that then waits there for more would hold up every small batch for its 500 ms.
             .option("kafka.fetch.max.wait.ms", "10")
-            # A broker without power answers nothing. Kafka's own 30 s for a request, twice and thrice in a batch, would
-            # hold up the stream for minutes, while the next broker leads after ten seconds.
+            # A broker without power answers nothing, and another one leads after ten seconds. With Kafka's own limits
+            # of 30 s for a request and 60 s for a question with all its retries the stream stood still for a minute.
             .option("kafka.request.timeout.ms", "8000")
+            .option("kafka.default.api.timeout.ms", "10000")
             .option("kafka.socket.connection.setup.timeout.ms", "3000")
             .option("kafka.socket.connection.setup.timeout.max.ms", "6000")
             .load()

@@ -32,6 +32,8 @@ _LONGEST_WAIT_S = 15.0
 #: How soon a thread that waits for the end of ``run`` sees it.
 _LOOK_S = 1.0
 
+_STOPPED = MesosError("the framework was told to stop")
+
 
 T = TypeVar("T")
 
@@ -69,6 +71,7 @@ class SchedulerClient:
         self._framework_id = framework_id
         self._stream: Answer | None = None
         self._subscribed = False
+        self._cause: MesosError | None = None
         self._wake = threading.Event()
         self._teardown = threading.Lock()
         self._torn_down = False
@@ -96,8 +99,9 @@ class SchedulerClient:
 
     def leader_changed(self, leader: str | None) -> None:
         """Leave a master that no longer leads, and do not wait for the next try. For ``LeaderFinder.watch``."""
-        if leader is not None and leader != self.master:
-            self._hang_up(self._stream)
+        stream = self._stream
+        if leader is not None and (stream is None or leader != stream.address):
+            self._hang_up(stream, MesosError(f"Mesos master {leader} leads now"))
             self._wake.set()
 
     def run(self, stop: threading.Event) -> None:
@@ -146,8 +150,8 @@ class SchedulerClient:
         message["framework_id"] = {"value": framework_id}
         try:
             self._poster.post(stream.address, message, stream.stream_id).close()
-        except (NotLeadingError, WrongStreamError):
-            self._hang_up(stream)
+        except (NotLeadingError, WrongStreamError) as error:
+            self._hang_up(stream, error)
             raise
 
     def _subscribe_once(self, stop: threading.Event) -> MesosError:
@@ -161,9 +165,9 @@ class SchedulerClient:
         except MesosError as error:
             return error
         with self._lock:
-            self._stream = stream
+            self._stream, self._cause = stream, None
         if stop.is_set():  # before there was a stream to hang up
-            self._hang_up(stream)
+            self._hang_up(stream, _STOPPED)
         end: MesosError = UnreachableError(f"Mesos master {stream.address} ended the stream")
         try:
             for event in events(stream):
@@ -174,6 +178,7 @@ class SchedulerClient:
             end = error
         finally:
             stream.close()
+        end = self._cause or end
         self._ended(end)
         if isinstance(end, FrameworkFailedOverError | FrameworkRemovedError):
             raise end
@@ -200,16 +205,17 @@ class SchedulerClient:
         except Exception:
             _log.exception("The framework goes on after a mistake of its own, at %.200r", news)
 
-    def _hang_up(self, stream: Answer | None) -> None:
-        """End the read that blocks on it, if any; ``run`` then goes on."""
+    def _hang_up(self, stream: Answer | None, cause: MesosError) -> None:
+        """End the read that blocks on it, if any; ``run`` then goes on, and gives ``cause`` as the reason."""
         if stream is not None:
+            self._cause = cause
             with suppress(OSError):
                 stream.sock.shutdown(socket.SHUT_RDWR)
 
     def _hang_up_at(self, stop: threading.Event, ended: threading.Event) -> None:
         while not ended.is_set():
             if stop.wait(_LOOK_S):
-                self._hang_up(self._stream)
+                self._hang_up(self._stream, _STOPPED)
                 self._wake.set()
                 return
 

@@ -84,7 +84,7 @@ class Poster:
             if response.status in (200, 202):
                 return Answer(address, response, sock, connection)
             text = response.read(4096).decode("utf-8", errors="replace")
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:  # the last: a name that is none
             connection.close()
             raise UnreachableError(f"Mesos master {address}: {error or type(error).__name__}") from error
         location = response.getheader("Location", "")
