@@ -22,6 +22,9 @@ from sensorpi.common.cluster import Cluster, load
 from sensorpi.common.spark_cluster import SparkPorts, spark_ports, spark_secret
 from tests.integration.pipeline_fixture import Pipeline, wait_until
 
+#: Several JVMs, one after the other.
+pytestmark = pytest.mark.timeout(900)
+
 COMMAND = str(Path(sys.executable).with_name("sensorpi"))
 HOME = Path(pyspark.__file__).parent
 
