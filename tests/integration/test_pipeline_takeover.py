@@ -15,6 +15,9 @@ from sensorpi.common.reading import TOPIC
 from sensorpi.pipeline.job import SUPERSEDED
 from tests.integration.pipeline_fixture import Pipeline, wait_until
 
+#: Several JVMs, one after the other.
+pytestmark = pytest.mark.timeout(900)
+
 COMMAND = str(Path(sys.executable).with_name("sensorpi"))
 
 

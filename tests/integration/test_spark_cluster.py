@@ -22,6 +22,9 @@ from sensorpi.common.cluster import Cluster, load
 from sensorpi.common.spark_cluster import SparkPorts, spark_ports, spark_secret
 from tests.integration.pipeline_fixture import Pipeline, wait_until
 
+#: Several JVMs, one after the other.
+pytestmark = pytest.mark.timeout(900)
+
 COMMAND = str(Path(sys.executable).with_name("sensorpi"))
 HOME = Path(pyspark.__file__).parent
 
@@ -117,7 +120,7 @@ def spark(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Itera
         for each in (cluster.job, cluster.worker, cluster.master):
             each.start()
         for each in (cluster.master, cluster.worker, cluster.job):
-            each.wait_until_ready(120)
+            each.wait_until_ready(240)
         yield cluster
     finally:
         for each in (cluster.job, cluster.worker, cluster.master):
@@ -180,7 +183,7 @@ def test_a_master_that_restarts_knows_the_job(spark: SparkCluster) -> None:
     spark.pipeline.send_readings(sensor, 100)
     spark.pipeline.wait_for_points(sensor, 100, timeout_s=180)  # a job that has its worker needs no master
     spark.master.start()
-    spark.master.wait_until_ready(120)
+    spark.master.wait_until_ready(240)
     wait_until(lambda: spark.master.status == "1 workers, 1 job", "the worker and the job back", timeout_s=180)
     spark.pipeline.send_readings(sensor, 100, first=101)
     points = spark.pipeline.wait_for_points(sensor, 200, timeout_s=180)
@@ -198,7 +201,7 @@ def test_a_worker_that_dies_is_waited_for_and_said_once(spark: SparkCluster) -> 
     wait_until(lambda: "Computing on spark://" in spark.log("job")[before:], "the outage in the log")
     wait_until(lambda: spark.job.status == "waiting for Spark's workers", "the outage in the status")
     spark.worker.start()
-    spark.worker.wait_until_ready(120)
+    spark.worker.wait_until_ready(240)
     points = spark.pipeline.wait_for_points(sensor, 1000, timeout_s=180)
     assert sorted(point["sequence"] for point in points) == list(range(1, 1001))
     said = [line for line in spark.log("job")[before:].splitlines() if "Computing on" in line]
@@ -216,9 +219,9 @@ def test_a_worker_with_another_python_is_one_line(spark: SparkCluster, tmp_path:
     spark.worker.stop()
     try:
         other.start()
-        other.wait_until_ready(120)
+        other.wait_until_ready(240)
         spark.job.start()
-        wait_until(lambda: spark.job.exit_status is not None, "the job's end", timeout_s=180)
+        wait_until(lambda: spark.job.exit_status is not None, "the job's end", timeout_s=240)
     finally:
         other.close()
     assert spark.job.exit_status == 2
@@ -227,7 +230,7 @@ def test_a_worker_with_another_python_is_one_line(spark: SparkCluster, tmp_path:
     assert line in spark.log("job")[before:].splitlines()
     spark.worker.start()
     spark.job.start()
-    spark.job.wait_until_ready(120)
+    spark.job.wait_until_ready(240)
 
 
 def test_each_part_stops_cleanly(spark: SparkCluster) -> None:
@@ -237,4 +240,4 @@ def test_each_part_stops_cleanly(spark: SparkCluster) -> None:
         assert service.exit_status == 0, service.name
     for service in (spark.master, spark.worker, spark.job):
         service.start()
-        service.wait_until_ready(120)
+        service.wait_until_ready(240)
