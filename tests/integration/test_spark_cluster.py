@@ -25,6 +25,14 @@ from tests.integration.pipeline_fixture import Pipeline, wait_until
 COMMAND = str(Path(sys.executable).with_name("sensorpi"))
 HOME = Path(pyspark.__file__).parent
 
+#: Has the Python that computes on a worker call itself 3.99.
+ANOTHER_PYTHON = """
+import sys
+if "pyspark.daemon" in sys.orig_argv:
+    Version = type("Version", (tuple,), {"major": 3, "minor": 99, "micro": 0})
+    sys.version_info = Version((3, 99, 0, "final", 0))
+"""
+
 
 def ports_in_a_row(count: int) -> int:
     """The first of so many free TCP ports."""
@@ -170,12 +178,12 @@ def test_a_master_that_restarts_knows_the_job(spark: SparkCluster) -> None:
     sensor, job = spark.pipeline.new_sensor(), spark.job.pid
     spark.master.kill()
     spark.pipeline.send_readings(sensor, 100)
-    spark.pipeline.wait_for_points(sensor, 100)  # a job that has its worker needs no master
+    spark.pipeline.wait_for_points(sensor, 100, timeout_s=180)  # a job that has its worker needs no master
     spark.master.start()
-    spark.master.wait_until_ready(60)
-    wait_until(lambda: spark.master.status == "1 workers, 1 job", "the worker and the job back", timeout_s=90)
+    spark.master.wait_until_ready(120)
+    wait_until(lambda: spark.master.status == "1 workers, 1 job", "the worker and the job back", timeout_s=180)
     spark.pipeline.send_readings(sensor, 100, first=101)
-    points = spark.pipeline.wait_for_points(sensor, 200)
+    points = spark.pipeline.wait_for_points(sensor, 200, timeout_s=180)
     assert sorted(point["sequence"] for point in points) == list(range(1, 201))
     assert spark.job.pid == job
 
@@ -190,8 +198,8 @@ def test_a_worker_that_dies_is_waited_for_and_said_once(spark: SparkCluster) -> 
     wait_until(lambda: "Computing on spark://" in spark.log("job")[before:], "the outage in the log")
     wait_until(lambda: spark.job.status == "waiting for Spark's workers", "the outage in the status")
     spark.worker.start()
-    spark.worker.wait_until_ready(90)
-    points = spark.pipeline.wait_for_points(sensor, 1000, timeout_s=120)
+    spark.worker.wait_until_ready(120)
+    points = spark.pipeline.wait_for_points(sensor, 1000, timeout_s=180)
     assert sorted(point["sequence"] for point in points) == list(range(1, 1001))
     said = [line for line in spark.log("job")[before:].splitlines() if "Computing on" in line]
     assert ["is down" in said[0], "is back" in said[-1], len(said)] == [True, True, 2]
@@ -199,9 +207,8 @@ def test_a_worker_that_dies_is_waited_for_and_said_once(spark: SparkCluster) -> 
 
 
 def test_a_worker_with_another_python_is_one_line(spark: SparkCluster, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.version_info = (3, 99, 0, 'final', 0)\n")
+    (tmp_path / "sitecustomize.py").write_text(ANOTHER_PYTHON)
     argv = [COMMAND, "spark", "worker", "--home", str(HOME), "--state", str(tmp_path / "worker")]
-    # Before the executor's Python processes start, `sensorpi` itself runs with that path: it does not mind.
     environment = os.environ | {"SENSORPI_CONFIG": str(spark.config), "PYTHONPATH": str(tmp_path)}
     other = Service("other worker", argv, tmp_path / "log", environment)
     before = len(spark.log("job"))
@@ -209,9 +216,9 @@ def test_a_worker_with_another_python_is_one_line(spark: SparkCluster, tmp_path:
     spark.worker.stop()
     try:
         other.start()
-        other.wait_until_ready(60)
+        other.wait_until_ready(120)
         spark.job.start()
-        wait_until(lambda: spark.job.exit_status is not None, "the job's end", timeout_s=120)
+        wait_until(lambda: spark.job.exit_status is not None, "the job's end", timeout_s=180)
     finally:
         other.close()
     assert spark.job.exit_status == 2
@@ -230,4 +237,4 @@ def test_each_part_stops_cleanly(spark: SparkCluster) -> None:
         assert service.exit_status == 0, service.name
     for service in (spark.master, spark.worker, spark.job):
         service.start()
-        service.wait_until_ready(90)
+        service.wait_until_ready(120)

@@ -348,6 +348,15 @@ def test_a_lost_broker_is_declared_so_by_a_command(scheduler: Scheduler) -> None
     assert "KILL" in kinds(scheduler.give(update(old.id, "RUNNING", old.agent_id, uuid=False)))
 
 
+def test_the_only_voter_may_begin_with_nothing_when_its_data_is_given_up() -> None:
+    scheduler = Scheduler(cluster_of(1))
+    scheduler.offer_all(1)
+    scheduler.report("broker-0", "RUNNING", healthy=True)
+    scheduler.report("broker-0", "FAILED")
+    operations.update(scheduler.state, scheduler.core.cluster, "0", {"data_host": None})
+    assert "--has-run" not in launched(scheduler.offer_all(1))["broker-0"]["command"]["value"]
+
+
 def test_one_voter_at_a_time(scheduler: Scheduler) -> None:
     scheduler.run_all()
     for name in ("broker-0", "broker-1"):
@@ -364,6 +373,7 @@ def test_one_voter_at_a_time(scheduler: Scheduler) -> None:
         (lambda s, c: operations.add(s, c, "7", {"cpus": True}), "wrong type"),
         (lambda s, c: operations.add(s, c, "7", {"colour": "red"}), 'no setting "colour"'),
         (lambda s, c: operations.add(s, c, "7", {"mem_mb": 100, "heap_mb": 128}), "do not hold a heap"),
+        (lambda s, c: operations.add(s, c, "7", {"jvm_options": "-X'"}), "No closing quotation"),
         (lambda s, c: operations.add(s, c, "7", {"options": "log.dirs=/tmp"}), "log.dirs comes from cluster.toml"),
         (lambda s, c: operations.update(s, c, "0", {"port": "7010"}), "its ports are those in cluster.toml"),
         (lambda s, c: operations.update(s, c, "4", {}), "no broker 4: there are 0, 1, 2"),

@@ -78,7 +78,9 @@ def test_no_ports(text: str) -> None:
 
 
 names = st.text("abcdefghij.", min_size=1).filter(lambda text: text.strip() == text)
-values = st.text(st.characters(codec="ascii", categories=["L", "N", "P"], exclude_characters="\\"), max_size=12)
+values = st.text(
+    st.characters(max_codepoint=127, whitelist_categories=["L", "N", "P"], blacklist_characters="\\"), max_size=12
+)
 
 
 @given(st.dictionaries(names, values))

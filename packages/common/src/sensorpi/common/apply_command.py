@@ -79,6 +79,9 @@ def _say_and_act(applied: Applied, act: bool) -> None:
         _systemctl("daemon-reload")  # a part of that unit is rendered
     if not act:
         return
+    # What failed by the old configuration may not even be wanted by the new one.
+    if failed := [unit for unit in applied.changed_units if _state(unit) == "failed"]:
+        _systemctl("reset-failed", *failed)
     # Not try-restart: it passes over a service that is still starting, such as a broker that waits for the others.
     running = [unit for unit in applied.changed_units if _state(unit) in ("active", "activating", "reloading")]
     if running:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sensorpi.common import secrets
+from sensorpi.common.card_table import without_card
 from sensorpi.common.cluster import FILE_NAME, parse
 from sensorpi.common.errors import UserError
 from sensorpi.common.render import render
@@ -14,7 +15,8 @@ from sensorpi.common.render import render
 #: Raspberry Pi OS since bookworm, and before.
 PARTITIONS = (Path("/boot/firmware"), Path("/boot"))
 
-#: A cluster file; a line `node = "NAME"` before its first table may say which node the card is for.
+#: A cluster file; a line `node = "NAME"` before its first table may say which node the card is for, and a table
+#: `[card]` what else is only this card's.
 SOURCE = "sensorpi.toml"
 
 _TAKEN = "boot-partition.sha256"
@@ -81,7 +83,7 @@ def _take_file(config: Path, state: Path, partitions: Sequence[Path]) -> str | N
         text = content.decode("utf-8-sig").replace("\r\n", "\n")  # an editor of another system may have written it
     except UnicodeDecodeError as error:
         raise UserError(f"{source}: byte {error.start} is not UTF-8") from None
-    text, node = _without_node(text)
+    text, node = _without_node(without_card(text))
     cluster = parse(text, str(source))
     if node is not None and node not in [each.name for each in cluster.nodes]:
         raise UserError(f'{source}: node = "{node}": there is no such node in it')

@@ -16,6 +16,7 @@ from sensorpi.mesos_node.reassignment import Replicas, spread
 from sensorpi.mesos_node.topics import TopicSpec
 
 _POLL_S = 0.5
+_SHOWN_S = 5.0
 #: Kafka's number for an election of the first replica.
 _PREFERRED = 0
 
@@ -130,7 +131,9 @@ def update(
             admin.wait_for_topics(list(grown))
     if options:
         changes = {key: ("SET", value) if value else ("DELETE", None) for key, value in options.items()}
-        _alter(admin, [topic.name for topic in topics], changes)
+        names = [topic.name for topic in topics]
+        _alter(admin, names, changes)
+        _wait_until_shown(admin, names, options)
 
 
 def _alter(admin: KafkaAdminClient, names: Sequence[str], changes: Mapping[str, object]) -> None:
@@ -142,6 +145,16 @@ def _alter(admin: KafkaAdminClient, names: Sequence[str], changes: Mapping[str, 
     for name, verdict in verdicts.items():
         if verdict != "OK":
             raise UserError(f"Kafka refuses the options of topic {name}: {verdict}")
+
+
+def _wait_until_shown(admin: KafkaAdminClient, names: Sequence[str], options: Mapping[str, str]) -> None:
+    """A broker that is asked right after a change may not know of it yet. What Kafka writes differently is let be."""
+    deadline = time.monotonic() + _SHOWN_S
+    while time.monotonic() < deadline:
+        shown = _options(admin, names).values()
+        if all(each.get(key, "") == value for each in shown for key, value in options.items()):
+            return
+        time.sleep(0.1)
 
 
 def live_brokers(admin: KafkaAdminClient) -> list[int]:

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 from pathlib import Path
 
 from sensorpi.common import cluster, secrets, service
@@ -84,7 +85,9 @@ def _job(options: argparse.Namespace) -> int:
     checkpoint = checkpoint_folder(settings, options)
     config = JobConfig(
         sink=sink,
-        state=options.state,
+        state=options.state.absolute(),
+        # Each task of Mesos is a new decision of the scheduler, and has a new sandbox.
+        memory=Path(os.environ.get("MESOS_SANDBOX") or options.state),
         checkpoint=checkpoint,
         checkpoint_is_shared=checkpoint.is_relative_to(SHARE),
         jars=options.jars,
@@ -113,7 +116,7 @@ def job_node(settings: cluster.Cluster, config: Path) -> cluster.Node:
 
 def checkpoint_folder(settings: cluster.Cluster, options: argparse.Namespace) -> Path:
     """Where the job remembers how far it is: beside its state, or on the share while that is there."""
-    local: Path = options.state / "checkpoint"
+    local: Path = options.state.absolute() / "checkpoint"
     if settings.spark.checkpoint != "nfs":
         return local
     if SHARE.is_mount() or identify(settings, options.config) == settings.spark_node:

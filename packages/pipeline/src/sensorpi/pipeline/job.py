@@ -56,6 +56,8 @@ class JobConfig:
     max_offsets_per_trigger: int
     heap_mb: int
     computing: Computing
+    #: Holds what tells a job that is started again from one that is started by a decision.
+    memory: Path
     #: Whether the next job may find this checkpoint on another node.
     checkpoint_is_shared: bool = False
 
@@ -162,7 +164,7 @@ class _Job:
         """Be the newest job; an older one ends when it sees that."""
         config = self._config
         name = "shared" if config.checkpoint_is_shared else f"{config.host}:{config.checkpoint}"
-        group = GroupOffsets(config.sink.bootstrap_servers, config.host, name, config.state, self._end_for)
+        group = GroupOffsets(config.sink.bootstrap_servers, config.host, name, config.memory, self._end_for)
         try:
             previous = group.take_over(self._stop)
         except (KafkaError, Superseded):

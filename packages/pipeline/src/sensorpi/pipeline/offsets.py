@@ -45,16 +45,16 @@ class GroupOffsets:
     """
 
     def __init__(
-        self, bootstrap_servers: str, node: str, checkpoint: str, state: Path, superseded: Callable[[Claim], None]
+        self, bootstrap_servers: str, node: str, checkpoint: str, memory: Path, superseded: Callable[[Claim], None]
     ) -> None:
-        """``superseded`` is called once, from a thread, when a newer job was started; ``state`` remembers this one.
+        """``superseded`` is called once, from a thread, when a newer job was started; ``memory`` remembers this one.
 
         The rest is as in ``Claim``. Raises KafkaError when the brokers do not answer.
         """
         self._servers = bootstrap_servers.split(",")
         self._node = node
         self._checkpoint = checkpoint
-        self._claim_file = state / "claim.json"
+        self._claim_file = memory / "claim.json"
         self._superseded = superseded
         self._consumer = self._connect()
         self._outage = Outage(f"Committing the offsets of group {GROUP}", _log, longest_s=5.0)

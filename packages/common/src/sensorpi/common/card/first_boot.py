@@ -57,7 +57,7 @@ def install_script(packages: Sequence[str], repository: Repository | None) -> st
         "@REPOSITORY@": shlex.quote(repository.url if repository else ""),
         "@KEY@": shlex.quote(repository.key_name if repository else ""),
     }
-    text = _data("install.sh")
+    text = "#!/bin/sh\n" + _data("install.sh")  # lintian wants a packaged file with this line executable
     for name, value in values.items():
         text = text.replace(name, value)
     return text

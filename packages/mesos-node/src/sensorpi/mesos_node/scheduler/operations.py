@@ -1,5 +1,6 @@
 """What the commands do to the wanted state: each does all, or raises ``UserError`` and does nothing."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -82,6 +83,8 @@ def update(state: State, cluster: Cluster, expression: str, given: Mapping[str, 
         if moves:
             give_up(state, each)
             each.data_host = data_host or None
+            if each.data_host is None and len(cluster.voters) == 1:
+                each.has_run = False  # nobody has its data: it may begin with nothing
             each.retry_s = 0.0
     return brokers
 
@@ -165,5 +168,9 @@ def _check(workload: Workload, cluster: Cluster) -> None:
     fixed = sorted(set(needs.options) & set(FIXED_PROPERTIES))
     if fixed:
         raise UserError(f"{workload.name}: {fixed[0]} comes from cluster.toml and cannot be set")
+    try:
+        shlex.split(needs.jvm_options)
+    except ValueError as error:
+        raise UserError(f"{workload.name}: --jvm-options {needs.jvm_options}: {error}") from None
     if needs.mem_mb < needs.heap_mb:
         raise UserError(f"{workload.name}: {needs.mem_mb:g} MB of memory do not hold a heap of {needs.heap_mb} MB")

@@ -26,8 +26,9 @@ def run(options: Options, stop: threading.Event) -> int:
     deposed: list[str] = []
 
     def depose(reason: str) -> None:
-        deposed.append(reason)
-        stop.set()
+        if not stop.is_set():  # a session that ends with us is no loss
+            deposed.append(reason)
+            stop.set()
 
     try:
         if not leading.lead(zookeeper, options.node.name, stop, depose, alive):

@@ -1,0 +1,41 @@
+"""`make image` in two steps: check what was asked, and, once the packages are there, build it."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from images.build import build
+from images.epoch import source_date_epoch
+from images.order import Order, order
+from images.publish import publish
+from sensorpi.common.errors import UserError
+
+_ROOT = Path(__file__).parents[1]
+_REPOSITORY = _ROOT / "dist/repo"
+_OUTPUT = _ROOT / "dist/images"
+
+
+def main(step: str) -> int:
+    """Do the step: ``check`` or ``build``."""
+    try:
+        asked = order(os.environ)
+        if os.geteuid() != 0:
+            raise UserError("building an image needs root: it has files of every user in it")
+        if step == "build":
+            _build(asked)
+    except UserError as error:
+        print(f"image: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _build(asked: Order) -> None:
+    begin, epoch = time.monotonic(), source_date_epoch()
+    compressed = publish(build(asked, _REPOSITORY, _OUTPUT, epoch), epoch)
+    size_mb = compressed.stat().st_size / 1e6
+    print(f"{compressed.relative_to(_ROOT)}: {size_mb:.0f} MB, {time.monotonic() - begin:.0f} s")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,107 @@
+"""At each boot of a card of ours: name and address as the cluster file has them, and what `[card]` says.
+
+Repeating it changes nothing. What was set up from a `[card]` is done again only when the table's file is another one.
+"""
+
+import hashlib
+import os
+import pwd
+import socket
+import subprocess
+import sys
+from ipaddress import ip_address
+from pathlib import Path
+
+from sensorpi.common import cluster as cluster_file
+from sensorpi.common.boot_partition import PARTITIONS, SOURCE
+from sensorpi.common.card_table import CardSettings, card_settings
+from sensorpi.common.cluster import Node
+from sensorpi.common.errors import UserError
+from sensorpi.common.identity import identify
+from sensorpi.common.render import render
+
+_RENDERED = Path("/run/sensorpi")
+_STATE = Path("/var/lib/sensorpi")
+_NETWORKS = ("20-wired", "30-wifi")
+_GROUPS = ("adm", "sudo", "systemd-journal", "i2c", "gpio", "video")
+#: One node in all others' reach; a cluster that spans networks has routers, and names instead of addresses.
+_PREFIX_BITS = 24
+
+
+def main() -> int:
+    """Exit status 1, and a line for each mistake, when something of it could not be done."""
+    mistakes = []
+    for step in (_node, _card):
+        try:
+            step()
+        except (UserError, OSError, subprocess.CalledProcessError) as mistake:
+            mistakes.append(str(mistake))
+    for line in mistakes:
+        print(f"sensorpi: {line}", file=sys.stderr)
+    return 1 if mistakes else 0
+
+
+def _node() -> None:
+    file = _RENDERED / cluster_file.FILE_NAME
+    if not file.exists():  # sensorpi-config.service has said why
+        return
+    node = identify(cluster_file.load(file), _RENDERED, owns=lambda _address: False)
+    if node is None:
+        return
+    render({"hostname": f"{node.name}\n"}, Path("/etc"), mode=0o644)
+    socket.sethostname(node.name)
+    render(network_files(node), Path("/run/systemd/network"), mode=0o644)
+
+
+def network_files(node: Node) -> dict[str, str]:
+    """Drop-ins that add the node's address to its networks, by name; none where the address is a name."""
+    try:
+        address = ip_address(node.address)
+    except ValueError:
+        return {}
+    bits = _PREFIX_BITS if address.version == 4 else 64
+    text = f"[Network]\nAddress={address}/{bits}\n"
+    return {f"{name}.network.d/address.conf": text for name in _NETWORKS}
+
+
+def _card() -> None:
+    source = next((folder / SOURCE for folder in PARTITIONS if (folder / SOURCE).is_file()), None)
+    if source is None:
+        return
+    content = source.read_bytes()
+    done = {"card.sha256": hashlib.sha256(content).hexdigest() + "\n"}
+    if (_STATE / "card.sha256").exists() and (_STATE / "card.sha256").read_text() == done["card.sha256"]:
+        return
+    settings = card_settings(content.decode("utf-8-sig", "replace").replace("\r\n", "\n"), str(source))
+    if settings.wifi:
+        render({"wpa_supplicant-wlan0.conf": settings.wpa_supplicant}, Path("/etc/wpa_supplicant"), mode=0o600)
+    if settings.timezone:
+        link = Path("/etc/localtime")
+        link.unlink(missing_ok=True)
+        link.symlink_to(f"../usr/share/zoneinfo/{settings.timezone}")
+    if settings.user:
+        _user(settings)
+    render(done, _STATE)
+
+
+def _user(settings: CardSettings) -> None:
+    """A user who logs in with a key, and who is not asked for the password that nobody has."""
+    try:
+        user = pwd.getpwnam(settings.user)
+    except KeyError:
+        groups = [line.split(":")[0] for line in Path("/etc/group").read_text().splitlines()]
+        member = ",".join(group for group in _GROUPS if group in groups)
+        subprocess.run(["useradd", "-m", "-s", "/bin/bash", "-G", member, settings.user], check=True)
+        user = pwd.getpwnam(settings.user)
+    rule = f"{settings.user} ALL=(ALL) NOPASSWD:ALL\n"
+    render({"sensorpi-card": rule}, Path("/etc/sudoers.d"), mode=0o440)
+    if settings.ssh_key:
+        folder = Path(user.pw_dir, ".ssh")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        render({"authorized_keys": f"{settings.ssh_key}\n"}, folder, mode=0o600)
+        for path in (folder, folder / "authorized_keys"):
+            os.chown(path, user.pw_uid, user.pw_gid)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""The two file systems of a card, made from folders without mounting anything; the same input gives the same bytes."""
+
+import re
+from pathlib import Path
+from uuid import UUID
+
+from images.process import environment, run
+
+#: Debian's own Raspberry Pi images call them so; cmdline.txt and fstab find them by these names.
+FIRMWARE_LABEL = "RASPIFIRM"
+ROOT_LABEL = "RASPIROOT"
+
+#: What the e2fsprogs of a newer build host would add and that of the card's Debian might not know.
+_FEATURES = "^orphan_file,^metadata_csum_seed"
+_ROOT_INODE = 2
+
+
+def make_fat(image: Path, size: int, folder: Path, volume_id: int, epoch: int) -> None:
+    """A FAT32 file system of ``size`` bytes with what lies in ``folder``."""
+    env = environment(epoch, MTOOLS_SKIP_CHECK="1")
+    image.unlink(missing_ok=True)
+    _sparse(image, size)
+    run("mkfs.vfat", "--invariant", "-F", "32", "-n", FIRMWARE_LABEL, "-i", f"{volume_id:08x}", image, env=env)
+    for path in sorted(folder.iterdir()):
+        run("mcopy", "-i", image, "-s", "-m", "-Q", path, "::/", env=env)
+
+
+def make_ext4(image: Path, size: int, folder: Path, uuid: UUID, epoch: int) -> None:
+    """An ext4 file system of ``size`` bytes with what lies in ``folder``."""
+    # e2fsprogs 1.47.0 does not know SOURCE_DATE_EPOCH.
+    env = environment(epoch, E2FSPROGS_FAKE_TIME=str(epoch))
+    image.unlink(missing_ok=True)
+    _sparse(image, size)
+    run(
+        "mke2fs", "-q", "-F", "-t", "ext4", "-O", _FEATURES, "-b", "4096", "-J", "size=32", "-L", ROOT_LABEL,
+        "-U", str(uuid), "-E", f"hash_seed={uuid},root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0",
+        "-d", folder, image, env=env,
+    )  # fmt: skip
+    _set_times(image, epoch, env)
+
+
+def _sparse(image: Path, size: int) -> None:
+    with image.open("wb") as file:
+        file.truncate(size)
+
+
+def _set_times(image: Path, epoch: int, env: dict[str, str]) -> None:
+    """Take the times of change and of access, which mke2fs copies from the folder, from the epoch."""
+    used = used_inodes(run("dumpe2fs", image, env=env))
+    script = "".join(f"sif <{inode}> ctime @{epoch}\nsif <{inode}> atime @{epoch}\n" for inode in used)
+    run("debugfs", "-w", "-f", "/dev/stdin", image, env=env, text=script)
+
+
+def used_inodes(dumped: str) -> list[int]:
+    """The inodes of files and folders, from what dumpe2fs says of a file system."""
+    count, first = (int(re.findall(rf"(?m)^{name}:\s+(\d+)$", dumped)[0]) for name in ("Inode count", "First inode"))
+    used = {_ROOT_INODE, *range(first, count + 1)}
+    for line in re.findall(r"(?m)^\s+Free inodes: (.*)$", dumped):
+        for part in filter(None, line.split(", ")):
+            begin, _, end = part.partition("-")
+            used -= set(range(int(begin), int(end or begin) + 1))
+    return sorted(used)

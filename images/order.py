@@ -1,0 +1,156 @@
+"""What is to be built: the image of one node, checked as a whole before anything is made."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorpi.common import boot_partition, secrets
+from sensorpi.common.card_table import card_settings, card_table, without_card
+from sensorpi.common.cluster import Cluster, Node, parse
+from sensorpi.common.cluster_schema import ROLES
+from sensorpi.common.errors import UserError
+from sensorpi.common.validators import nearest
+
+SUITES = ("bookworm", "trixie")
+ARCHITECTURES = ("arm64", "armel")
+
+#: The example, whose nodes everybody can build; its key is made at the first need.
+SHIPPED = Path(__file__).parents[1] / "packages/common/src/sensorpi/common/cluster.toml"
+SHIPPED_KEY = Path(__file__).parents[1] / secrets.FILE_NAME
+
+#: What a card says where CARD says nothing.
+CARD_TEMPLATE = """\
+[card]                         # only this card's, no part of the cluster file
+#user = "pi"                   # who logs in by SSH with
+#ssh_key = "ssh-ed25519 AAAA…" # this key; there are no passwords
+#wifi = "NAME"                 # the network's name
+#wifi_password = "…"
+#country = "DE"                # where the radio is used
+#timezone = "Europe/Berlin"
+"""
+
+#: These roles do with what everybody may know.
+_WITHOUT_KEY = {"sensor"}
+
+#: Debian packages that a role's own package leaves to the administrator, who is the image here.
+_EXTRA = {"sensor": ("i2c-tools",)}
+_NFS = {"mesos-worker": ("nfs-common",), "mesos-master": ("nfs-kernel-server",)}
+
+
+@dataclass(frozen=True)
+class Order:
+    """One image. ``text`` is the cluster file as it was given, ``key`` is None on a node that needs none."""
+
+    role: str
+    node: Node
+    cluster: Cluster
+    text: str
+    key: bytes | None
+    suite: str
+    architecture: str
+    mirror: str | None = None
+    url: str | None = None
+    #: The table ``[card]``, as it was given.
+    card: str = ""
+
+    @property
+    def name(self) -> str:
+        """What its files are called, without an ending."""
+        return f"sensorpi-{self.role}-{self.node.name}-{self.suite}-{self.architecture}"
+
+    @property
+    def packages(self) -> list[str]:
+        """What is installed beside the base: all roles of the node, and what they need on a card."""
+        extra = [package for role in self.node.roles for package in _EXTRA.get(role, ())]
+        if self.cluster.spark.checkpoint == "nfs":
+            extra += [package for role in self.node.roles for package in _NFS.get(role, ())]
+        return [*(f"sensorpi-{role}" for role in self.node.roles), *extra]
+
+    @property
+    def boot_files(self) -> dict[str, bytes]:
+        """What tells the card who it is, by name on its boot partition."""
+        head = f'node = "{self.node.name}"  # the node that this card is for'
+        parts = (head, self.card or CARD_TEMPLATE, without_node(without_card(self.text)))
+        text = "\n\n".join(part.strip("\n") for part in parts) + "\n"
+        files = {boot_partition.SOURCE: text.encode()}
+        if self.key is not None:
+            files[secrets.FILE_NAME] = self.key
+        return files
+
+
+def order(values: Mapping[str, str]) -> Order:
+    """The order that the variables of `make image` give: ROLE, NODE, CLUSTER, KEY, CARD, SUITE, ARCH, MIRROR, URL.
+
+    An empty value is none. Raises ``UserError`` for the first mistake.
+    """
+    role = _choice(values, "ROLE", ROLES)
+    suite = _choice(values, "SUITE", SUITES, "bookworm")
+    architecture = _choice(values, "ARCH", ARCHITECTURES, "arm64")
+    path = Path(values.get("CLUSTER") or SHIPPED)
+    text = _read(path, "CLUSTER").decode("utf-8", "replace").replace("\r\n", "\n")
+    cluster = parse(without_node(without_card(text)), os.fspath(path))
+    names = [node.name for node in cluster.nodes]
+    name = values.get("NODE") or ""
+    if name not in names:
+        raise UserError(f"{_said('NODE', name)}: {path} has no such node; {nearest(name, names)}")
+    node = cluster.node(name)
+    if role not in node.roles:
+        raise UserError(f"ROLE={role}: {name} has the role {' and '.join(node.roles)} in {path}")
+    if architecture == "armel" and (suite != "bookworm" or node.roles != ("sensor",)):
+        raise UserError("ARCH=armel: only for a Pi Zero W or Pi 1 as sensor, with SUITE=bookworm")
+    url = values.get("URL") or None
+    if url is not None and not re.fullmatch(r"https?://\S+", url):
+        raise UserError(f"URL={url}: expected the http address of the repository")
+    card = _card(values, text, path)
+    key = _key(path, values, node, cluster)
+    return Order(role, node, cluster, text, key, suite, architecture, values.get("MIRROR") or None, url, card)
+
+
+def without_node(text: str) -> str:
+    """A cluster file without the line that says which node a card is for, so that it can be given again."""
+    head, bracket, tables = text.partition("\n[")
+    return re.sub(r"(?m)^node\s*=.*$", "", head) + bracket + tables
+
+
+def _choice(values: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str = "") -> str:
+    value = values.get(name) or default
+    if value not in allowed:
+        raise UserError(f"{_said(name, value)}: expected one of {', '.join(allowed)}")
+    return value
+
+
+def _said(name: str, value: str) -> str:
+    return f"{name}={value}" if value else f"{name} is missing"
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{name}={path}: {error.strerror}") from None
+
+
+def _card(values: Mapping[str, str], text: str, path: Path) -> str:
+    """The table of the file CARD, else that of the cluster file, checked."""
+    if given := values.get("CARD"):
+        path = Path(given)
+        text = _read(path, "CARD").decode("utf-8", "replace").replace("\r\n", "\n")
+        if "[card]" not in text:
+            raise UserError(f"CARD={path}: expected a table [card]")
+    card_settings(text, os.fspath(path))
+    return card_table(text)
+
+
+def _key(path: Path, values: Mapping[str, str], node: Node, cluster: Cluster) -> bytes | None:
+    """The cluster's key: KEY, else the one beside the cluster file; for the example cluster one is made."""
+    if set(node.roles) <= _WITHOUT_KEY or cluster.is_one_machine:
+        return None
+    given = values.get("KEY")
+    file = Path(given) if given else path.with_name(secrets.FILE_NAME)
+    if not given and path.resolve() == SHIPPED.resolve():
+        file = SHIPPED_KEY
+        if not file.exists():
+            secrets.make_key(file)
+    return secrets.load_key(file)

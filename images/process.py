@@ -1,0 +1,35 @@
+"""Programs of the build host: an environment of their own, the same everywhere, and one line when one fails."""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from sensorpi.common.errors import UserError
+
+#: Debian's own programs, never those of a language's version manager.
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+_KEPT = ("http_proxy", "https_proxy", "no_proxy", "TMPDIR")
+_LAST_LINES = 25
+
+
+def environment(epoch: int, **more: str) -> dict[str, str]:
+    """What each program gets; ``epoch`` (seconds) is the time of everything in the image."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return {
+        "PATH": _PATH, "HOME": "/", "LC_ALL": "C.UTF-8", "TZ": "UTC", "DEBIAN_FRONTEND": "noninteractive",
+        "SOURCE_DATE_EPOCH": str(epoch), **kept, **more,
+    }  # fmt: skip
+
+
+def run(*command: str | Path, env: dict[str, str], text: str | None = None) -> str:
+    """Its standard output. A failure shows the last lines of what it said and raises ``UserError``."""
+    words = [str(word) for word in command]
+    with tempfile.TemporaryFile("w+") as log:
+        result = subprocess.run(words, input=text, stdout=subprocess.PIPE, stderr=log, text=True, env=env)
+        if result.returncode == 0:
+            return result.stdout
+        log.seek(0)
+        said = (result.stdout + log.read()).splitlines()[-_LAST_LINES:]
+    lines = "\n".join(f"  {line}" for line in said)
+    raise UserError(f"{' '.join(words)[:200]}: exit status {result.returncode}\n{lines}")

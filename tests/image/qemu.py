@@ -1,0 +1,127 @@
+"""Boots a card in QEMU, with the card's own kernel and initrd, and hears what a test's script inside has to say."""
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.image.card import Card
+
+#: A script says so on the console; what else is there comes from kernel and systemd.
+_MARK = "PROOF"
+_UNIT = """\
+[Unit]
+Description=What a test wants to know
+[Service]
+ExecStart=/bin/sh /proof
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/console
+"""
+_SCRIPT = """\
+say() {{ printf '\\n{mark} %s\\n' "$*"; }}
+uptime_s() {{ cut -d. -f1 /proc/uptime; }}
+wait_active() {{
+    for unit in "$@"; do
+        until systemctl -q is-active "$unit" || [ "$(uptime_s)" -gt {limit_s} ]; do sleep 1; done
+        say "$unit $(systemctl is-active "$unit")"
+        systemctl -q is-active "$unit" || journalctl -q --no-pager -o cat -n 25 -u "$unit"
+    done
+}}
+{script}
+say "failed $(systemctl --failed --plain --no-legend | cut -d' ' -f1 | tr '\\n' ' ')"
+say "uptime $(uptime_s)"
+say end
+systemctl poweroff
+"""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the script said, by its first word, and all that was on the console."""
+
+    said: dict[str, str]
+    console: str
+    status: int
+
+    def require_good_end(self) -> None:
+        """The script came to its end, no unit has failed, and the machine switched itself off."""
+        tail = self.console[-6000:]
+        assert "end" in self.said, tail
+        assert self.said["failed"] == "", tail
+        assert self.status == 0, tail
+
+
+class Machine:
+    """A running QEMU with a card in it."""
+
+    def __init__(
+        self, card: Card, script: str, *, board: str = "virt", memory_mb: int = 1024, limit_s: int = 600,
+        network: Sequence[str] = ("-nic", "none"), words: str = "",
+    ) -> None:  # fmt: skip
+        """``script`` runs in it as root, with ``say WORD …`` and ``wait_active UNIT …``; ``words`` go to the kernel."""
+        self._limit_s = limit_s
+        self._folder = tempfile.TemporaryDirectory(prefix="qemu-")
+        folder = Path(self._folder.name)
+        self._console = folder / "console"
+        card.write_root("/proof", _SCRIPT.format(mark=_MARK, script=script, limit_s=limit_s))
+        card.write_root("/etc/systemd/system/proof.service", _UNIT)
+        card.link_root("/etc/systemd/system/multi-user.target.wants/proof.service", "../proof.service")
+        config = card.boot_text("config.txt")
+        kernel, initrd = (_setting(config, name) for name in ("kernel=", "initramfs "))
+        for name in (kernel, initrd):
+            (folder / name).write_bytes(card.read_boot(name))
+        given = [word for word in card.boot_text("cmdline.txt").split() if not word.startswith("console=")]
+        line = [*given, "console=ttyAMA0", "loglevel=4", "systemd.show_status=yes", *words.split()]
+        command = [
+            "qemu-system-aarch64", *_board(board, card, folder, memory_mb), "-kernel", folder / kernel,
+            "-initrd", folder / initrd, "-append", " ".join(line), *network, "-no-reboot", "-display", "none",
+            "-monitor", "none", "-serial", f"file:{self._console}",
+        ]  # fmt: skip
+        self._process = subprocess.Popen(
+            [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    def wait(self) -> Heard:
+        """Until it is switched off, which it is by its script, or by us when it takes far too long."""
+        try:
+            output, _ = self._process.communicate(timeout=self._limit_s + 600)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            output, _ = self._process.communicate()
+        console = output.decode() + self._console.read_text(errors="replace").replace("\r", "")
+        self._folder.cleanup()
+        said = dict(re.findall(rf"(?m)^{_MARK} (\S+) ?(.*?)\s*$", console))
+        return Heard(said, console, self._process.returncode)
+
+    def end(self) -> None:
+        """Pull the plug, if it still runs."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+
+def boot(card: Card, script: str, **options: object) -> Heard:
+    """Boot the card alone, until it has switched itself off."""
+    machine = Machine(card, script, **options)  # type: ignore[arg-type]
+    try:
+        return machine.wait()
+    finally:
+        machine.end()
+
+
+def _board(board: str, card: Card, folder: Path, memory_mb: int) -> list[str | Path]:
+    drive = f"file={card.path},format=raw,id=card"
+    if board == "virt":
+        machine = ["-M", "virt", "-cpu", "cortex-a53", "-smp", "2", "-m", str(memory_mb)]
+        disk = ["-drive", f"{drive},if=none", "-device", "virtio-blk-device,drive=card"]
+        return [*machine, "-accel", "tcg,thread=multi", *disk, "-device", "virtio-rng-device"]
+    tree = folder / "board.dtb"
+    tree.write_bytes(card.read_boot("bcm2837-rpi-3-b.dtb"))
+    return ["-M", board, "-dtb", tree, "-drive", f"{drive},if=sd"]
+
+
+def _setting(config: str, name: str) -> str:
+    return next(line.removeprefix(name).strip() for line in config.splitlines() if line.startswith(name))
