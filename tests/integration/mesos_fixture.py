@@ -102,11 +102,22 @@ class Master(Program):
 
     def leads(self) -> bool:
         """Whether /state is its own and not another's."""
-        with suppress(OSError, urllib.error.HTTPError):
-            opener = urllib.request.build_opener(_NoRedirect)
+        return self._answers() == 200
+
+    def follows(self) -> bool:
+        """Whether it knows that another one leads."""
+        return self._answers() == 307
+
+    def _answers(self) -> int | None:
+        opener = urllib.request.build_opener(_NoRedirect)
+        try:
             with opener.open(f"http://{self.address}/master/state", timeout=5) as answer:
-                return bool(answer.status == 200)
-        return False
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+        except OSError:
+            return None
 
 
 class Agent(Program):

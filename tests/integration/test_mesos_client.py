@@ -25,6 +25,10 @@ INFO = lines("conversation.jsonl")[0]["request"]["subscribe"]["framework_info"]
 @pytest.fixture
 def mesos(tmp_path: Path) -> Iterator[MesosCluster]:
     with MesosCluster(tmp_path, masters=2) as cluster:
+        leader = cluster.leader
+        wait_until(
+            lambda: all(each is leader or each.follows() for each in cluster.masters), "the other master follows"
+        )
         yield cluster
 
 

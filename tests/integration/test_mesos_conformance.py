@@ -161,7 +161,7 @@ def test_the_fail_over_goes_as_recorded(tmp_path: Path, real_mesos: bool) -> Non
     with MesosCluster(tmp_path, masters=2, real=real_mesos, ports=ports) as mesos:
         leader, agent = mesos.leader, mesos.agents[0]
         [other] = [each for each in mesos.masters if each is not leader]
-        wait_until(lambda: ask(other.address, "/state")[0] == 307, "the other master knows the leader")
+        wait_until(other.follows, "the other master knows the leader")
         for path in ("/master/redirect", "/state", "/master/state"):
             answer = ask(other.address, path)
             assert (heads(answer), answer[2]) == (recorded_head(by_note[path] | {"status": 307}) if path != "/state"

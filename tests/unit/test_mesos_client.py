@@ -206,6 +206,22 @@ def test_without_a_leader_it_waits_says_so_once_and_goes_on_when_there_is_one(
     assert warnings[0] == "Mesos is down: ZooKeeper names no leading master. Trying again until it is back."
 
 
+def test_a_search_for_the_leader_that_fails_is_waited_out(
+    master: ReplayMaster, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers: list[str] = []
+
+    def find_leader() -> str:
+        return answers.pop()
+
+    with Framework(INFO, find_leader) as framework:
+        wait_until(lambda: "is down" in caplog.text)
+        answers.append(master.address)
+        accept(master)
+        framework.wait_for_events(1)
+    assert "looking for the leading master failed: IndexError" in caplog.text
+
+
 def test_it_leaves_a_master_that_leads_no_more_and_stays_with_one_that_does(
     framework: Framework, master: ReplayMaster
 ) -> None:

@@ -157,7 +157,10 @@ class SchedulerClient:
     def _subscribe_once(self, stop: threading.Event) -> MesosError:
         """Find the leader, subscribe, take events until the stream ends; return why it ended."""
         self._wake.clear()
-        leader = self._find_leader()
+        try:
+            leader = self._find_leader()
+        except Exception as error:
+            return UnreachableError(f"looking for the leading master failed: {error!r}")
         if leader is None:
             return UnreachableError("ZooKeeper names no leading master")
         try:
