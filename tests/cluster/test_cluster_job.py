@@ -14,9 +14,9 @@ pytestmark = pytest.mark.timeout(1200)
 def test_the_job_is_killed(site: Site, new_fault: NewFault, part: str, words: str) -> None:
     fault = new_fault(f"kill -9 the job's {part}")
     fault.strike(lambda: site.signal(site.job_node(), words, signal.SIGKILL))
-    fault.recover(180)
-    if not site.engine.is_mesos:
-        assert "Traceback" not in site["master02"].journal("sensorpi-spark-job.service")
+    fault.recover(240)
+    if part == "JVM" and not site.engine.is_mesos:
+        assert "Spark's JVM ended by itself" in site["master02"].journal("sensorpi-spark-job.service")
 
 
 def test_settings_are_applied_under_load(site: Site, new_fault: NewFault) -> None:
