@@ -87,7 +87,7 @@ class SchedulerCluster:
     def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run `sensorpi` with these words."""
         return subprocess.run(
-            [COMMAND, *words, "--config", self.config], capture_output=True, text=True, timeout=300, env=os.environ
+            [COMMAND, *words, "--config", self.config], capture_output=True, text=True, timeout=900, env=os.environ
         )
 
     def do(self, *words: str) -> str:

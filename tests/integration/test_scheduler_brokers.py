@@ -4,6 +4,7 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from sensorpi.common.cluster import load
@@ -24,6 +25,7 @@ os.execv({command!r}, [{command!r}, "kafka", "run", "--node", "w" + id, "--data"
 """
 
 
+@pytest.mark.timeout(900)  # six starts of a broker
 def test_a_rolling_restart_waits_for_the_replicas(tmp_path: Path) -> None:
     program = tmp_path / "broker.py"
     cluster = SchedulerCluster(tmp_path / "mesos", task=[sys.executable, str(program)])
