@@ -25,10 +25,13 @@ _MASKED = (
     "wpa_supplicant.service",
 )  # fmt: skip
 
-#: noatime: reading does not write.
+_FIRMWARE_OPTIONS = (
+    "noatime,umask=0077,errors=remount-ro,nofail,x-systemd.device-timeout=180s,x-systemd.before=sensorpi-card.service"
+)
+#: noatime: reading does not write. nofail: a boot partition that is not to be had keeps no node from its work.
 _FSTAB = f"""\
 LABEL={ROOT_LABEL}   /               ext4  noatime,errors=remount-ro  0 1
-LABEL={FIRMWARE_LABEL}  /boot/firmware  vfat  noatime,umask=0077,errors=remount-ro  0 2
+LABEL={FIRMWARE_LABEL}  /boot/firmware  vfat  {_FIRMWARE_OPTIONS}  0 2
 """
 
 

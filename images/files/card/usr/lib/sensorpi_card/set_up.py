@@ -3,6 +3,7 @@
 Repeating it changes nothing. What was set up from a `[card]` is done again only when the table's file is another one.
 """
 
+import contextlib
 import hashlib
 import os
 import pwd
@@ -13,14 +14,15 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from sensorpi.common import cluster as cluster_file
-from sensorpi.common.boot_partition import PARTITIONS, SOURCE
+from sensorpi.common.boot_partition import PARTITIONS, SOURCE, take_in
 from sensorpi.common.card_table import CardSettings, card_settings
 from sensorpi.common.cluster import Node
 from sensorpi.common.errors import UserError
 from sensorpi.common.identity import identify
 from sensorpi.common.render import render
 
-_RENDERED = Path("/run/sensorpi")
+_CONFIG = Path("/etc/sensorpi")
+_TAKEN = Path("/var/lib/sensorpi/config")
 _STATE = Path("/var/lib/sensorpi")
 _NETWORKS = ("20-wired", "30-wifi")
 _GROUPS = ("adm", "sudo", "systemd-journal", "i2c", "gpio", "video")
@@ -42,10 +44,13 @@ def main() -> int:
 
 
 def _node() -> None:
-    file = _RENDERED / cluster_file.FILE_NAME
-    if not file.exists():  # sensorpi-config.service has said why
+    # Before the network, which sensorpi-config.service waits for: so the boot partition is looked at here as well.
+    with contextlib.suppress(UserError):  # it says so, at its turn
+        take_in(_CONFIG, _TAKEN)
+    try:
+        node = identify(cluster_file.load(_CONFIG / cluster_file.FILE_NAME), _CONFIG, owns=lambda _address: False)
+    except UserError:  # the same
         return
-    node = identify(cluster_file.load(file), _RENDERED, owns=lambda _address: False)
     if node is None:
         return
     render({"hostname": f"{node.name}\n"}, Path("/etc"), mode=0o644)

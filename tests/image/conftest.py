@@ -1,0 +1,65 @@
+"""Images for the tests, uncompressed, of a cluster that is not the shipped one: one worker, so that two boot it."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from images.base import CACHE
+from images.build import build
+from images.epoch import source_date_epoch
+from images.order import order
+from tests.image.card import Card
+
+ROOT = Path(__file__).parents[2]
+REPOSITORY = ROOT / "dist/repo"
+FOLDER = CACHE / "test"
+
+CLUSTER = """\
+[nodes.shed]
+address = "10.0.0.99"
+roles = ["sensor"]
+[nodes.broker]
+address = "10.0.0.21"
+roles = ["mesos-worker"]
+[nodes.shelf]
+address = "10.0.0.11"
+roles = ["influx-grafana"]
+[nodes.master02]
+address = "10.0.0.12"
+roles = ["mesos-master"]
+[spark]
+checkpoint = "nfs"
+"""
+NODES = {"sensor": "shed", "mesos-worker": "broker", "mesos-master": "master02", "influx-grafana": "shelf"}
+
+NewCard = Callable[[str], Card]
+
+
+@pytest.fixture(scope="session")
+def image() -> Callable[[str], Path]:
+    """Builds the image of a role, once a session."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    cluster = FOLDER / "cluster.toml"
+    cluster.write_text(CLUSTER)
+    key = FOLDER / "cluster.key"
+    key.write_bytes(bytes(range(32)))
+    key.chmod(0o640)
+    built: dict[str, Path] = {}
+
+    def make(role: str) -> Path:
+        if role not in built:
+            asked = order({"ROLE": role, "NODE": NODES[role], "CLUSTER": str(cluster)})
+            built[role] = build(asked, REPOSITORY, FOLDER, source_date_epoch())
+        return built[role]
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def new_card(image: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewCard]:
+    """Flashes cards, and throws them away in the end."""
+    folder = tmp_path_factory.mktemp("cards")
+    yield lambda role: Card.flashed(image(role), folder / f"{role}.img")
+    shutil.rmtree(folder)

@@ -1,0 +1,74 @@
+"""The other roles' cards in QEMU: storage alone, and worker and master as two machines on a virtual network."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.image.conftest import NewCard
+from tests.image.qemu import Heard, Machine, boot
+from tests.packages.machine import wait_for
+
+WORKER = "sensorpi-config.service sensorpi-card.service sensorpi-kafka.service sensorpi-kafka-topics.service"
+MASTER = "sensorpi-config.service sensorpi-card.service sensorpi-checkpoint-export.service sensorpi-spark-job.service"
+STORAGE = "sensorpi-config.service sensorpi-card.service influxdb.service sensorpi-influxdb-setup.service"
+#: Emulated JVMs start slowly.
+LIMIT_S = 2400
+
+
+def test_storage_and_dashboard_run(new_card: NewCard) -> None:
+    script = f"wait_active {STORAGE} sensorpi-dashboard.service\nsay key $(ls /boot/firmware | grep -c key)"
+    heard = boot(new_card("influx-grafana"), script, limit_s=LIMIT_S)
+    heard.require_good_end()
+    assert {heard.said[unit] for unit in STORAGE.split()} == {"active"}
+    assert heard.said["sensorpi-dashboard.service"] == "active"
+    assert heard.said["key"] == "0"
+
+
+@pytest.fixture(scope="module")
+def both(new_card: NewCard) -> Iterator[tuple[Heard, Heard]]:
+    """What worker and master said. Whoever is done first waits for the other, or its share would be gone."""
+    cards = [new_card(role) for role in ("mesos-worker", "mesos-master")]
+    with tempfile.TemporaryDirectory(prefix="lan-") as folder:
+        cable = Path(folder, "cable")
+        address = f"addr.type=unix,addr.path={cable}"
+        worker = Machine(
+            cards[0],
+            f"wait_active {WORKER} var-lib-sensorpi-checkpoint.mount\n"
+            'say "share $(findmnt -n -o SOURCE,FSTYPE /var/lib/sensorpi/checkpoint)"\n'
+            "until [ -e /var/lib/sensorpi/checkpoint/done ]; do sleep 1; done\n",
+            limit_s=LIMIT_S,
+            network=_network(f"stream,id=lan,server=on,{address}", 1),
+        )
+        machines = [worker]
+        try:
+            wait_for("the worker's end of the cable", cable.exists)
+            master = Machine(
+                cards[1],
+                f"wait_active {MASTER}\ntouch /var/lib/sensorpi/checkpoint/done\nsleep 30",
+                limit_s=LIMIT_S,
+                network=_network(f"stream,id=lan,server=off,{address}", 2),
+            )
+            machines.append(master)
+            yield worker.wait(), master.wait()
+        finally:
+            for machine in machines:
+                machine.end()
+
+
+def _network(netdev: str, number: int) -> list[str]:
+    return ["-netdev", netdev, "-device", f"virtio-net-device,netdev=lan,mac=52:54:00:00:00:{number:02x}"]
+
+
+def test_a_worker_runs_and_has_mounted_the_masters_share(both: tuple[Heard, Heard]) -> None:
+    worker, _ = both
+    worker.require_good_end()
+    assert {worker.said[unit] for unit in WORKER.split()} == {"active"}
+    assert worker.said["share"].startswith("10.0.0.12:/var/lib/sensorpi/checkpoint nfs4")
+
+
+def test_a_master_runs_the_job_on_the_workers_broker(both: tuple[Heard, Heard]) -> None:
+    _, master = both
+    master.require_good_end()
+    assert {master.said[unit] for unit in MASTER.split()} == {"active"}

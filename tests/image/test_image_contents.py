@@ -1,0 +1,89 @@
+"""What lies on a sensor's card before it has ever booted, seen without booting or mounting it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from images.build import build
+from images.epoch import source_date_epoch
+from images.order import order
+from images.publish import sha256
+from tests.image.card import Card, run
+from tests.image.conftest import FOLDER, NODES, REPOSITORY
+
+
+@pytest.fixture(scope="module")
+def card(image: Callable[[str], Path]) -> Card:
+    """The image itself."""
+    return Card.at(image("sensor"))
+
+
+def test_it_has_a_boot_partition_and_a_root_file_system(card: Card) -> None:
+    table = json.loads(run("sfdisk", "--json", card.path))["partitiontable"]
+    assert table["label"] == "dos"
+    assert [part["type"] for part in table["partitions"]] == ["c", "83"]
+    assert all(part["start"] % 8192 == 0 for part in table["partitions"])
+
+
+def test_the_firmware_finds_what_it_starts(card: Card) -> None:
+    names = card.boot_names()
+    assert {"bootcode.bin", "start.elf", "start4.elf", "fixup.dat", "fixup4.dat", "config.txt"} <= names
+    boards = {"bcm2837-rpi-3-b.dtb", "bcm2837-rpi-3-b-plus.dtb", "bcm2837-rpi-zero-2-w.dtb", "bcm2711-rpi-4-b.dtb"}
+    assert boards <= names
+    config = card.boot_text("config.txt")
+    assert "arm_64bit=1" in config
+    for name in ("kernel=", "initramfs "):
+        assert next(line for line in config.splitlines() if line.startswith(name)).removeprefix(name) in names
+
+
+def test_the_kernel_finds_its_root_and_counts_memory(card: Card) -> None:
+    words = card.boot_text("cmdline.txt").split()
+    assert "root=LABEL=RASPIROOT" in words
+    assert {"rootwait", "cgroup_enable=memory", "cgroup_memory=1"} <= set(words)
+
+
+def test_the_radios_firmware_is_there(card: Card) -> None:
+    names = card.names("/usr/lib/firmware/brcm")
+    assert {"brcmfmac43430-sdio.bin", "brcmfmac43455-sdio.bin"} <= names
+    assert "regulatory.db" in " ".join(card.names("/usr/lib/firmware"))
+
+
+def test_a_sensors_card_has_no_key_and_a_workers_has(card: Card, image: Callable[[str], Path]) -> None:
+    assert "sensorpi.toml" in card.boot_names()
+    assert "cluster.key" not in card.boot_names()
+    assert Card.at(image("mesos-worker")).read_boot("cluster.key") == bytes(range(32))
+
+
+def test_nobody_has_a_password(card: Card) -> None:
+    fields = [line.split(":")[:2] for line in card.read_root("/etc/shadow").splitlines()]
+    assert fields
+    assert [name for name, password in fields if password not in ("*", "!", "!*", "!!")] == []
+
+
+def test_nothing_is_baked_in_that_each_machine_makes_for_itself(card: Card) -> None:
+    assert card.read_root("/etc/machine-id") == ""
+    assert not [name for name in card.names("/etc/ssh") if name.startswith("ssh_host")]
+    assert "random-seed" not in card.names("/var/lib/systemd")
+    assert "policy-rc.d" not in card.names("/usr/sbin")
+
+
+def test_our_repository_is_known_by_its_key(card: Card) -> None:
+    assert "sensorpi.gpg" in card.names("/usr/share/keyrings")
+    assert "signed-by=/usr/share/keyrings/sensorpi.gpg" in card.read_root("/etc/apt/sources.list.d/sensorpi.list")
+    assert "file:" not in card.read_root("/etc/apt/sources.list.d/sensorpi.list")
+
+
+def test_the_file_systems_are_sound(card: Card) -> None:
+    run("e2fsck", "-fn", f"{card.path}?offset={card.starts[1]}")
+
+
+def test_the_list_of_packages_has_the_role(card: Card) -> None:
+    assert "sensorpi-sensor 0." in card.path.with_suffix(".manifest").read_text()
+
+
+def test_the_same_input_gives_the_same_bytes(card: Card, tmp_path: Path) -> None:
+    asked = order({"ROLE": "sensor", "NODE": NODES["sensor"], "CLUSTER": str(FOLDER / "cluster.toml")})
+    again = build(asked, REPOSITORY, tmp_path, source_date_epoch())
+    assert sha256(again) == sha256(card.path)

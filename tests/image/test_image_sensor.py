@@ -1,0 +1,100 @@
+"""A sensor's card in QEMU: first boot, second boot, an edited sensorpi.toml, a broken one."""
+
+import re
+
+import pytest
+
+from tests.image.card import CARD_BYTES, Card
+from tests.image.conftest import CLUSTER, NewCard
+from tests.image.qemu import Heard, boot
+
+SERVICES = "sensorpi-config.service sensorpi-card.service sensorpi-sensor.service ssh.service systemd-networkd.service"
+WHO = """\
+say "host $(hostname)"
+say "machine $(cat /etc/machine-id)"
+say "key $(sha256sum </etc/ssh/ssh_host_ed25519_key.pub)"
+say "root $(findmnt -n -b -o SIZE /)"
+say "options $(findmnt -n -o OPTIONS /)"
+say "swap $(wc -l </proc/swaps)"
+say "journal $(journalctl --header | grep -c /run/log/journal)"
+say "watchdog $(systemctl show --value -p RuntimeWatchdogUSec)"
+say "memory $(grep -c memory /sys/fs/cgroup/cgroup.controllers)"
+say "rate $(grep rate_hz /run/sensorpi/cluster.toml)"
+say "address $(networkctl cat 20-wired.network | grep Address=10)"
+"""
+#: A minute in which the readings are taken; the counter is that of sectors written.
+QUIET = """\
+sync
+before=$(awk '{ print $7 }' /sys/block/vda/stat)
+sleep 60
+say "written $(($(awk '{ print $7 }' /sys/block/vda/stat) - before))"
+"""
+
+
+@pytest.fixture(scope="module")
+def card(new_card: NewCard) -> Card:
+    """It boots several times, in the order of the tests."""
+    return new_card("sensor")
+
+
+@pytest.fixture(scope="module")
+def first(card: Card) -> Heard:
+    """What was heard at its first boot."""
+    return boot(card, f"wait_active {SERVICES}\n{WHO}")
+
+
+def test_at_the_first_boot_every_service_runs(first: Heard) -> None:
+    first.require_good_end()
+    assert {first.said[service] for service in SERVICES.split()} == {"active"}
+
+
+def test_the_card_knows_who_it_is(first: Heard) -> None:
+    assert first.said["host"] == "shed"
+    assert first.said["address"] == "Address=10.0.0.99/24"
+    assert re.fullmatch("[0-9a-f]{32}", first.said["machine"])
+
+
+def test_the_root_file_system_has_grown_to_the_card(first: Heard, card: Card) -> None:
+    assert card.starts[1] + card.root_bytes == CARD_BYTES
+    assert int(first.said["root"]) > 0.9 * card.root_bytes
+
+
+def test_it_is_kind_to_the_card(first: Heard) -> None:
+    assert "noatime" in first.said["options"]
+    assert first.said["swap"] == "1"  # the table's head
+    assert int(first.said["journal"]) > 0
+    assert first.said["watchdog"] == "14s"
+    assert first.said["memory"] == "1"
+
+
+@pytest.fixture(scope="module")
+def second(first: Heard, card: Card) -> Heard:
+    """The next boot, after sensorpi.toml was edited on a laptop that ends lines its own way."""
+    first.require_good_end()
+    text = card.boot_text("sensorpi.toml") + "[sensor]\nrate_hz = 2.0\n"
+    card.write_boot("sensorpi.toml", text.replace("\n", "\r\n"))
+    return boot(card, f"wait_active {SERVICES}\n{WHO}\n{QUIET}")
+
+
+def test_a_second_boot_keeps_identity_and_takes_what_was_edited(first: Heard, second: Heard) -> None:
+    second.require_good_end()
+    for what in ("host", "machine", "key", "root"):
+        assert second.said[what] == first.said[what]
+    assert second.said["written"] == "0"
+    assert first.said["rate"] != second.said["rate"] == "rate_hz = 2.0"
+
+
+def test_a_broken_file_is_said_on_the_console_and_the_last_good_one_serves(second: Heard, card: Card) -> None:
+    second.require_good_end()
+    card.write_boot("sensorpi.toml", f'node = "shed"\n{CLUSTER}[sensor]\nrate_hs = 5\n')
+    third = boot(card, f"wait_active {SERVICES}\n{WHO}")
+    third.require_good_end()
+    assert third.said["rate"] == "rate_hz = 2.0"
+    assert "rate_hs = 5: unknown key" in third.console
+
+
+def test_on_the_board_itself_it_boots_from_its_own_partitions(new_card: NewCard) -> None:
+    heard = boot(new_card("sensor"), f"wait_active {SERVICES}\nsay host $(hostname)", board="raspi3b")
+    heard.require_good_end()
+    assert heard.said["sensorpi-sensor.service"] == "active"
+    assert heard.said["host"] == "shed"
