@@ -38,7 +38,7 @@ def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return newer_repository(tmp_path_factory.mktemp("newer"))
 
 
-@pytest.fixture(scope="module", params=[pytest.param("bookworm", marks=pytest.mark.ci), "trixie"])
+@pytest.fixture(scope="module", params=["bookworm", "trixie"])
 def machine(request: pytest.FixtureRequest, new_machine: NewMachine, newer: Path) -> Machine:
     """A machine of that suite that runs the present release, and whose repository has the next one."""
     machine = new_machine(request.param)
