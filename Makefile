@@ -19,7 +19,7 @@ PIP := $(VENV)/bin/pip --quiet --disable-pip-version-check --no-cache-dir
 # Each requirement is pinned and checked by its hash; what is missing there must fail, not be fetched.
 PIP_INSTALL := $(PIP) install --require-hashes --no-deps --no-build-isolation --use-pep517
 
-.PHONY: help run test unit lint bench fetch deb repo test-packages image test-image pins clean
+.PHONY: help run test unit lint bench fetch deb repo mesos-deb test-packages test-cluster image test-image pins clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -46,8 +46,15 @@ deb: .debian-build $(SOURCE_PACKAGES:%=$(STAMPS)/deb-%) ## build every package i
 repo: deb ## make a signed apt repository of them for bookworm and trixie in dist/repo
 	@third_party/make-repo dist dist/repo
 
+mesos-deb: .debian-build ## make a package of a Mesos build (TARBALL=mesos-install.tar.gz ARCH= VERSION=)
+	@[ -n "$(TARBALL)" ] || { echo "make mesos-deb: say TARBALL=mesos-install.tar.gz" >&2; exit 2; }
+	@third_party/mesos-deb "$(TARBALL)" dist --architecture "$(ARCH)" --version "$(VERSION)"
+
 test-packages: repo .test-ready .debian-packages ## install, run, upgrade, remove them in booted containers; as root (CI: ARGS="-m ci")
 	@$(VENV)/bin/pytest tests/packages --timeout=2400 $(value ARGS)
+
+test-cluster: repo .test-ready .debian-packages ## six nodes under load, with faults; as root (ARGS="-m mesos": on a real Mesos)
+	@$(VENV)/bin/pytest tests/cluster --timeout=2400 $(value ARGS)
 
 # What was asked is checked before anything is built.
 IMAGES := PYTHONPATH=$(CURDIR):$(CURDIR)/packages/common/src $(PYTHON) -B -m images

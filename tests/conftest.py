@@ -16,7 +16,8 @@ def unchanged_logging() -> Iterator[None]:
     """A command sets up logging for its whole process: what it does there ends with the test."""
     root = logging.getLogger()
     handlers = root.handlers[:]
-    levels = {logger: logger.level for logger in (root, logging.getLogger("kafka"), logging.getLogger("py4j"))}
+    loud = [logging.getLogger(name) for name in ("kafka", "kazoo", "py4j")]
+    levels = {logger: logger.level for logger in (root, *loud)}
     yield
     root.handlers[:] = handlers
     for logger, level in levels.items():

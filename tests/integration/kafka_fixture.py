@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -150,7 +150,14 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBrok
 @pytest.fixture
 def fresh_broker(tmp_path: Path) -> Iterator[KafkaBroker]:
     """A broker of the test's own, never started and without topics, which the test may break."""
-    broker = one_broker(tmp_path)
+    with fresh_broker_in(tmp_path) as broker:
+        yield broker
+
+
+@contextmanager
+def fresh_broker_in(directory: Path) -> Iterator[KafkaBroker]:
+    """The same for a fixture of another scope."""
+    broker = one_broker(directory)
     try:
         yield broker
     finally:

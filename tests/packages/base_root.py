@@ -12,34 +12,35 @@ REPOSITORY = ROOT / "dist/repo"
 
 #: What every Debian on a card has, and what it takes a minute to unpack: the tests install the rest.
 _INCLUDED = (
-    "ca-certificates curl dbus default-jre-headless iproute2 libjs-chart.js procps python3 python3-bottle "
-    "python3-influxdb python3-pkg-resources python3-smbus python3-systemd python3-voluptuous python3-waitress "
-    "systemd systemd-sysv"
+    "ca-certificates curl dbus default-jre-headless iproute2 libjs-chart.js libzookeeper-java procps python3 "
+    "python3-bottle python3-influxdb python3-kazoo python3-pkg-resources python3-smbus python3-systemd "
+    "python3-voluptuous python3-waitress systemd systemd-sysv"
 )
 #: What single tests install besides, without a network.
 _DOWNLOADED = "autopkgtest influxdb python3-hypothesis python3-jsonschema python3-pytest"
+#: OpenJDK's package does not configure where a minimal root lacks that folder.
+JAVA_HOOK = '--essential-hook=mkdir -p "$1/usr/share/man/man1"'
 _SOURCES = "deb [signed-by=/usr/share/keyrings/sensorpi.gpg] file:/srv/repository {suite} main\n"
 
 
 def base_root(suite: str) -> Path:
     """The root of a suite, with our repository in its sources and what ours need of Debian in its cache."""
     root = CACHE / suite
-    # OpenJDK's package does not configure where a minimal root lacks that folder.
-    make_root(root, suite, _INCLUDED, '--essential-hook=mkdir -p "$1/usr/share/man/man1"', downloaded=_DOWNLOADED)
+    make_root(root, suite, _INCLUDED, JAVA_HOOK, downloaded=_DOWNLOADED)
     add_repository(root, suite)
     return root
 
 
-def make_root(root: Path, suite: str, included: str, *options: str, downloaded: str) -> None:
+def make_root(root: Path, suite: str, included: str, *options: str, downloaded: str = "") -> None:
     """Make a root with these packages installed and those in apt's cache, unless it is there."""
     ready, contents = root / "etc/sensorpi-ready", f"{included}\n{downloaded}\n"
     if ready.exists() and ready.read_text() == contents:
         return
     shutil.rmtree(root, ignore_errors=True)
     root.parent.mkdir(parents=True, exist_ok=True)
-    hook = f'--customize-hook=chroot "$1" apt-get -y --download-only --no-install-recommends install {downloaded}'
+    download = f'--customize-hook=chroot "$1" apt-get -y --download-only --no-install-recommends install {downloaded}'
     run(
-        "mmdebstrap", "--variant=apt", f"--include={included.replace(' ', ',')}", hook, *options,
+        "mmdebstrap", "--variant=apt", f"--include={included.replace(' ', ',')}", download, *options,
         "--skip=cleanup/apt", suite, root,
     )  # fmt: skip
     (root / "etc/apt/apt.conf.d/90offline").write_text('Acquire::Check-Valid-Until "false";\n')

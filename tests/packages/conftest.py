@@ -58,12 +58,21 @@ def machine() -> Iterator[Machine]:
         yield make("bookworm")
 
 
+@contextlib.contextmanager
+def bridged() -> Iterator[str]:
+    """A network namespace with a bridge, to which machines are connected and nothing else is."""
+    name = f"sp{os.getpid()}-lan{next(_number)}"
+    run("ip", "netns", "add", name)
+    try:
+        run("ip", "-n", name, "link", "add", "bridge", "type", "bridge")
+        run("ip", "-n", name, "link", "set", "bridge", "up")
+        yield name
+    finally:
+        run("ip", "netns", "delete", name)
+
+
 @pytest.fixture(scope="module")
 def lan() -> Iterator[str]:
-    """A network namespace with a bridge, to which machines are connected and nothing else is."""
-    name = f"sp{os.getpid()}-lan"
-    run("ip", "netns", "add", name)
-    run("ip", "-n", name, "link", "add", "bridge", "type", "bridge")
-    run("ip", "-n", name, "link", "set", "bridge", "up")
-    yield name
-    run("ip", "netns", "delete", name)
+    """A network namespace with a bridge, for the module's tests."""
+    with bridged() as name:
+        yield name

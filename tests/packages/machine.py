@@ -56,6 +56,11 @@ class Machine:
         """Its root directory, while it is set up."""
         return self.folder / "root"
 
+    @property
+    def is_on(self) -> bool:
+        """Whether it has power."""
+        return self._nspawn is not None and self._nspawn.poll() is None
+
     def set_up(self) -> None:
         """Make its root and its network."""
         for name in ("upper", "work", "root"):

@@ -1,5 +1,6 @@
 """The packages' own autopkgtests, run by autopkgtest in a booted machine."""
 
+import re
 import shutil
 import subprocess
 
@@ -11,7 +12,7 @@ from tests.packages.newer import ROOT
 pytestmark = pytest.mark.timeout(1800)
 
 
-@pytest.mark.parametrize("suite", [pytest.param("bookworm", marks=pytest.mark.ci), "trixie"])
+@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
 def test_the_autopkgtests_pass(new_machine: NewMachine, suite: str) -> None:
     machine = new_machine(suite)
     machine.install("autopkgtest")
@@ -21,10 +22,9 @@ def test_the_autopkgtests_pass(new_machine: NewMachine, suite: str) -> None:
         if (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, source / name)
-    result = machine.try_("autopkgtest", "--no-built-binaries", "/srv/source", "--", "null")
+    (source / "debian/files").touch()  # a tree that is built already: nothing of it is built for the tests
+    result = machine.try_("autopkgtest", "/srv/source", "--", "null")
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
-    summary = (result.stdout + result.stderr).split("@@@@ summary" if "@@@@ summary" in result.stderr else " summary")[
-        -1
-    ]
-    assert "SKIP" not in summary
+    passed = re.findall(r"^(\S+) +PASS", result.stdout + result.stderr, re.MULTILINE)
+    assert set(passed) == {"command1", "unit", "service"}
     assert machine.failed() == ""

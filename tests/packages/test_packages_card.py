@@ -5,6 +5,8 @@ and bookworm with stand-ins for the programs that only Raspberry Pi OS has.
 """
 
 import contextlib
+import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -12,10 +14,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
+from sensorpi.common.boot_partition import take_in
+from sensorpi.common.card.wifi import pre_shared_key
 from sensorpi.common.command import main
 from tests.fakes import cards
-from tests.packages.base_root import CACHE, REPOSITORY, base_root
+from tests.packages.base_root import CACHE, REPOSITORY, base_root, make_root
 from tests.packages.machine import ADDRESS, Machine, run, wait_for
 from tests.unit.test_card import KEY, SSH_KEY
 
@@ -35,8 +40,13 @@ roles = ["mesos-worker"]
 address = "192.0.2.11"
 roles = ["influx-grafana", "mesos-master"]
 """
+SSID, PASSPHRASE = 'Käthe\'s "Café" 😀', "a passphrase"
 #: Where Raspberry Pi OS has cloud-init look.
 SEED = "datasource_list: [NoCloud, None]\ndatasource:\n  NoCloud:\n    seedfrom: file:///boot/firmware\n"
+CLOUD_INIT = (
+    "cloud-init dbus iproute2 netplan.io openssh-server procps python3-pkg-resources python3-smbus python3-systemd "
+    "python3-voluptuous sudo systemd systemd-sysv systemd-timesyncd"
+)
 #: What of Raspberry Pi OS the script calls; each notes how it was called.
 STAND_INS = {
     "usr/lib/raspberrypi-sys-mods/imager_custom": '[ "$1" = set_hostname ] && echo "$2" >/etc/hostname',
@@ -47,17 +57,23 @@ STAND_INS = {
 def cloud_init_root() -> Path:
     """Debian trixie with cloud-init, as Raspberry Pi OS has it."""
     root = CACHE / "trixie-cloud-init"
-    if not (root / "etc/cloud-init-ready").exists():
-        shutil.rmtree(root, ignore_errors=True)
-        run("cp", "-a", "--reflink=auto", base_root("trixie"), root)
-        run("chroot", root, "apt-get", "-q", "update")
-        run("chroot", root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "install", *CLOUD_INIT)
-        (root / "etc/cloud/cloud.cfg.d/99_raspberry-pi.cfg").write_text(SEED)
-        (root / "etc/cloud-init-ready").touch()
+    make_root(root, "trixie", CLOUD_INIT, downloaded="python3-smbus")
+    (root / "etc/cloud/cloud.cfg.d/99_raspberry-pi.cfg").write_text(SEED)
     return root
 
 
-CLOUD_INIT = ("--no-install-recommends", "cloud-init", "openssh-server", "sudo")
+def prepare(partition: Path, node: str, desk: Path, *options: str) -> None:
+    """Run the command, with everything that it can be told."""
+    desk.mkdir()
+    (desk / "cluster.toml").write_text(CLUSTER)
+    (desk / "cluster.key").write_bytes(KEY)
+    (desk / "cluster.key").chmod(0o640)
+    (desk / "id.pub").write_text(SSH_KEY)
+    (desk / "passphrase").write_text("a passphrase")
+    wifi = ["--wifi", 'Käthe\'s "Café" 😀', "--passphrase", str(desk / "passphrase"), "--country", "DE"]
+    zone = ["--timezone", "Europe/Berlin", "--ssh-key", str(desk / "id.pub")]
+    command = ["card", str(partition), "--node", node, "--cluster", str(desk / "cluster.toml")]
+    assert main([*command, *wifi, *zone, *options]) == 0
 
 
 @contextlib.contextmanager
@@ -66,11 +82,11 @@ def card_in(
 ) -> Iterator[tuple[Machine, Path]]:
     """A machine, not booted yet, with the prepared card of that node in it; and the card's boot partition."""
     folder = Path(tempfile.mkdtemp(prefix="machine-", dir=CACHE))
-    machine = Machine(name, base, folder, REPOSITORY)
+    machine = Machine(f"sp{os.getpid()}-{name}", base, folder, REPOSITORY)
     try:
         machine.set_up()
         for known in ("etc/apt/sources.list.d/sensorpi.list", "usr/share/keyrings/sensorpi.gpg"):
-            (machine.root / known).unlink()  # the card brings them
+            (machine.root / known).unlink(missing_ok=True)  # the card brings them
         (machine.root / "boot").mkdir(exist_ok=True)
         partition = flashed(machine.root / "boot/firmware")
         (folder / "cluster.toml").write_text(CLUSTER)
@@ -91,7 +107,7 @@ def card_in(
 def sensor() -> Iterator[Machine]:
     """A trixie sensor that installs from the repository. The tests below follow its life."""
     options = ["--repository", "file:/srv/repository", "--key", str(REPOSITORY / "sensorpi.gpg")]
-    with card_in(cloud_init_root(), "spcard-t", cards.trixie, "sensor01", *options) as (machine, _):
+    with card_in(cloud_init_root(), "t", cards.trixie, "sensor01", *options) as (machine, _):
         machine.boot()
         yield machine
 
@@ -99,7 +115,7 @@ def sensor() -> Iterator[Machine]:
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Machine]:
     """A bookworm worker that brings its packages along. The tests below follow its life."""
-    with card_in(base_root("bookworm"), "spcard-b", cards.bookworm, "worker01", "--debs", str(DEBS)) as (machine, card):
+    with card_in(base_root("bookworm"), "b", cards.bookworm, "worker01", "--debs", str(DEBS)) as (machine, card):
         for name, does in STAND_INS.items():
             program = machine.root / name
             program.parent.mkdir(parents=True)
@@ -125,7 +141,7 @@ def validate(kind: str, root: Path, file: Path) -> str:
 def test_cloud_inits_own_tool_finds_no_fault(tmp_path: Path) -> None:
     root = cloud_init_root()
     options = ["--repository", "http://192.0.2.5/sensorpi", "--key", str(REPOSITORY / "sensorpi.gpg")]
-    with card_in(root, "spcard-v", cards.trixie, "worker01", *options) as (_, partition):
+    with card_in(root, "v", cards.trixie, "worker01", *options) as (_, partition):
         for name, kind in (("user-data", "cloud-config"), ("network-config", "network-config")):
             verdict = validate(kind, root, partition / name)
             assert verdict.startswith("0\n"), verdict
@@ -152,8 +168,20 @@ def test_it_is_that_node_with_that_user(sensor: Machine) -> None:
     assert sensor.state("ssh.service") == "active"
 
 
+def test_netplan_has_the_networks_name_and_the_nodes_address(sensor: Machine) -> None:
+    supplicant = sensor.do("cat", "/run/netplan/wpa-wlan0.conf")
+    key = pre_shared_key(PASSPHRASE, SSID)
+    assert f"\n  psk={key}\n" in supplicant  # without quotes: it is the key, and no passphrase
+    assert "\ncountry=DE\n" in supplicant
+    written = sensor.do("netplan", "get", "wifis.wlan0")
+    assert yaml.safe_load(written)["addresses"] == ["192.0.2.99/24"]
+    [name] = yaml.safe_load(written)["access-points"]
+    assert name == SSID
+
+
 def test_cloud_init_has_nothing_to_complain_of(sensor: Machine) -> None:
-    assert '"errors": []' in sensor.do("cloud-init", "status", "--format", "json")
+    status = json.loads(sensor.do("cloud-init", "status", "--format", "json"))
+    assert (status["extended_status"], status["errors"], status["recoverable_errors"]) == ("done", [], {})
 
 
 def test_the_installation_leaves_nothing_of_itself(sensor: Machine) -> None:
@@ -163,7 +191,7 @@ def test_the_installation_leaves_nothing_of_itself(sensor: Machine) -> None:
 
 
 def test_the_next_boot_changes_nothing(sensor: Machine) -> None:
-    watched = "find /etc /home /boot -type f -printf '%p %T@\\n' | sort"
+    watched = "find /etc /home /boot -type f -exec sha256sum {} + | sort -k 2"
     before = sensor.shell(watched)
     sensor.reboot()
     sensor.wait_active("sensorpi-sensor.service")
@@ -172,7 +200,13 @@ def test_the_next_boot_changes_nothing(sensor: Machine) -> None:
     assert sensor.failed() == ""
 
 
+def login_prompt(machine: Machine) -> str:
+    """What stands above it; agetty wants a terminal."""
+    return machine.do("script", "-qec", "agetty --show-issue", "/dev/null")
+
+
 def test_a_mistake_on_the_boot_partition_is_seen_and_corrected(sensor: Machine) -> None:
+    wait_for("the installation", lambda: not (sensor.root / "usr/local/sbin/sensorpi-install").exists(), 300.0)
     good = sensor.do("cat", "/boot/firmware/sensorpi.toml")
     (sensor.root / "boot/firmware/sensorpi.toml").write_text(good + "[sensor]\nrate = 2\n")
     sensor.reboot()
@@ -180,12 +214,12 @@ def test_a_mistake_on_the_boot_partition_is_seen_and_corrected(sensor: Machine) 
     sensor.wait_active("sensorpi-sensor.service")
     assert line in sensor.journal("sensorpi-config.service")
     assert line in sensor.console()
-    assert line in sensor.do("agetty", "--show-issue")
+    assert line in login_prompt(sensor)
     (sensor.root / "boot/firmware/sensorpi.toml").write_text(good + "[sensor]\nrate_hz = 2.0\n")
     sensor.reboot()
     sensor.wait_active("sensorpi-sensor.service")
     assert "rate_hz = 2.0" in sensor.do("cat", "/run/sensorpi/cluster.toml")
-    assert line not in sensor.do("agetty", "--show-issue")
+    assert "sensorpi:" not in login_prompt(sensor)
 
 
 def test_a_bookworm_cards_first_boots_end_with_the_role_running(worker: Machine) -> None:
@@ -221,3 +255,27 @@ def test_a_worker_starts_again_by_itself(worker: Machine) -> None:
     worker.reboot()
     worker.wait_active("sensorpi-kafka.service", limit_s=300.0)
     assert worker.failed() == ""
+
+
+def test_on_a_fat_file_system_the_key_leaves_no_trace(tmp_path: Path) -> None:
+    image, mounted = tmp_path / "image", tmp_path / "bootfs"
+    run("mkfs.vfat", "-C", "-F", "32", image, "65536")
+    mounted.mkdir()
+    run("fusefat", "-o", "rw+", image, mounted)
+    try:
+        for file in cards.trixie(tmp_path / "flashed").iterdir():
+            shutil.copyfile(file, mounted / file.name)
+        prepare(mounted, "worker01", tmp_path / "desk", "--debs", str(DEBS))
+        assert (mounted / "cluster.key").read_bytes() == KEY
+        assert (mounted / "cmdline.txt.before-sensorpi").exists()
+        (tmp_path / "etc").mkdir()
+        (tmp_path / "etc/cluster.toml").write_text(CLUSTER)
+        assert take_in(tmp_path / "etc", tmp_path / "state", [mounted]) is not None
+        assert not (mounted / "cluster.key").exists()
+    finally:
+        run("umount", mounted)
+    wait_for("the end of fusefat", lambda: not os.path.ismount(mounted))
+    content = image.read_bytes()
+    assert b'node = "worker01"' in content
+    assert KEY not in content
+    assert (tmp_path / "etc/cluster.key").read_bytes() == KEY

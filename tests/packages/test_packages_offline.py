@@ -45,6 +45,7 @@ def test_a_node_of_a_cluster_waits_for_its_address_and_goes_on_when_it_comes(mac
     machine.halt()
     machine.unplug()
     machine.boot()
+    machine.wait_active("sensorpi-config.service")
     assert ADDRESS not in machine.do("ip", "address")
     assert machine.do("cat", "/run/sensorpi/node") == "here\n"
     machine.wait_active(*TARGETS, "sensorpi-sensor.service", "sensorpi-dashboard.service", limit_s=START_S)

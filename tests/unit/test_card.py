@@ -105,7 +105,6 @@ def test_a_bookworm_card_gets_a_script_that_the_kernels_command_line_names(desk:
     after = "systemd.run=/boot/firmware/firstrun.sh systemd.run_success_action=reboot "
     assert f"{before}{after}systemd.unit=kernel-command-line.target\n" in files["cmdline.txt"].decode()
     assert "user-data" not in files
-    subprocess.run(["shellcheck", "-s", "sh", "-e", "SC1003", desk.card / "firstrun.sh"], check=True)
 
 
 @pytest.mark.parametrize("wifi", [True, False])
@@ -363,6 +362,17 @@ def test_a_read_only_card_is_one_line(
     monkeypatch.setattr(writing, "_replace", refuse)
     message = refused(either, capsys, "sensor01", *either.repository)
     assert message == f"{either.card}/sensorpi: cannot be written: Read-only file system"
+
+
+def test_a_card_that_cannot_be_read_is_one_line(
+    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    assert desk.run("sensor01", *desk.repository) == 2
+    assert capsys.readouterr().err == f"sensorpi: {desk.card}: Permission denied\n"
 
 
 @pytest.mark.parametrize(

@@ -142,12 +142,51 @@ def test_what_another_engine_or_role_left_is_removed(places: Places) -> None:
     assert not (places.rendered / "dashboard.env").exists()
 
 
-def test_an_engine_that_is_not_installed_is_said_and_never_replaced(
-    places: Places, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", "")
+@pytest.fixture
+def mesos(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A worker of a cluster with the engine Mesos, which is installed; the folder with its programs."""
+    programs = tmp_path / "sbin"
+    programs.mkdir()
+    for name in ("mesos-agent", "mesos-master"):
+        (programs / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.setattr("sensorpi.common.apply._ZOOKEEPER_JAR", programs / "mesos-agent")
     change(places, '#engine = "standalone"', 'engine = "mesos"')
     as_node(places, "worker01")
     make_key(places.config / "cluster.key")
-    assert "aventer-mesos" in apply(places, ["mesos-worker"]).waiting["mesos-worker"]
+    return programs
+
+
+@pytest.mark.parametrize(
+    ("missing", "role", "node", "package"),
+    [
+        ("mesos-agent", "mesos-worker", "worker01", "aventer-mesos"),
+        ("mesos-master", "mesos-master", "master02", "aventer-mesos"),
+        ("zookeeper.jar", "mesos-worker", "worker01", "libzookeeper-java"),
+    ],
+)
+def test_an_engine_that_is_not_installed_is_said_and_never_replaced(
+    places: Places, mesos: Path, monkeypatch: pytest.MonkeyPatch, missing: str, role: str, node: str, package: str
+) -> None:
+    as_node(places, node)
+    (mesos / missing).unlink(missing_ok=True)
+    if missing == "zookeeper.jar":
+        monkeypatch.setattr("sensorpi.common.apply._ZOOKEEPER_JAR", mesos / missing)
+    reason = apply(places, [role]).waiting[role]
+    assert 'engine = "mesos"' in reason
+    assert f"apt install {package}" in reason
     assert not (places.rendered / "engine-standalone").exists()
+    assert not (places.rendered / "zookeeper.conf").exists()
+
+
+def test_a_change_of_the_engine_concerns_the_units_of_both(places: Places, mesos: Path) -> None:
+    of_mesos = {"sensorpi-zookeeper.service", "sensorpi-mesos-agent.service", "mesos-agent.service"}
+    assert apply(places, ["mesos-worker"]).waiting == {}
+    assert (places.rendered / "engine-mesos").exists()
+    assert (places.rendered / "zookeeper.conf").exists()
+    change(places, 'engine = "mesos"', 'engine = "standalone"')
+    assert {"sensorpi-kafka.service", *of_mesos} <= set(apply(places, ["mesos-worker"]).changed_units)
+    assert sorted(path.name for path in places.rendered.glob("engine-*")) == ["engine-standalone"]
+    assert not (places.rendered / "zookeeper.conf").exists()
+    change(places, 'engine = "standalone"', 'engine = "mesos"')
+    assert {"sensorpi-kafka.service", *of_mesos} <= set(apply(places, ["mesos-worker"]).changed_units)

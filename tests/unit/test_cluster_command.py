@@ -41,9 +41,12 @@ def test_check_prints_one_line_for_a_mistake(directory: Path, capsys: pytest.Cap
     assert capsys.readouterr() == ("", expected)
 
 
-@pytest.mark.parametrize("text", [ONE_NODE + "[kafka]\nheap_mb = 64\n", shipped_text()])
+@pytest.mark.parametrize(
+    "text", [ONE_NODE + "[kafka]\nheap_mb = 64\n", ONE_NODE + "attributes = { rack = 'a' }\ncpus = 2\n", shipped_text()]
+)
 def test_what_show_prints_is_the_same_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
     (tmp_path / "cluster.toml").write_text(text)
+    (tmp_path / "node").write_text(parse(text, "file").nodes[0].name)  # whatever is installed on this machine
     assert main(["config", "show", "--config", str(tmp_path)]) == 0
     assert parse(capsys.readouterr().out, "shown") == parse(text, "file")
 

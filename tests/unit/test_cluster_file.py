@@ -46,10 +46,14 @@ def test_a_whole_number_will_do_for_a_rate() -> None:
 
 
 @pytest.mark.parametrize(
-    "master", ["local", "local[2]", "local[*]", "spark://10.0.0.12:7077", "mesos://zk://w1:2181/m"]
+    "master", ["local", "local[2]", "local[*]", "spark://192.0.2.7:7077", "spark://box:7077", "mesos://zk://w1:2181/m"]
 )
 def test_spark_computes_where_the_file_says(master: str) -> None:
     assert parse(ONE_NODE + f'[spark]\nmaster = "{master}"\n', "cluster.toml").spark.master == master
+
+
+def test_ports_that_a_local_job_does_not_use_are_free_for_others() -> None:
+    assert parse(ONE_NODE + "[kafka]\nport = 7080\n", "cluster.toml").kafka.port == 7080
 
 
 @pytest.mark.parametrize("address", ["10.0.0.21", "fd00::2", "worker01", "worker01.local", "127.0.0.1"])
@@ -69,12 +73,25 @@ def test_an_address_is_an_ip_address_or_a_host_name(address: str) -> None:
         ("[kafka]\ncontroller_port = 7000", "c.toml: kafka.controller_port = 7000: this is the port of kafka.port as well"),
         ("[influxdb]\nport = 7001", "c.toml: influxdb.port = 7001: this is the port of kafka.controller_port as well"),
         ("[kafka]\nport = 8080", "c.toml: kafka.port = 8080: this is the port of dashboard.port as well"),
+        ("[mesos]\napi_port = 8080", "c.toml: mesos.api_port = 8080: this is the port of dashboard.port as well"),
+        ("[mesos]\nzookeeper_port = 2888", "c.toml: mesos.zookeeper_port = 2888: this is the port of mesos.zookeeper_peer_port as well"),
+        ('[nodes.two]\naddress = "a"\nroles = ["sensor"]\nattributes = ["a"]', 'c.toml: nodes.two.attributes = ["a"]: expected a table, such as { rack = "a" }'),
+        ('[nodes.two]\naddress = "a"\nroles = ["sensor"]\nattributes = { rack = "a;b" }', 'c.toml: nodes.two.attributes.rack = "a;b": expected a word in quotes, of letters, digits, _, ., / and -, at most 64'),
+        ('[nodes.two]\naddress = "a"\nroles = ["sensor"]\nattributes = { "a:b" = "c" }', 'c.toml: nodes.two.attributes.a:b = "c": expected a name of letters, digits, _ and -, at most 64'),
+        ('[nodes.two]\naddress = "a"\nroles = ["sensor"]\nmemory_mb = 64', "c.toml: nodes.two.memory_mb = 64: expected a whole number from 192 to 16777216"),
+        ('[nodes.two]\naddress = "a"\nroles = ["sensor"]\ncpus = 0', "c.toml: nodes.two.cpus = 0: expected processors from 0.1 to 1024"),
         ("[spark]\nmaster = \"yarn\"", 'c.toml: spark.master = "yarn": expected "local", "local[N]", "spark://HOST:PORT" or "mesos://…"'),
+        ('[spark]\nmaster = "spark://10.0.0.1:7077"', 'c.toml: spark.master = "spark://10.0.0.1:7077": expected the address of a mesos-master, such as "spark://192.0.2.7:7077"'),
+        ('[spark]\nmaster = "spark://box"', 'c.toml: spark.master = "spark://box": expected the address of a mesos-master, such as "spark://192.0.2.7:7077"'),
+        ('[spark]\nmaster = "spark://box:7080"', 'c.toml: spark.master = "spark://box:7080": 7080 is a port of spark.first_port as well'),
+        ('[spark]\nmaster = "spark://box:8086"', 'c.toml: spark.master = "spark://box:8086": 8086 is a port of influxdb.port as well'),
+        ('[spark]\nmaster = "spark://box:7077"\nfirst_port = 8082', "c.toml: spark: Spark's ports are 8082 to 8087, and 8086 is that of influxdb.port"),
+        ('[spark]\nmesos_native_library = "libmesos.so"', 'c.toml: spark.mesos_native_library = "libmesos.so": expected an absolute path in quotes, such as "/usr/lib/libmesos.so", or ""'),
         ('[spark]\ncheckpoint = "s3"', 'c.toml: spark.checkpoint = "s3": expected "local" or "nfs"'),
         ("[sensor]\nrate_hz = 0", "c.toml: sensor.rate_hz = 0: expected readings a second from 0.001 to 1000"),
         ("[sensor]\nrate_hz = nan", "c.toml: sensor.rate_hz = NaN: expected readings a second from 0.001 to 1000"),
         ("[dashbord]\nport = 1", 'c.toml: dashbord: unknown key; did you mean "dashboard"?'),
-        ("[zoo]", "c.toml: zoo: unknown key; known here: engine, nodes, kafka, spark, influxdb, sensor, dashboard"),
+        ("[zoo]", "c.toml: zoo: unknown key; known here: engine, nodes, kafka, spark, influxdb, sensor, dashboard, mesos"),
         ('[nodes.Box_2]\naddress = "a"\nroles = ["sensor"]', "c.toml: nodes.Box_2: expected a node name of lower case letters, digits and -, at most 63"),
         ('[nodes.two]\nroles = ["sensor"]', "c.toml: nodes.two.address is missing"),
         ('[nodes.two]\naddress = "a"', "c.toml: nodes.two.roles is missing"),
@@ -113,6 +130,39 @@ def test_a_cluster_without_a_needed_role_is_a_mistake(role: str) -> None:
 def test_mesos_allows_several_masters() -> None:
     more = '[nodes.two]\naddress = "a"\nroles = ["mesos-master"]\n'
     assert len(parse('engine = "mesos"' + ONE_NODE + more, "c.toml").with_role("mesos-master")) == 2
+
+
+MESOS = 'engine = "mesos"' + ONE_NODE
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (MESOS + "memory_mb = 300\n", "nodes.box: offers memory_mb of 300, and a broker needs kafka.memory_mb of 320"),
+        (MESOS + "memory_mb = 831\n", "nodes.box: offers memory_mb of 831, the most of all workers, and a broker of 320 with the job of 512 (spark.heap_mb + 320) do not fit"),
+        (MESOS + '[nodes.two]\naddress = "a"\nroles = ["mesos-worker"]\nmemory_mb = 200\n', "nodes.two: offers memory_mb of 200, and a broker needs kafka.memory_mb of 320"),
+        (MESOS + "[spark]\nheap_mb = 256\n", "nodes.box: offers memory_mb of 832, the most of all workers, and a broker of 320 with the job of 576 (spark.heap_mb + 320) do not fit"),
+    ],
+)  # fmt: skip
+def test_what_mesos_is_to_run_fits_what_the_workers_offer(text: str, line: str) -> None:
+    with pytest.raises(UserError) as mistake:
+        parse(text, "c.toml")
+    assert str(mistake.value) == f"c.toml: {line}"
+
+
+def test_one_larger_worker_has_room_for_the_job() -> None:
+    two = '[nodes.two]\naddress = "a"\nroles = ["mesos-worker"]\n'
+    cluster = parse(MESOS + "memory_mb = 320\n" + two, "c.toml")
+    assert [worker.memory_mb for worker in cluster.workers] == [320, 832]
+
+
+def test_offers_do_not_matter_without_mesos() -> None:
+    assert parse(ONE_NODE + "memory_mb = 200\n", "c.toml").nodes[0].memory_mb == 200
+
+
+def test_a_node_has_attributes() -> None:
+    cluster = parse(ONE_NODE + 'attributes = { rack = "a", disk = "usb" }\n', "c.toml")
+    assert cluster.nodes[0].attributes == {"rack": "a", "disk": "usb"}
 
 
 def test_a_file_without_nodes_is_a_mistake() -> None:

@@ -1,12 +1,13 @@
 """A mistake in the configuration is seen at the login prompt and by the activity LED, and gone once it is mended."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from sensorpi.common import apply_command, mistake_signs
 from sensorpi.common.apply import Places
-from sensorpi.common.boot_partition import take_in
+from sensorpi.common.boot_partition import take_in, waits
 from sensorpi.common.command import main
 from tests.fakes.clusters import ONE_NODE, shipped_text
 
@@ -33,6 +34,18 @@ def texts(led: Path) -> dict[str, str]:
 def test_a_mistake_stands_at_the_login_prompt(run: Path, leds: Path) -> None:
     mistake_signs.show(["a\\b: wrong", "c: wrong as well"], run, leds)
     assert (run / "mistake.issue").read_text() == "sensorpi: a\\\\b: wrong\nsensorpi: c: wrong as well\n"
+
+
+def test_a_prompt_that_stands_there_already_is_written_again(run: Path, leds: Path) -> None:
+    reload = run.with_name("agetty.reload")
+    reload.touch()
+    for mistakes in (["wrong"], []):
+        os.utime(reload, (1, 1))
+        mistake_signs.show(mistakes, run, leds)
+        assert reload.stat().st_mtime > 1
+    os.utime(reload, (1, 1))
+    mistake_signs.show([], run, leds)
+    assert reload.stat().st_mtime == 1
 
 
 @pytest.mark.parametrize("name", ["ACT", "led0"])
@@ -86,6 +99,7 @@ class Node:
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leds: Path) -> Node:
     node = Node(tmp_path)
     monkeypatch.setattr(apply_command, "take_in", lambda config, state: take_in(config, state, [node.boot]))
+    monkeypatch.setattr(apply_command, "waits", lambda state: waits(state, [node.boot]))
     monkeypatch.setattr(apply_command, "Places", lambda config: Places(config, node.run, node.lib))
     monkeypatch.setattr(mistake_signs, "LEDS", leds)
     monkeypatch.setattr(apply_command, "_SYSTEMD_RUNS", tmp_path / "no-systemd")
@@ -135,6 +149,17 @@ def test_the_line_goes_once_the_mistake_is_mended_on_the_running_node(node: Node
     (node.etc / "cluster.toml").write_text(ONE_NODE)
     assert node.apply() == 0
     assert node.issue() == ""
+
+
+def test_a_role_that_is_installed_after_the_boot_leaves_the_boot_partitions_mistake_on_show(node: Node) -> None:
+    (node.boot / "sensorpi.toml").write_text(ONE_NODE + "[sensor]\nrate = 1\n")
+    node.apply("--boot")
+    assert node.apply() == 0
+    assert "sensor.rate = 1" in node.issue()
+    (node.boot / "sensorpi.toml").write_text(ONE_NODE)
+    node.apply("--boot")
+    assert node.issue() == ""
+    assert node.apply() == 0
 
 
 def test_repeating_a_boot_changes_nothing(node: Node) -> None:

@@ -110,3 +110,34 @@ def test_java_reads_back_the_value_that_was_escaped(value: str) -> None:
     assert unescape(escaped) == value
     assert set(escaped) <= set(string.printable) - set("\r\n\t\x0b\x0c")
     assert not escaped.startswith(" ")
+
+
+def test_a_broker_beyond_the_workers_is_a_broker_only_on_a_port_of_its_own() -> None:
+    cluster = cluster_of(3)
+    broker = Broker(
+        cluster, cluster.workers[1], Path("/data"), number=7, own_port=31000, own_heap_mb=256, options={"a": "b"},
+        jvm_options="-Xint -Dx='y z'",
+    )  # fmt: skip
+    properties = broker.properties()
+    assert properties["process.roles"] == "broker"
+    assert properties["node.id"] == "7"
+    assert properties["listeners"] == "PLAINTEXT://0.0.0.0:31000"
+    assert properties["advertised.listeners"] == "PLAINTEXT://10.0.1.1:31000"
+    assert properties["log.dirs"] == "/data/7"
+    assert properties["a"] == "b"
+    assert len(broker.other_voters) == 3
+    command = broker.java_command(Path("jars"), Path("log4j2.xml"), "Main")
+    assert "-Xmx256m" in command
+    assert command.index("-Xint") + 1 == command.index("-Dx=y z")
+
+
+def test_a_workers_broker_is_no_other_workers() -> None:
+    cluster = cluster_of(3)
+    with pytest.raises(UserError, match="broker 0 belongs on w0, and this is w1"):
+        Broker(cluster, cluster.workers[1], Path("/data"), number=0)
+
+
+def test_what_makes_a_broker_cannot_be_set() -> None:
+    cluster = cluster_of(1)
+    with pytest.raises(UserError, match=r"broker 0: node\.id comes from cluster\.toml"):
+        Broker(cluster, cluster.workers[0], Path("/data"), options={"node.id": "1"})

@@ -1,5 +1,6 @@
 """When a broker's folder is formatted, and when it must not be."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,19 @@ def test_a_power_cut_before_the_marker_is_made_good(tmp_path: Path) -> None:
     assert not format_once(broker, ID, unused, unused, unused)
 
     assert marker(broker).read_text() == "w0\n"
+
+
+def test_whoever_starts_it_may_know_that_the_folder_is_lost(tmp_path: Path) -> None:
+    broker = replace(broker_of(3, 0, tmp_path), has_run=True)
+    with pytest.raises(UserError, match=r"/0 is empty, but broker 0 was formatted here before"):
+        needs_formatting(broker, ID, nobody)
+    assert needs_formatting(broker, ID, everybody)
+
+
+def test_an_added_broker_lives_beside_the_workers_own(tmp_path: Path) -> None:
+    own = broker_of(3, 0, tmp_path)
+    formatted(own)
+    added = replace(own, number=7)
+    assert needs_formatting(added, ID, nobody)
+    formatted(added)
+    assert not needs_formatting(own, ID, nobody)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.pipeline.checkpoint import heal
+from sensorpi.pipeline.checkpoint import heal, set_aside_stale
 
 OFFSETS = 'v1\n{"batchWatermarkMs":0,"batchTimestampMs":1,"conf":{}}\n{"sensors":{"0":5}}'
 COMMIT = 'v1\n{"nextBatchWatermarkMs":0}'
@@ -72,3 +72,13 @@ def test_torn_metadata_moves_the_checkpoint_aside(checkpoint: Path, torn: str) -
 def test_no_checkpoint_is_no_mistake(tmp_path: Path) -> None:
     heal(tmp_path / "checkpoint")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stale_checkpoint_is_moved_aside_in_place_of_the_last_one(checkpoint: Path) -> None:
+    for content in ("first", "second"):
+        checkpoint.mkdir(exist_ok=True)
+        (checkpoint / "metadata").write_text(content)
+        set_aside_stale(checkpoint)
+    assert not checkpoint.exists()
+    aside = [path for path in checkpoint.parent.iterdir() if path.name.startswith("checkpoint")]
+    assert [(path.name, (path / "metadata").read_text()) for path in aside] == [("checkpoint.stale", "second")]

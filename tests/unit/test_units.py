@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sensorpi.mesos_node.daemons.units import MAKERS_UNITS
+
 ROOT = Path(__file__).parents[2]
 UNITS = sorted((ROOT / "systemd/system").iterdir())
 SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
@@ -16,6 +18,8 @@ DAEMONS = [unit for unit in SERVICES if "Type=notify" in unit.read_text()]
 TARGETS = [unit for unit in UNITS if unit.suffix == ".target"]
 #: A JVM makes its code at run time, so it needs one right more. In tenths, as systemd-analyze takes it.
 JVM, OTHERS = 25, 20
+#: What it may not, its tasks may not either.
+AGENT = "sensorpi-mesos-agent.service"
 
 
 def settings(unit: Path) -> ConfigParser:
@@ -46,7 +50,7 @@ def test_systemd_finds_no_fault_in_a_unit(root: Path, unit: Path) -> None:
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
+@pytest.mark.parametrize("unit", [unit for unit in SERVICES if unit.name != AGENT], ids=lambda unit: unit.name)
 def test_a_service_has_few_rights(unit: Path) -> None:
     most = JVM if re.search("kafka|spark|pipeline|zookeeper", unit.name) else OTHERS
     command = ["systemd-analyze", "security", "--offline=true", f"--threshold={most}", "--no-pager", str(unit)]
@@ -112,6 +116,32 @@ def test_a_target_acts_on_the_services_of_its_package_and_on_nothing_else(unit: 
             parsed = settings(service)
             assert unit.name in parsed["Unit"]["PartOf"].split()
             assert parsed["Install"]["WantedBy"] == unit.name
+
+
+@pytest.mark.parametrize(
+    ("engine", "names"),
+    [
+        ("standalone", ["sensorpi-kafka", "sensorpi-spark-job", "sensorpi-spark-master", "sensorpi-spark-worker"]),
+        ("mesos", ["sensorpi-mesos-agent", "sensorpi-mesos-master", "sensorpi-scheduler", "sensorpi-zookeeper"]),
+    ],
+)
+def test_a_unit_of_one_engine_is_held_back_under_the_other(engine: str, names: list[str]) -> None:
+    held = [
+        unit.stem for unit in SERVICES if f"ConditionPathExists=/run/sensorpi/engine-{engine}\n" in unit.read_text()
+    ]
+    assert held == names
+
+
+def test_tasks_outlive_their_agent_and_end_before_the_other_engine_starts() -> None:
+    assert settings(ROOT / "systemd/system" / AGENT)["Service"]["KillMode"] == "process"
+    for name in ("sensorpi-kafka.service", "sensorpi-spark-job.service"):
+        assert f"\nAfter={AGENT}\n" in (ROOT / "systemd/system" / name).read_text()
+
+
+def test_units_of_other_packages_on_our_ports_are_held_back() -> None:
+    links = (ROOT / "debian/sensorpi-mesos-node.links").read_text().splitlines()
+    drop_ins = {f"lib/systemd/system/{unit}.d/sensorpi.conf" for units in MAKERS_UNITS.values() for unit in units}
+    assert {link.split()[1] for link in links} == drop_ins
 
 
 @pytest.mark.parametrize("directory", ["sysusers.d", "tmpfiles.d"])

@@ -17,7 +17,9 @@ from sensorpi.common.render import render
 
 #: Units of one engine carry ConditionPathExists= for a file of this name and the engine's.
 _ENGINE = "engine-"
-_MESOS_ROLES = ("mesos-worker", "mesos-master")
+#: What each role needs of Mesos, on PATH.
+_MESOS_PROGRAMS = {"mesos-worker": "mesos-agent", "mesos-master": "mesos-master"}
+_ZOOKEEPER_JAR = Path("/usr/share/java/zookeeper.jar")
 _NODE = "node"
 _PUBLIC_MODE = 0o644
 
@@ -101,13 +103,26 @@ def _units(configuration: Effective, key: bytes | None, installed: Collection[st
 def _reasons(configuration: Effective, key: bytes | None, units: list[NodeUnit]) -> dict[str, str]:
     """Why each role that waits does."""
     reasons = dict(configuration.waiting)
-    if configuration.cluster.engine == "mesos" and shutil.which("mesos-agent") is None:
-        reason = 'waiting for Mesos, because of engine = "mesos": apt install aventer-mesos'
-        reasons |= {unit.role: reason for unit in units if unit.role in _MESOS_ROLES and unit.role not in reasons}
+    if configuration.cluster.engine == "mesos":
+        roles = {unit.role for unit in units}
+        reasons = {role: reason for role, reason in _lacking(configuration).items() if role in roles} | reasons
     if key is None:
         reason = f"waiting for {secrets.FILE_NAME}: copy it from another node, or sensorpi join FILE"
         reasons |= {unit.role: reason for unit in units if unit.needs_key and unit.role not in reasons}
     return reasons
+
+
+def _lacking(configuration: Effective) -> dict[str, str]:
+    """What each role lacks that the engine Mesos needs."""
+    lacking = {
+        role: f"{program}: apt install aventer-mesos, or a package of make mesos-deb"
+        for role, program in _MESOS_PROGRAMS.items()
+        if shutil.which(program) is None
+    }
+    if configuration.node in configuration.cluster.zookeeper_nodes and not _ZOOKEEPER_JAR.exists():
+        lacking.setdefault("mesos-worker", "ZooKeeper: apt install libzookeeper-java")
+    reason = 'waiting, because of engine = "mesos", for {}; then sensorpi config apply'
+    return {role: reason.format(what) for role, what in lacking.items()}
 
 
 def _render(

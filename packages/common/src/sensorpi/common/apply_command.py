@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sensorpi.common import mistake_signs, secrets
 from sensorpi.common.apply import Applied, Places, apply, installed_roles
-from sensorpi.common.boot_partition import take_in
+from sensorpi.common.boot_partition import take_in, waits
 from sensorpi.common.cluster import FILE_NAME, load
 from sensorpi.common.config_option import add_config_option
 from sensorpi.common.errors import UserError
@@ -53,7 +53,8 @@ def _apply(options: argparse.Namespace) -> int:
     if applied.mistake is not None:
         mistakes.append(f"{applied.mistake}; the last good configuration serves")
         print(f"sensorpi: {mistakes[-1]}", file=sys.stderr)
-    mistake_signs.show(mistakes, places.rendered, mistake_signs.LEDS)
+    if options.boot or not waits(places.last_good):  # a mistake there is for the next boot to mend
+        mistake_signs.show(mistakes, places.rendered, mistake_signs.LEDS)
     _say_and_act(applied, act=not options.boot)
     return 0
 
@@ -79,6 +80,9 @@ def _say_and_act(applied: Applied, act: bool) -> None:
         _systemctl("daemon-reload")  # a part of that unit is rendered
     if not act:
         return
+    # What failed by the old configuration may not even be wanted by the new one.
+    if failed := [unit for unit in applied.changed_units if _state(unit) == "failed"]:
+        _systemctl("reset-failed", *failed)
     # Not try-restart: it passes over a service that is still starting, such as a broker that waits for the others.
     running = [unit for unit in applied.changed_units if _state(unit) in ("active", "activating", "reloading")]
     if running:

@@ -34,6 +34,14 @@ def take_in(config: Path, state: Path, partitions: Sequence[Path] = PARTITIONS) 
     return "; ".join(done) or None
 
 
+def waits(state: Path, partitions: Sequence[Path] = PARTITIONS) -> bool:
+    """Whether something lies there that no boot has taken yet."""
+    source = _first(partitions, SOURCE)
+    return _first(partitions, secrets.FILE_NAME) is not None or (
+        source is not None and not _was_taken(source.read_bytes(), state)
+    )
+
+
 def erase(path: Path) -> None:
     """Overwrite a file with zeros and delete it: VFAT only forgets the name of what is deleted.
 
@@ -75,9 +83,7 @@ def _take_file(config: Path, state: Path, partitions: Sequence[Path]) -> str | N
     if source is None:
         return None
     content = source.read_bytes()
-    checksum = hashlib.sha256(content).hexdigest() + "\n"
-    taken = state / _TAKEN
-    if taken.exists() and taken.read_text(encoding="utf-8") == checksum:
+    if _was_taken(content, state):
         return None
     try:
         text = content.decode("utf-8-sig").replace("\r\n", "\n")  # an editor of another system may have written it
@@ -91,8 +97,17 @@ def _take_file(config: Path, state: Path, partitions: Sequence[Path]) -> str | N
     if old.exists():
         old.replace(old.with_name(f"{FILE_NAME}.old"))
     render({FILE_NAME: text, **({"node": f"{node}\n"} if node is not None else {})}, config, mode=0o644)
-    render({_TAKEN: checksum}, state)
+    render({_TAKEN: _checksum(content)}, state)
     return f"took {source}"
+
+
+def _was_taken(content: bytes, state: Path) -> bool:
+    taken = state / _TAKEN
+    return taken.exists() and taken.read_text(encoding="utf-8") == _checksum(content)
+
+
+def _checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest() + "\n"
 
 
 def _first(partitions: Sequence[Path], name: str) -> Path | None:

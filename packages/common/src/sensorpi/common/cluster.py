@@ -2,7 +2,8 @@
 
 import os
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import voluptuous as vol
@@ -12,6 +13,8 @@ from sensorpi.common.cluster_schema import (
     DashboardSettings,
     InfluxdbSettings,
     KafkaSettings,
+    MesosSettings,
+    NodeSettings,
     SensorSettings,
     SparkSettings,
     mistake_line,
@@ -27,11 +30,17 @@ _MOST_VOTERS = 3
 
 @dataclass(frozen=True)
 class Node:
-    """One machine of the cluster. ``address`` is what other nodes connect to: an IP address or a host name."""
+    """One machine of the cluster. ``address`` is what other nodes connect to: an IP address or a host name.
+
+    ``attributes``, ``cpus`` and ``memory_mb`` are what a worker offers to Mesos.
+    """
 
     name: str
     address: str
     roles: tuple[str, ...]
+    attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    cpus: float = NodeSettings.cpus
+    memory_mb: int = NodeSettings.memory_mb
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,7 @@ class Cluster:
     influxdb: InfluxdbSettings
     sensor: SensorSettings
     dashboard: DashboardSettings
+    mesos: MesosSettings
 
     def node(self, name: str) -> Node:
         """The node of that name; ``KeyError`` when there is none."""
@@ -67,6 +77,17 @@ class Cluster:
     def voters(self) -> tuple[Node, ...]:
         """The workers that also vote as controllers: an odd number, so the first alone of one or two."""
         return self.workers[: _MOST_VOTERS if len(self.workers) >= _MOST_VOTERS else 1]
+
+    @property
+    def zookeeper_nodes(self) -> tuple[Node, ...]:
+        """The workers that run ZooKeeper under Mesos: an odd number, as with the voters."""
+        return self.voters
+
+    @property
+    def zookeeper_servers(self) -> str:
+        """Every ZooKeeper server as ``host:port``, separated by commas: what its clients are given."""
+        port = self.mesos.zookeeper_port
+        return ",".join(f"{self.connect_address(node)}:{port}" for node in self.zookeeper_nodes)
 
     @property
     def replication_factor(self) -> int:
@@ -141,5 +162,5 @@ def parse(text: str, source: str) -> Cluster:
         check_whole(validated, data)
     except vol.Invalid as mistake:
         raise UserError(f"{source}: {mistake_line(mistake, data)}") from None
-    nodes = tuple(Node(name, node.address, node.roles) for name, node in validated.pop("nodes").items())
+    nodes = tuple(Node(name, **vars(node)) for name, node in validated.pop("nodes").items())
     return Cluster(nodes=nodes, **validated)

@@ -4,7 +4,14 @@ from typing import Any
 
 import voluptuous as vol
 
-from sensorpi.common.cluster_schema import KafkaSettings, NodeSettings
+from sensorpi.common.cluster_schema import (
+    JOB_OVERHEAD_MB,
+    SPARK_PORTS,
+    SPARK_URL,
+    KafkaSettings,
+    NodeSettings,
+    SparkSettings,
+)
 
 #: A JVM takes this much beside its heap: a broker with a heap of 128 MB was seen at 295 MB after an hour of load.
 JVM_OVERHEAD_MB = 176
@@ -21,6 +28,12 @@ _PORTS = (
     ("influxdb", "port"),
     ("influxdb", "backup_port"),
     ("dashboard", "port"),
+    ("mesos", "zookeeper_port"),
+    ("mesos", "zookeeper_peer_port"),
+    ("mesos", "zookeeper_election_port"),
+    ("mesos", "master_port"),
+    ("mesos", "agent_port"),
+    ("mesos", "api_port"),
 )
 
 
@@ -28,8 +41,11 @@ def check_whole(validated: dict[str, Any], data: dict[str, Any]) -> None:
     """Check what ``cluster_schema.validate`` made of ``data``. Raises ``voluptuous.Invalid``."""
     _check_roles(validated["nodes"], validated["engine"])
     _check_addresses(validated["nodes"])
+    _check_spark_master(validated["spark"], validated["nodes"])
     _check_ports(validated, data)
     _check_memory(validated["kafka"], data)
+    if validated["engine"] == "mesos":
+        _check_offers(validated)
 
 
 def _check_roles(nodes: dict[str, NodeSettings], engine: str) -> None:
@@ -53,6 +69,17 @@ def _check_addresses(nodes: dict[str, NodeSettings]) -> None:
         owners[node.address] = name
 
 
+def _check_spark_master(spark: SparkSettings, nodes: dict[str, NodeSettings]) -> None:
+    if not spark.master.startswith("spark:"):
+        return
+    match = SPARK_URL.fullmatch(spark.master)
+    masters = {name: node.address for name, node in nodes.items() if "mesos-master" in node.roles}
+    hosts = {*masters, *masters.values()}
+    if match is None or match["host"].strip("[]") not in hosts or not 1024 <= int(match["port"]) <= 65535:
+        example = f"spark://{next(iter(masters.values()))}:7077"
+        raise vol.Invalid(f'expected the address of a mesos-master, such as "{example}"', path=["spark", "master"])
+
+
 def _check_ports(validated: dict[str, Any], data: dict[str, Any]) -> None:
     owners: dict[int, tuple[str, str]] = {}
     for key in _PORTS:
@@ -63,6 +90,22 @@ def _check_ports(validated: dict[str, Any], data: dict[str, Any]) -> None:
             wrong, right = (key, other) if name in data.get(table, {}) else (other, key)
             raise vol.Invalid(f"this is the port of {'.'.join(right)} as well", path=list(wrong))
         owners[port] = key
+    _check_spark_ports(validated["spark"], owners)
+
+
+def _check_spark_ports(spark: SparkSettings, owners: dict[int, tuple[str, str]]) -> None:
+    if spark.master.startswith("local"):
+        return
+    own = range(spark.first_port, spark.first_port + SPARK_PORTS)
+    match = SPARK_URL.fullmatch(spark.master)
+    if match is not None:
+        master = int(match["port"])
+        if master in own or master in owners:
+            other = ".".join(owners.get(master, ("spark", "first_port")))
+            raise vol.Invalid(f"{master} is a port of {other} as well", path=["spark", "master"])
+    if taken := sorted(owners.keys() & set(own)):
+        other = ".".join(owners[taken[0]])
+        raise vol.Invalid(f"Spark's ports are {own[0]} to {own[-1]}, and {taken[0]} is that of {other}", path=["spark"])
 
 
 def _check_memory(kafka: KafkaSettings, data: dict[str, Any]) -> None:
@@ -73,3 +116,19 @@ def _check_memory(kafka: KafkaSettings, data: dict[str, Any]) -> None:
             raise vol.Invalid(reason, path=["kafka", "memory_mb"])
         reason = f"needs memory_mb of at least {needed_mb}, and it is {kafka.memory_mb}"
         raise vol.Invalid(reason, path=["kafka", "heap_mb"])
+
+
+def _check_offers(validated: dict[str, Any]) -> None:
+    """Every worker has room for its broker, and one of them for the job as well."""
+    broker_mb, job_mb = validated["kafka"].memory_mb, validated["spark"].memory_mb
+    workers = {name: node for name, node in validated["nodes"].items() if "mesos-worker" in node.roles}
+    for name, node in workers.items():
+        if node.memory_mb < broker_mb:
+            reason = f"offers memory_mb of {node.memory_mb}, and a broker needs kafka.memory_mb of {broker_mb}"
+            raise vol.Invalid(reason, path=["nodes", name])
+    most = max(workers, key=lambda name: workers[name].memory_mb)
+    if workers[most].memory_mb < broker_mb + job_mb:
+        reason = f"offers memory_mb of {workers[most].memory_mb}, the most of all workers, and a broker of {broker_mb} "
+        raise vol.Invalid(
+            f"{reason}with the job of {job_mb} (spark.heap_mb + {JOB_OVERHEAD_MB}) do not fit", path=["nodes", most]
+        )

@@ -1,8 +1,9 @@
 """The keys of the cluster file: each with its type, its default and its check, and the line that a mistake gives."""
 
 import json
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
 import voluptuous as vol
@@ -13,6 +14,13 @@ from sensorpi.common.validators import Check
 
 ROLES = ("sensor", "mesos-worker", "mesos-master", "influx-grafana")
 
+#: The job takes this much beside its JVM's heap: 496 MB were measured at a heap of 192 MB.
+JOB_OVERHEAD_MB = 320
+#: So many ports in a row belong to Spark when it computes on a cluster; `spark_cluster.py` names them.
+SPARK_PORTS = 6
+#: `spark.master` of Spark's standalone cluster.
+SPARK_URL = re.compile(r"spark://(?P<host>[^\s/,]+):(?P<port>[0-9]{1,5})")
+
 
 def _key(check: Check, default: object = MISSING) -> Any:
     return field(metadata={"check": check}, default=default)
@@ -20,10 +28,19 @@ def _key(check: Check, default: object = MISSING) -> Any:
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """One machine: where others reach it, and what it does."""
+    """One machine: where others reach it, and what it does.
+
+    ``attributes``, ``cpus`` and ``memory_mb`` are what a worker offers to Mesos. They are never measured: an agent does
+    not start again with less than it had. The rest of a Pi's 1 GB is the system's, the agent's and ZooKeeper's.
+    """
 
     address: str = _key(validators.address)
     roles: tuple[str, ...] = _key(validators.roles(ROLES))
+    attributes: Mapping[str, str] = field(
+        metadata={"check": validators.attributes}, default_factory=dict[str, str], hash=False
+    )
+    cpus: float = _key(validators.number(0.1, 1024, "processors"), 4.0)
+    memory_mb: int = _key(validators.whole(192, 16_777_216), 832)
 
 
 @dataclass(frozen=True)
@@ -49,6 +66,15 @@ class SparkSettings:
     max_offsets_per_trigger: int = _key(validators.whole(1, 100_000_000), 100_000)
     checkpoint: str = _key(validators.choice("local", "nfs"), "local")
     default_host: str = _key(validators.address, DEFAULT_HOST)
+    executor_heap_mb: int = _key(validators.whole(96, 65536), 192)
+    worker_cores: int = _key(validators.whole(1, 1024), 1)
+    first_port: int = _key(validators.whole(1024, 65536 - SPARK_PORTS, "a TCP port"), 7078)
+    mesos_native_library: str = _key(validators.path_or_empty, "")
+
+    @property
+    def memory_mb(self) -> int:
+        """What the whole job takes in local mode."""
+        return self.heap_mb + JOB_OVERHEAD_MB
 
 
 @dataclass(frozen=True)
@@ -74,13 +100,29 @@ class DashboardSettings:
     port: int = _key(validators.port, 8080)
 
 
+@dataclass(frozen=True)
+class MesosSettings:
+    """Ports of the Mesos engine. ZooKeeper is on the first workers, the scheduler's API on the mesos-master nodes."""
+
+    zookeeper_port: int = _key(validators.port, 2181)
+    zookeeper_peer_port: int = _key(validators.port, 2888)
+    zookeeper_election_port: int = _key(validators.port, 3888)
+    master_port: int = _key(validators.port, 5050)
+    agent_port: int = _key(validators.port, 5051)
+    api_port: int = _key(validators.port, 7090)
+
+
 def _section(settings: type) -> Check:
     """A check for a table of exactly this dataclass's keys, which becomes an instance of it."""
     keys = {
-        (vol.Required if key.default is MISSING else vol.Optional)(key.name): key.metadata["check"]
+        (vol.Required if _is_required(key) else vol.Optional)(key.name): key.metadata["check"]
         for key in fields(settings)
     }
     return vol.All(_known_keys([key.name for key in fields(settings)]), keys, lambda values: settings(**values))
+
+
+def _is_required(key: "Field[Any]") -> bool:
+    return key.default is MISSING and key.default_factory is MISSING
 
 
 def _known_keys(names: Sequence[str]) -> Callable[[object], object]:
@@ -113,6 +155,7 @@ _TABLES: dict[str, Check] = {
     "influxdb": _section(InfluxdbSettings),
     "sensor": _section(SensorSettings),
     "dashboard": _section(DashboardSettings),
+    "mesos": _section(MesosSettings),
 }
 
 _SCHEMA = vol.Schema(

@@ -55,7 +55,10 @@ def _show(options: argparse.Namespace) -> int:
     for node in cluster.nodes:
         mark = "  # this node" if node == this else ""
         print(f"\n[nodes.{node.name}]{mark}\naddress = {dumps(node.address)}\nroles = {dumps(node.roles)}")
-    for table in ("sensor", "kafka", "spark", "influxdb", "dashboard"):
+        if "mesos-worker" in node.roles:
+            attributes = ", ".join(f"{dumps(key)} = {dumps(value)}" for key, value in node.attributes.items())
+            print(f"attributes = {{ {attributes} }}\ncpus = {node.cpus}\nmemory_mb = {node.memory_mb}")
+    for table in ("sensor", "kafka", "spark", "influxdb", "dashboard", "mesos"):
         print(f"\n[{table}]")
         for key, value in asdict(getattr(cluster, table)).items():
             print(f"{key} = {dumps(value, ensure_ascii=False)}")

@@ -4,6 +4,7 @@ The journal and the console have the same line from the service's standard error
 """
 
 import contextlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from sensorpi.common.render import render
 
 #: The package links it into /etc/issue.d, where agetty looks.
 ISSUE = "mistake.issue"
+#: What `agetty --reload` touches, so that prompts which stand there already are written again.
+_RELOAD = "agetty.reload"
 _LED_BEFORE = "led-trigger"
 _PUBLIC_MODE = 0o644
 
@@ -24,7 +27,7 @@ _BLINK_MS = 100
 def show(mistakes: Sequence[str], run: Path, leds: Path) -> None:
     """Show them until ``clear``; none at all is that. A machine without the LED is none the worse.
 
-    ``run`` is a folder that does not outlive a boot.
+    ``run`` is our folder in /run.
     """
     if not mistakes:
         clear(run, leds)
@@ -32,6 +35,7 @@ def show(mistakes: Sequence[str], run: Path, leds: Path) -> None:
     # agetty reads \\ as the beginning of an order.
     lines = [f"sensorpi: {mistake}".replace("\\", "\\\\") for mistake in mistakes]
     render({ISSUE: "\n".join([*lines, ""])}, run, _PUBLIC_MODE)
+    _reload_prompts(run)
     led = _activity_led(leds)
     if led is None:
         return
@@ -46,12 +50,19 @@ def show(mistakes: Sequence[str], run: Path, leds: Path) -> None:
 
 def clear(run: Path, leds: Path) -> None:
     """Take back what ``show`` did in this boot."""
-    (run / ISSUE).unlink(missing_ok=True)
+    if (run / ISSUE).exists():
+        (run / ISSUE).unlink()
+        _reload_prompts(run)
     remembered, led = run / _LED_BEFORE, _activity_led(leds)
     if remembered.exists() and led is not None:
         with contextlib.suppress(OSError):
             (led / "trigger").write_text(remembered.read_text(encoding="ascii").strip(), encoding="ascii")
     remembered.unlink(missing_ok=True)
+
+
+def _reload_prompts(run: Path) -> None:
+    with contextlib.suppress(OSError):  # no prompt stands there yet
+        os.utime(run.with_name(_RELOAD))
 
 
 def _activity_led(leds: Path) -> Path | None:

@@ -21,6 +21,7 @@ INFLUXDB_ADMIN = "influxdb/admin"
 INFLUXDB_WRITER = "influxdb/writer"
 INFLUXDB_READER = "influxdb/reader"
 GRAFANA_ADMIN = "grafana/admin"
+SCHEDULER_API = "scheduler/api"
 
 _SALT = b"sensorpi"
 _GROUP = "sensorpi"

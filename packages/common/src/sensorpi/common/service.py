@@ -25,6 +25,7 @@ def set_up_logging(level: int = logging.INFO) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # They log every retry and every message between the processes; our own lines say what matters.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    logging.getLogger("kazoo").setLevel(logging.CRITICAL)
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
 
 

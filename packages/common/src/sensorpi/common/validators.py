@@ -102,8 +102,27 @@ def roles(known: tuple[str, ...]) -> Check:
     return check
 
 
+def attributes(value: object) -> dict[str, str]:
+    """A table of short words about a node, as Mesos has them: no ``;`` and no ``:``, which separate them there."""
+    if not isinstance(value, dict):
+        raise Invalid('expected a table, such as { rack = "a" }')
+    for name, text in value.items():
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", name):
+            raise Invalid("expected a name of letters, digits, _ and -, at most 64", path=[name])
+        if not isinstance(text, str) or not re.fullmatch(r"[A-Za-z0-9_./-]{1,64}", text):
+            raise Invalid("expected a word in quotes, of letters, digits, _, ., / and -, at most 64", path=[name])
+    return dict(value)
+
+
 def spark_master(value: object) -> str:
     """Where Spark computes: in its own process, or on a cluster manager."""
     if not isinstance(value, str) or not _SPARK_MASTER.fullmatch(value):
         raise Invalid('expected "local", "local[N]", "spark://HOST:PORT" or "mesos://…"')
+    return value
+
+
+def path_or_empty(value: object) -> str:
+    """An absolute path, or nothing."""
+    if not isinstance(value, str) or (value and not value.startswith("/")):
+        raise Invalid('expected an absolute path in quotes, such as "/usr/lib/libmesos.so", or ""')
     return value

@@ -26,11 +26,15 @@ def wait_if_told(config: Path, role: str) -> bool:
     """
     if not is_told_to_wait(config, role):
         return False
-    reason = (config / DIRECTORY / role).read_text(encoding="utf-8").strip()
+    hold((config / DIRECTORY / role).read_text(encoding="utf-8").strip())
+    return True
+
+
+def hold(reason: str) -> None:
+    """Say once why this service cannot work, and stay up with that as its status until SIGTERM."""
     _log.warning("%s", reason)
     stop = stop_on_signals()
     notify(ready=True, status=reason)
     while not stop.wait(_WATCHDOG_S):
         notify(watchdog=True)
     notify(stopping=True)
-    return True

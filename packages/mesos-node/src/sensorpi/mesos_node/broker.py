@@ -5,7 +5,9 @@ it dies at a heap of 128 MB, in the log cleaner's buffer alone.
 """
 
 import os
-from dataclasses import dataclass
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sensorpi.common.cluster import Cluster, Node
@@ -19,9 +21,22 @@ _REGISTRATION_TIMEOUT_MS = 600_000
 #: A request has to fit into the heap many times over; Kafka's default of 100 MB lets one client end the broker.
 _REQUEST_MAX_BYTES = 16 * 1024 * 1024
 
+#: What makes a broker this broker; its options cannot change it.
+FIXED_PROPERTIES = (
+    "process.roles",
+    "node.id",
+    "controller.quorum.voters",
+    "controller.listener.names",
+    "listeners",
+    "advertised.listeners",
+    "inter.broker.listener.name",
+    "log.dirs",
+)
+
 _LOG4J2 = """\
 <?xml version="1.0" encoding="UTF-8"?>
-<!-- One line a message on standard output; times are the journal's. -->
+<!-- One line a message on standard output; times are the journal's. While another broker is off, these two would say so
+     every second: three lines in five minutes are enough. -->
 <Configuration status="WARN">
   <Appenders>
     <Console name="console">
@@ -30,6 +45,12 @@ _LOG4J2 = """\
   </Appenders>
   <Loggers>
     <Logger name="org.apache.kafka.storage.internals.log.LogLoader" level="INFO"/>
+    <Logger name="org.apache.kafka.clients.NetworkClient" level="WARN">
+      <BurstFilter level="WARN" rate="0.01" maxBurst="3"/>
+    </Logger>
+    <Logger name="kafka.server.ReplicaFetcherThread" level="WARN">
+      <BurstFilter level="WARN" rate="0.01" maxBurst="3"/>
+    </Logger>
     <Root level="WARN"><AppenderRef ref="console"/></Root>
   </Loggers>
 </Configuration>
@@ -43,27 +64,49 @@ class Broker:
     cluster: Cluster
     node: Node
     data: Path
+    number: int | None = None  # its id, unless it is the worker's own
+    own_port: int | None = None  # unless it is the cluster's
+    own_heap_mb: int | None = None
+    options: Mapping[str, str] = field(default_factory=dict, hash=False)  # properties on top
+    jvm_options: str = ""  # words for the JVM, as in a shell
+    has_run: bool = False  # whoever starts it knows that it was formatted before
 
     def __post_init__(self) -> None:
-        """Raise ``UserError`` when the node is no worker."""
-        if self.node not in self.cluster.workers:
+        """Raise ``UserError`` when the node is no worker, or the id is another worker's."""
+        workers = self.cluster.workers
+        if self.node not in workers:
             raise UserError(f"{self.node.name} has not the role mesos-worker, so no broker runs on it")
+        if self.is_declared and self.id != self.cluster.broker_id(self.node):
+            raise UserError(f"broker {self.id} belongs on {workers[self.id].name}, and this is {self.node.name}")
+        fixed = sorted(set(self.options) & set(FIXED_PROPERTIES))
+        if fixed:
+            raise UserError(f"broker {self.id}: {fixed[0]} comes from cluster.toml and cannot be set")
 
     @property
     def id(self) -> int:
-        """The broker's id: its place among the workers."""
-        return self.cluster.broker_id(self.node)
+        """The broker's id: its place among the workers, or beyond them where a command has added it."""
+        return self.cluster.broker_id(self.node) if self.number is None else self.number
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether cluster.toml declares it."""
+        return self.id < len(self.cluster.workers)
+
+    @property
+    def port(self) -> int:
+        """The port of its client listener."""
+        return self.cluster.kafka.port if self.own_port is None else self.own_port
 
     @property
     def is_voter(self) -> bool:
         """Whether it is one of the controllers as well."""
-        return self.node in self.cluster.voters
+        return self.id < len(self.cluster.voters)
 
     @property
     def other_voters(self) -> tuple[str, ...]:
         """The client listeners (host:port) of the voters on other nodes."""
         port = self.cluster.kafka.port
-        others = (voter for voter in self.cluster.voters if voter != self.node)
+        others = (voter for voter in self.cluster.voters if voter != self.node or not self.is_voter)
         return tuple(f"{self.cluster.connect_address(voter)}:{port}" for voter in others)
 
     @property
@@ -84,12 +127,12 @@ class Broker:
     def listener(self) -> str:
         """Its own client listener as a local client reaches it, ``host:port``."""
         address = "127.0.0.1" if self.bind_address == "0.0.0.0" else self.bind_address
-        return f"{address}:{self.cluster.kafka.port}"
+        return f"{address}:{self.port}"
 
     def properties(self) -> dict[str, str]:
         """server.properties, in the order in which it is written."""
         cluster, kafka = self.cluster, self.cluster.kafka
-        listeners = [f"PLAINTEXT://{self.bind_address}:{kafka.port}"]
+        listeners = [f"PLAINTEXT://{self.bind_address}:{self.port}"]
         if self.is_voter:
             listeners.append(f"CONTROLLER://{self.bind_address}:{kafka.controller_port}")
         voters = [
@@ -103,7 +146,7 @@ class Broker:
             "controller.quorum.voters": ",".join(voters),
             "controller.listener.names": "CONTROLLER",
             "listeners": ",".join(listeners),
-            "advertised.listeners": f"PLAINTEXT://{cluster.connect_address(self.node)}:{kafka.port}",
+            "advertised.listeners": f"PLAINTEXT://{cluster.connect_address(self.node)}:{self.port}",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name": "PLAINTEXT",
             "log.dirs": self.log_directory.absolute(),
@@ -142,7 +185,7 @@ class Broker:
             "log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024,
             "metadata.max.idle.interval.ms": 10_000,  # by default an idle controller writes to the disk twice a second
         }
-        return {key: str(value) for key, value in settings.items()}
+        return {**{key: str(value) for key, value in settings.items()}, **self.options}
 
     def properties_text(self) -> str:
         """The text of server.properties."""
@@ -157,7 +200,7 @@ class Broker:
         """The command line that runs one of Kafka's classes within the broker's limits."""
         return [
             "java",
-            f"-Xmx{self.cluster.kafka.heap_mb}m",
+            f"-Xmx{self.own_heap_mb or self.cluster.kafka.heap_mb}m",
             "-Xss512k",
             "-XX:+UseSerialGC",
             "-XX:MaxMetaspaceSize=128m",
@@ -166,6 +209,7 @@ class Broker:
             "-XX:+ErrorFileToStderr",
             "-XX:-UsePerfData",  # or the JVM keeps writing counters to a file in /tmp
             "-Djava.awt.headless=true",
+            *shlex.split(self.jvm_options),
             f"-Dlog4j2.configurationFile={log4j2}",
             "-cp",
             os.fspath(jars / "*"),

@@ -1,4 +1,4 @@
-"""`sensorpi kafka`: run the broker, declare the topics, show what the broker is made from."""
+"""`sensorpi kafka`: run the broker, declare the topics, show what the broker is made from, command the brokers."""
 
 import argparse
 import os
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sensorpi.common.cluster import FILE_NAME, Cluster, load
 from sensorpi.common.config_option import add_config_option
+from sensorpi.common.errors import UserError
 from sensorpi.common.identity import identify_or_fail
 from sensorpi.common.render import render
 from sensorpi.common.secrets import FILE_NAME as KEY_FILE_NAME
@@ -14,10 +15,12 @@ from sensorpi.common.service import notify, set_up_logging
 from sensorpi.common.system_clock import wait_until_synchronised
 from sensorpi.common.waiting import is_told_to_wait, wait_if_told
 from sensorpi.mesos_node.broker import Broker
+from sensorpi.mesos_node.broker_command import add_broker_commands
 from sensorpi.mesos_node.broker_files import LOG4J2, SERVER_PROPERTIES, broker_files
 from sensorpi.mesos_node.formatting import format_once
 from sensorpi.mesos_node.kafka_probe import kafka_probe
 from sensorpi.mesos_node.launcher import launch
+from sensorpi.mesos_node.topic_command import add_topic_commands
 from sensorpi.mesos_node.topics import ensure_topics, topic_specs
 from sensorpi.mesos_node.units import DATA
 
@@ -28,16 +31,18 @@ _JARS = Path("/usr/share/sensorpi/kafka")
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `kafka run`, `kafka topics` and `kafka properties`."""
-    kafka = commands.add_parser("kafka", help="this node's Kafka broker, and the topics")
+    """Add `kafka run`, `kafka topics`, `kafka properties`, `kafka broker` and `kafka topic`."""
+    kafka = commands.add_parser("kafka", help="the Kafka brokers, and the topics")
     actions = kafka.add_subparsers(metavar="ACTION", required=True)
     run = actions.add_parser("run", help="run this node's broker in the foreground until SIGTERM or Ctrl-C")
     _add_broker_options(run)
     run.add_argument("--jars", type=Path, default=_JARS, metavar="DIR", help="Kafka's jars (default: %(default)s)")
     run.set_defaults(run=_run)
+    add_broker_commands(actions)
     topics = actions.add_parser("topics", help="make the topics as declared, and print them")
     add_config_option(topics)
     topics.set_defaults(run=_topics)
+    add_topic_commands(actions)
     properties = actions.add_parser("properties", help="print the broker's server.properties")
     _add_broker_options(properties)
     properties.set_defaults(run=_properties)
@@ -49,6 +54,18 @@ def _add_broker_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--data", type=Path, default=DATA, metavar="DIR", help="the brokers' data (default: %(default)s)"
     )
+    command.add_argument(
+        "--id", type=int, metavar="N", help="the broker's id (default: the worker's place in the file)"
+    )
+    command.add_argument("--port", type=int, metavar="PORT", help="of its clients (default: from cluster.toml)")
+    command.add_argument("--heap", type=int, metavar="MB", help="of its JVM (default: from cluster.toml)")
+    command.add_argument(
+        "--set", action="append", default=[], dest="properties", metavar="KEY=VALUE", help="a property on top"
+    )
+    command.add_argument("--jvm-options", default="", metavar="WORDS", help="for the JVM")
+    command.add_argument(
+        "--has-run", action="store_true", help="it was formatted before: an empty folder is a lost one"
+    )
 
 
 def _cluster(options: argparse.Namespace) -> Cluster:
@@ -57,7 +74,25 @@ def _cluster(options: argparse.Namespace) -> Cluster:
 
 def _broker(options: argparse.Namespace) -> Broker:
     cluster = _cluster(options)
-    return Broker(cluster, identify_or_fail(cluster, options.config, options.node), options.data.absolute())
+    node = identify_or_fail(cluster, options.config, options.node)
+    return Broker(
+        cluster,
+        node,
+        options.data.absolute(),
+        number=options.id,
+        own_port=options.port,
+        own_heap_mb=options.heap,
+        options=dict(_key_and_value(each) for each in options.properties),
+        jvm_options=options.jvm_options,
+        has_run=options.has_run,
+    )
+
+
+def _key_and_value(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UserError(f'--set "{text}": expected KEY=VALUE')
+    return key, value
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -66,8 +101,8 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     broker = _broker(options)
     cluster_id = kafka_cluster_id(load_key(options.config / KEY_FILE_NAME))
-    # Under systemd the files are in /run; by hand they lie beside the data.
-    files = Path(os.environ.get("RUNTIME_DIRECTORY") or broker.data)
+    # Under systemd the files are in /run, under Mesos in the sandbox; by hand they lie beside the data.
+    files = Path(os.environ.get("RUNTIME_DIRECTORY") or os.environ.get("MESOS_SANDBOX") or broker.data)
     render(broker_files(broker), files)
     properties, log4j2 = files / SERVER_PROPERTIES, files / LOG4J2
     wait_until_synchronised(_CLOCK_S)

@@ -27,7 +27,8 @@ def needs_formatting(broker: Broker, cluster_id: str, has_leader: Callable[[str]
     was lost and they do not, when the folder is another cluster's, or when this machine holds another broker's data.
     """
     others = sorted(path for path in broker.data.glob("*.formatted") if path != marker(broker))
-    if others:
+    others = [path for path in others if path.stem.isdigit() and int(path.stem) < len(broker.cluster.workers)]
+    if others and broker.is_declared:
         raise UserError(
             f"{broker.data} holds the data of broker {others[0].stem}, but cluster.toml makes this node broker "
             f"{broker.id}: put the workers back into their old order, new ones at the end"
@@ -35,7 +36,7 @@ def needs_formatting(broker: Broker, cluster_id: str, has_leader: Callable[[str]
     present = _cluster_id_of(broker.log_directory)
     if present is not None and present != cluster_id:
         raise UserError(f"{broker.log_directory} belongs to another cluster ({present}): is cluster.key the right one?")
-    if present is None and marker(broker).exists():
+    if present is None and (marker(broker).exists() or broker.has_run):
         voters = broker.other_voters
         if not voters or not all(has_leader(voter) for voter in voters):
             raise UserError(

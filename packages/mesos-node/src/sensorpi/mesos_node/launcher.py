@@ -17,6 +17,12 @@ _log = logging.getLogger(__name__)
 _JVM_TERMINATED = 143
 _FAILED = 1
 
+#: What systemd tells this process, and what would mislead another: only this one speaks to systemd, and a task of an
+#: agent has neither the agent's folders nor its journal.
+_FOR_US_ONLY = (
+    "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "JOURNAL_STREAM", "STATE_DIRECTORY", "RUNTIME_DIRECTORY",
+)  # fmt: skip
+
 
 class ProbeError(Exception):
     """The program does not answer as it should; its text says why."""
@@ -65,7 +71,8 @@ def _start(name: str, command: Sequence[str], environment: Mapping[str, str]) ->
     # setpriv (util-linux) ends it with us, should we be killed.
     guarded = ["setpriv", "--pdeathsig", "TERM", *command]
     variables = {**os.environ, **environment}
-    variables.pop("NOTIFY_SOCKET", None)  # only this process speaks to systemd
+    for name in _FOR_US_ONLY:
+        variables.pop(name, None)
     try:
         return subprocess.Popen(guarded, stdin=subprocess.DEVNULL, env=variables, start_new_session=True)
     except OSError as error:

@@ -1,14 +1,16 @@
 """The pipeline's topics: made if absent, their settings brought in line, never deleted."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import InvalidPartitionsError, KafkaError, TopicAlreadyExistsError
 
 from sensorpi.common.cluster import Cluster
 from sensorpi.common.errors import UserError
+from sensorpi.common.outage import backoff_s
 from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC
 from sensorpi.mesos_node.kafka_probe import connect
 
@@ -19,6 +21,9 @@ DEAD_LETTER_MESSAGE_MAX_BYTES = 9 * 1024 * 1024
 
 #: Dead letters wait for somebody to look at them.
 _DEAD_LETTER_RETENTION_HOURS = 10 * 365 * 24
+
+#: A topic that another worker has just made is not known to every broker at once.
+_KNOWN_EVERYWHERE_S = 20.0
 
 _HOUR_MS = 3_600_000
 _MB = 1024 * 1024
@@ -96,7 +101,12 @@ def _grow(admin: KafkaAdminClient, spec: TopicSpec) -> list[str]:
     [topic] = admin.describe_topics([spec.name])
     present = len(topic["partitions"])
     if present < spec.partitions:
-        admin.create_partitions({spec.name: spec.partitions})
+        try:
+            admin.create_partitions({spec.name: spec.partitions})
+        except (
+            InvalidPartitionsError
+        ):  # another worker was faster, and the broker that was asked first knew nothing yet
+            return []
         admin.wait_for_topics([spec.name])
         return [f"{spec.name}: grown from {present} to {spec.partitions} partitions"]
     if present > spec.partitions:
@@ -105,9 +115,7 @@ def _grow(admin: KafkaAdminClient, spec: TopicSpec) -> list[str]:
 
 
 def _alter(admin: KafkaAdminClient, spec: TopicSpec) -> list[str]:
-    resource = ConfigResource(ConfigResourceType.TOPIC, spec.name, list(spec.settings))
-    described = admin.describe_configs([resource], config_filter="all")["topic"][spec.name]
-    present = {key: described[key]["value"] for key in spec.settings}
+    present = _settings(admin, spec)
     wanted = {key: value for key, value in spec.settings.items() if present[key] != value}
     if wanted:
         result = admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, spec.name, wanted)])
@@ -115,3 +123,17 @@ def _alter(admin: KafkaAdminClient, spec: TopicSpec) -> list[str]:
         if verdict != "OK":
             raise UserError(f"Kafka refuses the settings of topic {spec.name}: {verdict}")
     return [f"{spec.name}: {key} = {value} (was {present[key]})" for key, value in wanted.items()]
+
+
+def _settings(admin: KafkaAdminClient, spec: TopicSpec) -> dict[str, str]:
+    """What the topic's settings are now, from a broker that knows the topic."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, spec.name, list(spec.settings))
+    deadline_s = time.monotonic() + _KNOWN_EVERYWHERE_S
+    for pause_s in backoff_s(0.1, 2.0):
+        described = admin.describe_configs([resource], config_filter="all")["topic"].get(spec.name, {})
+        if spec.settings.keys() <= described.keys():
+            return {key: described[key]["value"] for key in spec.settings}
+        if time.monotonic() > deadline_s:
+            break
+        time.sleep(pause_s)
+    raise UserError(f"topic {spec.name} is not known to every broker after {_KNOWN_EVERYWHERE_S:g} s")

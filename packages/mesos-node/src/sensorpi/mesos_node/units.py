@@ -16,7 +16,7 @@ def units(cluster: Cluster, node: Node, _key: bytes | None) -> list[NodeUnit]:
     """The broker and the declaration of its topics, on a node with the role ``mesos-worker``."""
     if "mesos-worker" not in node.roles:
         return []
-    broker = f"{broker_files(Broker(cluster, node, DATA))} {cluster.kafka.heap_mb}"
+    broker = f"{cluster.engine} {broker_files(Broker(cluster, node, DATA))} {cluster.kafka.heap_mb}"
     topics = f"{cluster.bootstrap_servers} {topic_specs(cluster)}"
     return [
         NodeUnit("sensorpi-kafka.service", "mesos-worker", broker, needs_key=True),

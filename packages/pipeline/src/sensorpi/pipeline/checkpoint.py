@@ -7,6 +7,7 @@ checkpoint is whole again: they are merely read once more.
 
 import json
 import logging
+import shutil
 import time
 from pathlib import Path
 
@@ -34,6 +35,13 @@ def heal(checkpoint: Path) -> None:
                 batches[number].unlink()
                 batches[number].with_name(f".{number}.crc").unlink(missing_ok=True)
         _log.warning("The checkpoint was torn at batch %d: it is read again from there.", first_torn)
+
+
+def set_aside_stale(checkpoint: Path) -> None:
+    """Move a checkpoint aside, in place of the last such one, because the job went on elsewhere after it."""
+    aside = checkpoint.with_name(f"{checkpoint.name}.stale")
+    shutil.rmtree(aside, ignore_errors=True)
+    checkpoint.rename(aside)
 
 
 def _batches(folder: Path) -> dict[int, Path]:

@@ -2,13 +2,15 @@
 
 import argparse
 import logging
+import os
 from pathlib import Path
 
 from sensorpi.common import cluster, secrets, service
 from sensorpi.common.checkpoint_share import SHARE
 from sensorpi.common.config_option import add_config_option
-from sensorpi.common.identity import identify
+from sensorpi.common.identity import identify, identify_or_fail
 from sensorpi.common.waiting import is_told_to_wait, wait_if_told
+from sensorpi.pipeline.computing import computing
 from sensorpi.pipeline.dashboard_command import add_dashboard_command
 from sensorpi.pipeline.influx import Credentials, Endpoint
 from sensorpi.pipeline.influx_service import take_over
@@ -64,7 +66,7 @@ def _set_up(options: argparse.Namespace) -> int:
 
 def _job(options: argparse.Namespace) -> int:
     # Only the job needs PySpark; the other sub-commands run where it is not installed.
-    from sensorpi.pipeline.job import JobConfig, run
+    from sensorpi.pipeline.job import SUPERSEDED, JobConfig, run
     from sensorpi.pipeline.sink import SinkConfig
 
     service.set_up_logging()
@@ -72,6 +74,7 @@ def _job(options: argparse.Namespace) -> int:
         return 0
     settings = cluster.load(options.config / cluster.FILE_NAME)
     key = secrets.load_key(options.config / secrets.FILE_NAME)
+    node = job_node(settings, options.config)
     sink = SinkConfig(
         influxdb=influxdb_endpoint(settings),
         writer_password=influxdb_credentials(key).writer_password,
@@ -79,23 +82,41 @@ def _job(options: argparse.Namespace) -> int:
         raw_retention_days=settings.influxdb.raw_retention_days,
         default_host=settings.spark.default_host,
     )
+    checkpoint = checkpoint_folder(settings, options)
     config = JobConfig(
         sink=sink,
-        state=options.state,
-        checkpoint=checkpoint_folder(settings, options),
+        state=options.state.absolute(),
+        # Each task of Mesos is a new decision of the scheduler, and has a new sandbox.
+        memory=Path(os.environ.get("MESOS_SANDBOX") or options.state),
+        checkpoint=checkpoint,
+        checkpoint_is_shared=checkpoint.is_relative_to(SHARE),
         jars=options.jars,
-        host=settings.spark_node.name,
+        host=node.name,
         trigger_ms=settings.spark.trigger_ms,
         max_offsets_per_trigger=settings.spark.max_offsets_per_trigger,
         heap_mb=settings.spark.heap_mb,
+        computing=computing(settings, node, key, options.jars),
     )
-    run(config, service.stop_on_signals())
-    return 0
+    newer = run(config, service.stop_on_signals())
+    if newer is None:
+        return 0
+    _log.error(
+        "This job ends: a newer one runs on %s, and there is to be only one. To have it here, stop it there first.",
+        newer.node,
+    )
+    return SUPERSEDED
+
+
+def job_node(settings: cluster.Cluster, config: Path) -> cluster.Node:
+    """The node that the job runs on, whose address its workers are given. Raises UserError when it is not known."""
+    if settings.spark.master.startswith("local"):
+        return identify(settings, config) or settings.spark_node
+    return identify_or_fail(settings, config)
 
 
 def checkpoint_folder(settings: cluster.Cluster, options: argparse.Namespace) -> Path:
     """Where the job remembers how far it is: beside its state, or on the share while that is there."""
-    local: Path = options.state / "checkpoint"
+    local: Path = options.state.absolute() / "checkpoint"
     if settings.spark.checkpoint != "nfs":
         return local
     if SHARE.is_mount() or identify(settings, options.config) == settings.spark_node:

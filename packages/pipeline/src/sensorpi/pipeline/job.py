@@ -2,12 +2,14 @@
 
 import json
 import logging
+import os
 import threading
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from kafka.errors import KafkaError
+from py4j.protocol import Py4JError
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812  (Spark's own convention)
@@ -18,15 +20,25 @@ from sensorpi.common.outage import Outage
 from sensorpi.common.reading import TOPIC
 from sensorpi.pipeline import checkpoint, fast_path, sink
 from sensorpi.pipeline.batch import BatchSettler
+from sensorpi.pipeline.claim import Claim, Superseded
+from sensorpi.pipeline.computing import Computing
+from sensorpi.pipeline.executors import Executors, check_versions, wait_for_master
 from sensorpi.pipeline.figures import Figures
 from sensorpi.pipeline.influx import AWAY, WRITER, fault, open_client
 from sensorpi.pipeline.offsets import GroupOffsets
 from sensorpi.pipeline.rehearsal import Trigger, made_up_messages, reading_internal_topics, rehearse
 from sensorpi.pipeline.rollup import Rollup
 from sensorpi.pipeline.sink import Outcome, SinkConfig
-from sensorpi.pipeline.spark_session import open_session
+from sensorpi.pipeline.spark_session import check_jvm, close_session, open_session
 
 _log = logging.getLogger(__name__)
+
+#: Exit status of a job that ended because a newer one was started. A supervisor need not start it again.
+SUPERSEDED = 3
+#: How long it may take to end then, in seconds.
+_END_S = 20.0
+#: How long an older job, which can reach Kafka, takes to see that it has to end.
+_OLD_JOB_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -43,20 +55,31 @@ class JobConfig:
     trigger_ms: int
     max_offsets_per_trigger: int
     heap_mb: int
-    cores: int = 1
+    computing: Computing
+    #: Holds what tells a job that is started again from one that is started by a decision.
+    memory: Path
+    #: Whether the next job may find this checkpoint on another node.
+    checkpoint_is_shared: bool = False
 
 
-def run(config: JobConfig, stop: threading.Event) -> None:
-    """Run until ``stop`` is set. Kafka or InfluxDB being away is waited out; only a bug ends it."""
-    session = open_session(config.state / "spark", config.jars, config.cores, config.heap_mb)
+def run(config: JobConfig, stop: threading.Event) -> Claim | None:
+    """Run until ``stop`` is set, or until the job was started anew elsewhere: the claim of that start is returned.
+
+    Kafka, InfluxDB or Spark's cluster being away is waited out. Raises UserError when Spark does not start, or when
+    the cluster gave the job up.
+    """
+    wait_for_master(config.computing, stop)
+    if stop.is_set():
+        return None
+    session = open_session(config.state / "spark", config.jars, config.computing, config.heap_mb)
     client = open_client(config.sink.influxdb, WRITER, config.sink.writer_password)
     rollup = Rollup(client)
     threading.Thread(target=rollup.run, args=(stop,), name="rollup", daemon=True).start()
     job = _Job(config, session, BatchSettler(config.sink, stop), rollup, Figures(client, config.host), stop)
     try:
-        job.run()
+        return job.run()
     finally:
-        session.stop()
+        close_session(session)
 
 
 class _Job:
@@ -70,49 +93,64 @@ class _Job:
         self._rollup = rollup
         self._figures = figures
         self._stop = stop
+        self._executors = Executors(session, config.computing)
         self._kafka = Outage("Reading from Kafka", _log, longest_s=10.0)
         self._group: GroupOffsets | None = None
+        self._newer: Claim | None = None
         self._query: StreamingQuery | None = None
         self._rehearsed = False
         self._stored = 0
         self._dead_lettered = 0
 
-    def run(self) -> None:
+    def run(self) -> Claim | None:
+        self._executors.wait_for_first(self._stop)
         # Kafka may be starting as well: this much needs none.
         self._rehearse(made_up_messages(self._session), times=1, trigger={"processingTime": "0 seconds"})
         while not self._stop.is_set():
             try:
                 self._query = self._start()
                 self._watch(self._query)
-            except (StreamingQueryException, KafkaError) as error:
+            except Superseded as error:
+                self._end_for(error.newer)
+            except (StreamingQueryException, KafkaError, Py4JError, ConnectionError) as error:
                 if not self._stop.is_set():
                     self._stop.wait(self._failed(error))
         service.notify(stopping=True)
         if self._group is not None:
             self._group.close()
+        return self._newer
+
+    def _end_for(self, newer: Claim) -> None:
+        """A newer job was started; also called from the thread that looks for one."""
+        self._newer = newer
+        self._stop.set()
+        # A batch may hang on what is away, and a supervisor that lost its patience would start this job again.
+        ending = threading.Timer(_END_S, os._exit, (SUPERSEDED,))
+        ending.daemon = True
+        ending.start()
 
     def _rehearse(self, messages: DataFrame, times: int, trigger: Trigger) -> None:
         def batch(frame: DataFrame) -> None:
             frame.rdd.mapPartitions(partial(sink.rehearse, config=self._config.sink)).collect()
 
-        rehearse(self._project(messages), batch, times, trigger, self._config.state / "rehearsal", self._stop)
+        place = self._config.state / "rehearsal"
+        check_versions(rehearse(self._project(messages), batch, times, trigger, place, self._stop))
 
     def _rehearse_on_kafka(self, topic: dict[str, list[int]]) -> None:
-        if topic:
+        """Where readings wait already they come first."""
+        if topic and not (self._group is not None and self._group.has_unread()):
             with reading_internal_topics(self._session):
                 messages = self._messages({"assign": json.dumps(topic)}, "earliest", most=1)
                 self._rehearse(messages, times=3, trigger={"availableNow": True})
 
     def _start(self) -> StreamingQuery:
         place = self._config.checkpoint
+        group = self._take_over() if self._group is None else self._group
         checkpoint.heal(place)
-        if self._group is None:
-            self._group = GroupOffsets(self._config.sink.bootstrap_servers)
         if not self._rehearsed:
-            self._group.commit_start()
-            self._rehearse_on_kafka(self._group.own_topic())
+            self._rehearse_on_kafka(group.own_topic())
             self._rehearsed = True
-        starting_offsets = "earliest" if place.exists() else self._group.starting_offsets()
+        starting_offsets = "earliest" if place.exists() else group.starting_offsets()
         messages = self._messages({"subscribe": TOPIC}, starting_offsets, self._config.max_offsets_per_trigger)
         return (
             self._project(messages)
@@ -121,6 +159,28 @@ class _Job:
             .trigger(processingTime=f"{self._config.trigger_ms} milliseconds")
             .start()
         )
+
+    def _take_over(self) -> GroupOffsets:
+        """Be the newest job; an older one ends when it sees that."""
+        config = self._config
+        name = "shared" if config.checkpoint_is_shared else f"{config.host}:{config.checkpoint}"
+        group = GroupOffsets(config.sink.bootstrap_servers, config.host, name, config.memory, self._end_for)
+        try:
+            previous = group.take_over(self._stop)
+        except (KafkaError, Superseded):
+            group.close()
+            raise
+        self._group = group
+        if previous is not None and previous.checkpoint != name and config.checkpoint.exists():
+            checkpoint.set_aside_stale(config.checkpoint)
+            _log.warning(
+                "The job last ran on %s with another checkpoint than the one here, which is moved aside."
+                " Continuing from the committed offsets.",
+                previous.node,
+            )
+        elif previous is not None and previous.node != config.host and config.checkpoint_is_shared:
+            self._stop.wait(_OLD_JOB_S)  # or both would write the same checkpoint for a moment
+        return group
 
     def _messages(self, topic: dict[str, str], starting_offsets: str, most: int) -> DataFrame:
         """A topic, in Spark's words, as a stream of at most so many messages in a batch."""
@@ -135,6 +195,12 @@ class _Job:
             # A batch is what is there already. Spark's consumer looks for the log's end within a batch, and the fetch
             # that then waits there for more would hold up every small batch for its 500 ms.
             .option("kafka.fetch.max.wait.ms", "10")
+            # A broker without power answers nothing, and another one leads after ten seconds. With Kafka's own limits
+            # of 30 s for a request and 60 s for a question with all its retries the stream stood still for a minute.
+            .option("kafka.request.timeout.ms", "8000")
+            .option("kafka.default.api.timeout.ms", "10000")
+            .option("kafka.socket.connection.setup.timeout.ms", "3000")
+            .option("kafka.socket.connection.setup.timeout.max.ms", "6000")
             .load()
         )
 
@@ -142,6 +208,7 @@ class _Job:
         last_progress: object = None
         try:
             while not self._stop.wait(0.2):
+                self._executors.are_away()
                 if query.exception() is not None or not query.isActive:
                     query.awaitTermination()  # raises what ended it
                     return
@@ -153,11 +220,18 @@ class _Job:
                     last_progress = progress["timestamp"]
                     service.notify(watchdog=True)
         finally:
+            if self._stop.is_set():
+                # The tasks that this ends would each say so.
+                self._session.sparkContext.setLogLevel("OFF")
             query.stop()
 
     def _failed(self, error: Exception) -> float:
         """The stream ended by itself: say so once, and return how many seconds to wait before the next try."""
+        if isinstance(error, Py4JError | ConnectionError):
+            check_jvm(self._session, wait_s=5.0)
         text = str(error).strip() or repr(error)
+        check_versions(text)
+        self._executors.check_alive()
         if "Traceback (most recent call last)" in text and not self._kafka.down:
             _log.error("%s", text)  # a mistake of ours: nothing else shows where
         return self._kafka.failed(text.splitlines()[0][:300])

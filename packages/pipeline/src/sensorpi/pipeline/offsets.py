@@ -1,17 +1,24 @@
 """The job's place in the log, kept in Kafka's own consumer group beside Spark's checkpoint.
 
-Ordinary Kafka tools show the job's lag by it, and a job without a usable checkpoint starts there.
+Ordinary Kafka tools show the job's lag by it, and a job without a usable checkpoint starts there. It is also the lock
+that leaves one job running: the newest start writes its claim beside the offsets, and an older one that finds it there
+has to end. A job that was started before, and is started again by its supervisor, takes nothing from a newer one that
+is alive: it would end the newer one, whose supervisor would start it again, and so on.
 """
 
 import json
 import logging
 import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from sensorpi.common.outage import Outage
 from sensorpi.common.reading import TOPIC
+from sensorpi.pipeline.claim import Claim, Superseded, load_claim, save_claim
 
 GROUP = "sensorpi-job"
 #: Kafka's own topic, which holds what all groups committed.
@@ -19,49 +26,94 @@ OFFSETS_TOPIC = "__consumer_offsets"
 #: Spark's word for "the oldest there is" in a JSON of offsets.
 EARLIEST = -2
 
+#: How often a job looks whether a newer one was started, in seconds, and how long the brokers may take to answer. An
+#: answer that does not come is asked for over a new connection, which is there as soon as the network is.
+_LOOK_EVERY_S = 2.0
+_ANSWER_MS = 5000
+#: A job commits at least so often, in seconds, even the same again, and counts as alive for so long after it.
+_BEAT_S = 10.0
+_ALIVE_S = 25.0
+
 _log = logging.getLogger(__name__)
 
 
 class GroupOffsets:
-    """Reads and commits the offsets of group `sensorpi-job` on topic `sensors`.
+    """Reads and commits the offsets of group `sensorpi-job` on topic `sensors`, for as long as no newer job does.
 
     A thread commits. The checkpoint is what counts for the stream, which must never wait for a
     coordinator that moves or is away.
     """
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        """Raises KafkaError when the brokers do not answer."""
+    def __init__(
+        self, bootstrap_servers: str, node: str, checkpoint: str, memory: Path, superseded: Callable[[Claim], None]
+    ) -> None:
+        """``superseded`` is called once, from a thread, when a newer job was started; ``memory`` remembers this one.
+
+        The rest is as in ``Claim``. Raises KafkaError when the brokers do not answer.
+        """
         self._servers = bootstrap_servers.split(",")
+        self._node = node
+        self._checkpoint = checkpoint
+        self._claim_file = memory / "claim.json"
+        self._superseded = superseded
         self._consumer = self._connect()
-        self._outage = Outage(f"Committing the offsets of group {GROUP}", _log)
+        self._outage = Outage(f"Committing the offsets of group {GROUP}", _log, longest_s=5.0)
         self._due: dict[int, int] = {}
+        self._beats = 0
+        self._next_beat = 0.0
         self._wake = threading.Event()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="group offsets", daemon=True)
+        self._thread: threading.Thread | None = None
+
+    def take_over(self, stop: threading.Event) -> Claim | None:
+        """Be the newest job from now on, and return the claim of the one before, if there was one.
+
+        What was committed stays; a partition without gets its oldest offset, so that the group's lag shows before a
+        message comes. A job that is started again, after a newer one was, first waits whether that is alive.
+
+        Raises Superseded when it is, and KafkaError when the brokers do not answer or the topic is not there yet.
+        """
+        partitions = self._partitions()
+        if not partitions:
+            raise UnknownTopicOrPartitionError(f"topic {TOPIC} is not there yet")
+        committed = _committed(self._consumer, partitions)
+        previous = max(_claims(committed).values(), default=None)
+        own_last = load_claim(self._claim_file)
+        if previous is not None and own_last is not None and previous > own_last and self._is_alive(committed, stop):
+            raise Superseded(previous)
+        oldest = self._consumer.beginning_offsets(partitions)
+        offsets = {each: committed[each].offset if each in committed else oldest[each] for each in partitions}
+        self._due = {partition.partition: offset for partition, offset in offsets.items()}
+        claim = Claim.after(previous, self._node, self._checkpoint)
+        save_claim(self._claim_file, claim)
+        self._commit(self._consumer, claim)
+        self._thread = threading.Thread(target=self._run, args=(claim,), name="group offsets", daemon=True)
         self._thread.start()
+        return previous
+
+    def _is_alive(self, committed: dict[TopicPartition, OffsetAndMetadata], stop: threading.Event) -> bool:
+        """Whether the job that committed this commits again."""
+        deadline = time.monotonic() + _ALIVE_S
+        while time.monotonic() < deadline and not stop.wait(1.0):
+            if _committed(self._consumer, list(committed)) != committed:
+                return True
+        return False
 
     def starting_offsets(self) -> str:
         """Spark's `startingOffsets`: as committed; the oldest of a partition without a commit.
 
         Raises KafkaError when the brokers do not answer.
         """
-        partitions = self._consumer.partitions_for_topic(TOPIC) or set()
-        committed = {number: self._consumer.committed(TopicPartition(TOPIC, number)) for number in partitions}
-        if not any(offset is not None for offset in committed.values()):
-            return "earliest"
-        return json.dumps(
-            {TOPIC: {str(number): EARLIEST if offset is None else offset for number, offset in committed.items()}}
-        )
+        partitions = self._partitions()
+        committed = _committed(self._consumer, partitions)
+        offsets = {each: committed[each].offset if each in committed else EARLIEST for each in partitions}
+        return json.dumps({TOPIC: {str(each.partition): offset for each, offset in offsets.items()}})
 
-    def commit_start(self) -> None:
-        """At the first start of all, commit the oldest offsets, so that the group's lag shows before a message comes.
-
-        Raises KafkaError when the brokers do not answer.
-        """
-        partitions = [TopicPartition(TOPIC, number) for number in self._consumer.partitions_for_topic(TOPIC) or set()]
-        if partitions and all(self._consumer.committed(partition) is None for partition in partitions):
-            oldest = self._consumer.beginning_offsets(partitions)
-            _commit(self._consumer, {partition.partition: offset for partition, offset in oldest.items()})
+    def has_unread(self) -> bool:
+        """Whether the topic has messages behind what the group committed. Raises KafkaError."""
+        numbers = self._consumer.partitions_for_topic(TOPIC) or set()
+        ends = self._consumer.end_offsets([TopicPartition(TOPIC, number) for number in numbers])
+        return any(end > (self._consumer.committed(partition) or 0) for partition, end in ends.items())
 
     def own_topic(self) -> dict[str, list[int]]:
         """The topic of committed offsets with its partitions: it has messages before any reading was sent."""
@@ -77,20 +129,25 @@ class GroupOffsets:
         """Commit what is due, as far as a second allows, and leave."""
         self._stop.set()
         self._wake.set()
-        self._thread.join(timeout=1.0)
+        if self._thread is not None:
+            self._thread.join(timeout=1.0)
         self._consumer.close(autocommit=False, timeout_ms=1000)
 
     def _connect(self) -> KafkaConsumer:
         return KafkaConsumer(bootstrap_servers=self._servers, group_id=GROUP, enable_auto_commit=False)
 
-    def _run(self) -> None:
+    def _partitions(self) -> list[TopicPartition]:
+        return [TopicPartition(TOPIC, number) for number in sorted(self._consumer.partitions_for_topic(TOPIC) or ())]
+
+    def _run(self, claim: Claim) -> None:
         consumer: KafkaConsumer | None = None
-        while not self._stop.is_set():
-            self._wake.wait()
+        newer: Claim | None = None
+        while newer is None and not self._stop.is_set():
+            is_due = self._wake.wait(_LOOK_EVERY_S)
             self._wake.clear()
             try:
                 consumer = consumer or self._connect()
-                _commit(consumer, self._due)
+                newer = self._look_and_commit(consumer, claim, is_due)
             except KafkaError as error:
                 if consumer is not None:
                     consumer.close(autocommit=False, timeout_ms=1000)
@@ -99,13 +156,39 @@ class GroupOffsets:
                     self._wake.set()
             else:
                 self._outage.succeeded()
+        if newer is not None:
+            self._superseded(newer)
 
+    def _look_and_commit(self, consumer: KafkaConsumer, claim: Claim, is_due: bool) -> Claim | None:
+        """Return the claim of a newer job; without one, commit what is due or what an older job wrote over."""
+        partitions = [TopicPartition(TOPIC, number) for number in self._due]
+        claims = _claims(_committed(consumer, partitions))
+        newest = max(claims.values(), default=claim)
+        if newest > claim:
+            return newest
+        is_due = is_due or time.monotonic() >= self._next_beat
+        if is_due or any(claims.get(partition) != claim for partition in partitions):
+            self._commit(consumer, claim)
+        return None
 
-def _commit(consumer: KafkaConsumer, next_offsets: dict[int, int]) -> None:
-    offsets = {
-        TopicPartition(TOPIC, partition): OffsetAndMetadata(offset, "", -1)
-        for partition, offset in next_offsets.items()
-    }  # fmt: skip
-    if offsets:
+    def _commit(self, consumer: KafkaConsumer, claim: Claim) -> None:
+        self._beats += 1
+        metadata = claim.to_metadata(self._beats)
+        offsets = {
+            TopicPartition(TOPIC, partition): OffsetAndMetadata(offset, metadata, -1)
+            for partition, offset in self._due.items()
+        }  # fmt: skip
         consumer.assign(list(offsets))
-        consumer.commit(offsets, timeout_ms=5000)
+        consumer.commit(offsets, timeout_ms=_ANSWER_MS)
+        self._next_beat = time.monotonic() + _BEAT_S
+
+
+def _committed(consumer: KafkaConsumer, partitions: list[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
+    """What the group committed, of the partitions that have something."""
+    found = {each: consumer.committed(each, metadata=True, timeout_ms=_ANSWER_MS) for each in partitions}
+    return {each: committed for each, committed in found.items() if committed is not None and committed.offset >= 0}
+
+
+def _claims(committed: dict[TopicPartition, OffsetAndMetadata]) -> dict[TopicPartition, Claim]:
+    found = {partition: Claim.from_metadata(each.metadata) for partition, each in committed.items()}
+    return {partition: claim for partition, claim in found.items() if claim is not None}

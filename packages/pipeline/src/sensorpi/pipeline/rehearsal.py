@@ -56,10 +56,11 @@ def rehearse(
     trigger: Trigger,
     place: Path,
     stop: threading.Event,
-) -> None:
+) -> str:
     """Call ``batch`` with that many micro-batches of a stream, or with fewer when it ends or takes a minute.
 
-    ``place`` holds the stream's checkpoint for that long. What goes wrong in here will show again in earnest.
+    ``place`` holds the stream's checkpoint for that long. Returns what went wrong, or "": most of it will show again
+    in earnest.
     """
     done = 0
 
@@ -74,5 +75,7 @@ def rehearse(
     deadline = time.monotonic() + _TIMEOUT_S
     while done < times and query.isActive and time.monotonic() < deadline and not stop.wait(0.02):
         pass
+    failure = query.exception()
     query.stop()
     shutil.rmtree(place, ignore_errors=True)
+    return "" if failure is None else str(failure)

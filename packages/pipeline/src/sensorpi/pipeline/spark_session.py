@@ -1,12 +1,18 @@
-"""One small Spark: a driver in local mode, on loopback, with the Kafka source's jars beside PySpark's own."""
+"""One small Spark: a driver in client mode, with the Kafka source's jars beside PySpark's own."""
 
+import contextlib
 import os
+import subprocess
 import sys
 from pathlib import Path
 
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
 from sensorpi.common.errors import UserError
+from sensorpi.common.render import render
+from sensorpi.pipeline.computing import Computing
 
 _LOG4J = """\
 rootLogger.level = warn
@@ -27,6 +33,9 @@ logger.admin.name = org.apache.kafka.clients
 logger.admin.level = error
 logger.trigger.name = org.apache.spark.sql.execution.streaming.ProcessingTimeExecutor
 logger.trigger.level = error
+# Says every 15 s that there are no workers; `executors.py` says it once.
+logger.scheduler.name = org.apache.spark.scheduler.TaskSchedulerImpl
+logger.scheduler.level = error
 # What ends a query reaches us as an exception, and `job.py` says it.
 logger.query.name = org.apache.spark.sql.execution.streaming.MicroBatchExecution
 logger.query.level = off
@@ -35,17 +44,18 @@ logger.resolve.level = error
 """
 
 
-def open_session(work: Path, jars: Path, cores: int, heap_mb: int) -> SparkSession:
+def open_session(work: Path, jars: Path, computing: Computing, heap_mb: int) -> SparkSession:
     """Start the JVM and return its session; a second or three.
 
-    ``work`` gets Spark's scratch files and logging configuration. Raises UserError when the
-    jars of the Kafka source are not in ``jars``.
+    ``work`` gets Spark's scratch files and its configuration. Raises UserError when the jars of the Kafka source are
+    not in ``jars``, or when Spark does not start.
     """
     if not list(jars.glob("spark-sql-kafka-*.jar")):
         raise UserError(f"{jars}: no spark-sql-kafka jar here; `make fetch` brings it")
-    work.mkdir(parents=True, exist_ok=True)
     log4j = work / "log4j2.properties"
-    log4j.write_text(_LOG4J, encoding="utf-8")
+    secrets = "".join(f"{name} {value}\n" for name, value in computing.secrets.items())
+    render({log4j.name: _LOG4J, "spark-defaults.conf": secrets}, work)
+    os.environ["SPARK_CONF_DIR"] = str(work)
     # Spark dies at start where the machine's own host name does not resolve.
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     os.environ["SPARK_LOCAL_HOSTNAME"] = "localhost"
@@ -53,13 +63,15 @@ def open_session(work: Path, jars: Path, cores: int, heap_mb: int) -> SparkSessi
     os.environ["PYSPARK_PYTHON"] = sys.executable
     # glibc would keep an arena of 64 MB for each thread of the JVM.
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
+    os.environ.update(computing.environment)
+    # Of the driver, and of an executor where it is one of its own.
+    smallest_mb = min(heap_mb, int(computing.settings.get("spark.executor.memory", f"{heap_mb}m").removesuffix("m")))
     settings = {
-        # A failed task is tried again before it ends the query.
-        "spark.master": f"local[{cores},4]",
+        **computing.settings,
         "spark.app.name": "sensorpi-job",
         "spark.driver.memory": f"{heap_mb}m",
         # Stock Spark sets 300 MB aside, and refuses a heap of less than one and a half times that.
-        "spark.testing.reservedMemory": str(min(300, heap_mb // 3) * 1024 * 1024),
+        "spark.testing.reservedMemory": str(min(300, smallest_mb // 3) * 1024 * 1024),
         "spark.driver.extraClassPath": f"{jars}/*",
         "spark.driver.extraJavaOptions": " ".join(
             [
@@ -76,8 +88,6 @@ def open_session(work: Path, jars: Path, cores: int, heap_mb: int) -> SparkSessi
                 f"-Djava.io.tmpdir={work}",
             ]
         ),
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.warehouse.dir": str(work / "warehouse"),
@@ -92,4 +102,30 @@ def open_session(work: Path, jars: Path, cores: int, heap_mb: int) -> SparkSessi
     builder = SparkSession.builder
     for name, value in settings.items():
         builder = builder.config(name, value)
-    return builder.getOrCreate()
+    try:
+        return builder.getOrCreate()
+    except (Py4JError, PySparkRuntimeError) as error:
+        raise UserError(f"Spark does not start with {computing.master}: {first_line(error)}") from None
+
+
+def first_line(error: Exception) -> str:
+    """What happened, without Java's stack of calls."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    thrown = [line for line in lines if line.startswith((": ", "Caused by: "))]
+    return (thrown or lines or [repr(error)])[0].removeprefix(": ")[:300]
+
+
+def check_jvm(session: SparkSession, wait_s: float = 0.0) -> None:
+    """Raise UserError when the session's JVM has ended, or does within so many seconds."""
+    try:
+        status = session.sparkContext._gateway.proc.wait(timeout=wait_s)  # type: ignore[union-attr]
+    except subprocess.TimeoutExpired:
+        return
+    raise UserError(f"Spark's JVM ended by itself with status {status}, and the job ends with it")
+
+
+def close_session(session: SparkSession) -> None:
+    """Stop Spark, unless its JVM is gone already."""
+    with contextlib.suppress(UserError):
+        check_jvm(session)
+        session.stop()

@@ -11,7 +11,8 @@ def units(cluster: Cluster, node: Node, key: bytes | None) -> list[NodeUnit]:
     """Those of the node's roles ``mesos-master`` and ``influx-grafana``."""
     found: list[NodeUnit] = []
     if "mesos-master" in node.roles:
-        settings = f"{cluster.bootstrap_servers} {cluster.influxdb_url} {cluster.influxdb} {cluster.spark} {node.name}"
+        servers = f"{cluster.engine} {cluster.bootstrap_servers} {cluster.influxdb_url}"
+        settings = f"{servers} {cluster.influxdb} {cluster.spark} {node.name}"
         found.append(NodeUnit("sensorpi-spark-job.service", "mesos-master", settings, needs_key=True))
     if "influx-grafana" in node.roles:
         influxdb = f"{cluster.influxdb} {cluster.is_one_machine}"

@@ -9,7 +9,7 @@ import json
 import re
 from typing import Any
 
-from sensorpi.common.card.first_boot import MARK, SCRIPT_PATH, SERVICE, SERVICE_PATH, Settings, install_service
+from sensorpi.common.card.first_boot import MARK, SERVICE, Settings, system_files
 
 #: What our words on the kernel's command line begin with.
 WORDS = ("ds=nocloud",)
@@ -50,7 +50,6 @@ def _user_data(settings: Settings) -> dict[str, Any]:
         "name": settings.user,
         "shell": "/bin/bash",
         "lock_passwd": True,
-        "sudo": ["ALL=(ALL) NOPASSWD:ALL"],  # an account without a password cannot be asked for one
     }
     commands = [["systemctl", "daemon-reload"], ["systemctl", "enable", "--now", "--no-block", SERVICE]]
     if settings.ssh_keys:
@@ -64,8 +63,7 @@ def _user_data(settings: Settings) -> dict[str, Any]:
         **({"timezone": settings.timezone} if settings.timezone is not None else {}),
         "apt": {"preserve_sources_list": True},
         "write_files": [
-            {"path": SCRIPT_PATH, "permissions": "0755", "content": settings.install_script},
-            {"path": SERVICE_PATH, "permissions": "0644", "content": install_service()},
+            {"path": path, "permissions": mode, "content": content} for path, mode, content in system_files(settings)
         ],
         "runcmd": commands,
     }

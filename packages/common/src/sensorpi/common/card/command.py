@@ -10,6 +10,7 @@ from sensorpi.common.card.first_boot import Settings, fixed_address, install_scr
 from sensorpi.common.card.plan import OWNED, Member, card_files, member
 from sensorpi.common.card.writing import Content, is_replaced, leftovers, write
 from sensorpi.common.cluster import FILE_NAME, config_directory
+from sensorpi.common.errors import UserError
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -35,6 +36,13 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _card(options: argparse.Namespace) -> int:
+    try:
+        return _prepare(options)
+    except OSError as error:  # a card that went, or that this user may not read
+        raise UserError(f"{error.filename or options.path}: {error.strerror}") from None
+
+
+def _prepare(options: argparse.Namespace) -> int:
     first_boot = recognise(options.path)
     joining = member(options.cluster, options.node)
     repository = given.repository(options.repository, options.key, options.debs)

@@ -16,8 +16,6 @@ FOLDER = "sensorpi"
 DEBS = f"{FOLDER}/debs"
 
 SERVICE = "sensorpi-install.service"
-SERVICE_PATH = f"/etc/systemd/system/{SERVICE}"
-SCRIPT_PATH = "/usr/local/sbin/sensorpi-install"
 
 
 @dataclass(frozen=True)
@@ -59,15 +57,20 @@ def install_script(packages: Sequence[str], repository: Repository | None) -> st
         "@REPOSITORY@": shlex.quote(repository.url if repository else ""),
         "@KEY@": shlex.quote(repository.key_name if repository else ""),
     }
-    text = _data("install.sh")
+    text = "#!/bin/sh\n" + _data("install.sh")  # lintian wants a packaged file with this line executable
     for name, value in values.items():
         text = text.replace(name, value)
     return text
 
 
-def install_service() -> str:
-    """The unit that runs it until it has worked."""
-    return _data(SERVICE)
+def system_files(settings: Settings) -> list[tuple[str, str, str]]:
+    """What the first boot writes into the system: path, mode and content of each."""
+    return [
+        ("/usr/local/sbin/sensorpi-install", "0755", settings.install_script),
+        (f"/etc/systemd/system/{SERVICE}", "0644", _data(SERVICE)),
+        # An account without a password cannot be asked for one.
+        ("/etc/sudoers.d/010_sensorpi-card", "0440", f"{settings.user} ALL=(ALL) NOPASSWD:ALL\n"),
+    ]
 
 
 def _data(name: str) -> str:

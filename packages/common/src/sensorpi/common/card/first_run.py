@@ -4,7 +4,7 @@ import shlex
 
 from sensorpi.common.card import network_manager
 from sensorpi.common.card.boot_files import CMDLINE
-from sensorpi.common.card.first_boot import MARK, SCRIPT_PATH, SERVICE, SERVICE_PATH, Settings, install_service
+from sensorpi.common.card.first_boot import MARK, SERVICE, Settings, system_files
 
 NAME = "firstrun.sh"
 _PATH = f"/boot/firmware/{NAME}"
@@ -39,9 +39,9 @@ def script(settings: Settings) -> bytes:
         steps.append(f"{_CUSTOM} set_wlan_country {shlex.quote(settings.wifi.country)}")
     # Not by set_wlan: it writes the network's name unquoted.
     for name, profile in network_manager.profiles(settings).items():
-        steps += _file(f"{network_manager.FOLDER}/{name}", "600", profile)
-    steps += _file(SCRIPT_PATH, "755", settings.install_script)
-    steps += _file(SERVICE_PATH, "644", install_service())
+        steps += _file(f"{network_manager.FOLDER}/{name}", "0600", profile)
+    for path, mode, content in system_files(settings):
+        steps += _file(path, mode, content)
     steps += [
         f"systemctl enable {SERVICE}",
         f"rm -f {_PATH}",

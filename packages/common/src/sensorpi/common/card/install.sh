@@ -1,4 +1,3 @@
-#!/bin/sh
 # Installs this node's roles at the first boot that can, and then removes itself. Written by `sensorpi card`.
 set -u
 repository=@REPOSITORY@

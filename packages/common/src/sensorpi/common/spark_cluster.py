@@ -1,0 +1,50 @@
+"""Spark's standalone cluster, where the cluster file asks for one: its master, its ports, its secret."""
+
+from dataclasses import dataclass, fields
+
+from sensorpi.common.cluster import Cluster, Node
+from sensorpi.common.cluster_schema import SPARK_PORTS, SPARK_URL, SparkSettings
+from sensorpi.common.secrets import password
+
+#: The name of the secret that the master, the workers and the driver share; without it anyone could have them run code.
+_SECRET = "spark/rpc"  # noqa: S105
+
+
+@dataclass(frozen=True)
+class SparkPorts:
+    """TCP ports from ``first_port`` on, in this order. The pages are on loopback only, for the probes."""
+
+    worker: int
+    driver: int
+    driver_blocks: int
+    executor_blocks: int
+    master_page: int
+    worker_page: int
+
+
+assert len(fields(SparkPorts)) == SPARK_PORTS  # noqa: S101
+
+
+def spark_ports(settings: SparkSettings) -> SparkPorts:
+    """The ports that the file gives Spark."""
+    return SparkPorts(*range(settings.first_port, settings.first_port + SPARK_PORTS))
+
+
+def spark_master(cluster: Cluster) -> tuple[Node, int] | None:
+    """The node of Spark's standalone master and its port; None where the job computes otherwise."""
+    match = SPARK_URL.fullmatch(cluster.spark.master)
+    if match is None:
+        return None
+    [node] = [each for each in cluster.nodes if match["host"].strip("[]") in (each.address, each.name)]
+    return node, int(match["port"])
+
+
+def spark_master_url(cluster: Cluster) -> str | None:
+    """The master's URL as the other daemons are given it."""
+    found = spark_master(cluster)
+    return None if found is None else f"spark://{cluster.connect_address(found[0])}:{found[1]}"
+
+
+def spark_secret(key: bytes) -> str:
+    """What the daemons and the driver prove to each other that they have."""
+    return password(key, _SECRET)

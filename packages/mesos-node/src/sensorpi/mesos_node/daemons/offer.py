@@ -1,0 +1,96 @@
+"""What an agent offers to Mesos, and whether it may start again with it.
+
+Mesos refuses an agent that comes back with less than it had, or with another attribute, while its memory of the tasks
+is there. So all of it comes from the cluster file, nothing is measured, and what was offered before is remembered.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sensorpi.common.cluster import Cluster, Node
+from sensorpi.common.cluster_schema import SPARK_PORTS
+from sensorpi.common.render import render
+
+#: First and last of each range: the brokers' and Spark's fixed ports, and Mesos's own default.
+_PORT_RANGES = ((7000, 7089), (31000, 32000))
+
+#: Tasks keep their data elsewhere; by default Mesos would measure the card.
+_SANDBOX_MB = 1024
+
+_REMEMBERED = "offer.json"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An agent's resources and attributes. ``ports`` are ranges with their first and last."""
+
+    cpus: float
+    memory_mb: int
+    ports: tuple[tuple[int, int], ...]
+    attributes: dict[str, str]
+
+    @property
+    def resources_flag(self) -> str:
+        """The value of ``--resources``."""
+        ports = ",".join(f"{first}-{last}" for first, last in self.ports)
+        return f"cpus:{self.cpus:g};mem:{self.memory_mb};disk:{_SANDBOX_MB};ports:[{ports}]"
+
+    @property
+    def attributes_flag(self) -> str:
+        """The value of ``--attributes``; empty when there are none."""
+        return ";".join(f"{name}:{text}" for name, text in self.attributes.items())
+
+    def takes_away(self, earlier: "Offer") -> str:
+        """What Mesos does not let an agent change of an earlier offer, in words; empty when it is all right."""
+        changes = [
+            f"{name} {old:g} → {new:g}"
+            for name, old, new in (
+                ("cpus", earlier.cpus, self.cpus),
+                ("memory_mb", earlier.memory_mb, self.memory_mb),
+            )
+            if new < old
+        ]
+        changes += [
+            f"attribute {name} {text} → {self.attributes.get(name, 'none')}"
+            for name, text in earlier.attributes.items()
+            if self.attributes.get(name) != text
+        ]
+        changes += [f"port {port} → none" for port in sorted(_ports(earlier) - _ports(self))[:3]]
+        return ", ".join(changes)
+
+
+def _ports(offer: Offer) -> set[int]:
+    return {port for first, last in offer.ports for port in range(first, last + 1)}
+
+
+def offer_of(cluster: Cluster, node: Node) -> Offer:
+    """What the cluster file says this worker offers."""
+    spark = range(cluster.spark.first_port, cluster.spark.first_port + SPARK_PORTS)
+    fixed = {cluster.kafka.port, cluster.kafka.controller_port, *spark}
+    others = sorted(port for port in fixed if not any(first <= port <= last for first, last in _PORT_RANGES))
+    ports = (*_PORT_RANGES, *((port, port) for port in others))
+    return Offer(node.cpus, node.memory_mb, ports, dict(node.attributes))
+
+
+def refusal(offer: Offer, work: Path) -> str:
+    """Why Mesos would refuse an agent with this offer, in one line; empty when it would not.
+
+    ``work`` is the agent's work_dir. Otherwise the offer is remembered there for the next start.
+    """
+    latest = work / "meta/slaves/latest"
+    remembered = work / _REMEMBERED
+    if latest.is_symlink() and remembered.exists():
+        changes = offer.takes_away(_parse(remembered.read_text(encoding="utf-8")))
+        if changes:
+            return (
+                f"cluster.toml takes away what this agent offered ({changes}), and Mesos refuses such an agent: put it "
+                f"back and add only, or give up its tasks by removing {latest}"
+            )
+    render({_REMEMBERED: json.dumps(asdict(offer))}, work)
+    return ""
+
+
+def _parse(text: str) -> Offer:
+    values = json.loads(text)
+    return Offer(**values | {"ports": tuple((first, last) for first, last in values["ports"])})

@@ -1,0 +1,55 @@
+"""`sensorpi job`: the Spark job as the operator commands it, on either engine."""
+
+import argparse
+import json
+
+from sensorpi.common.cluster import FILE_NAME, load
+from sensorpi.common.config_option import add_config_option
+from sensorpi.mesos_node import mesos_commands, standalone_commands
+from sensorpi.mesos_node.scheduler.expressions import seconds
+
+_HELP = {
+    "start": "run the job, and wait until it runs",
+    "stop": "stop the job, and wait until it has stopped",
+    "status": "show where the job is and how it does; the exit status is 1 unless it runs",
+    "log": "show the last lines of the job's log",
+}
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `sensorpi job` and its actions."""
+    job = commands.add_parser("job", help="start, stop and look at the Spark job")
+    actions = job.add_subparsers(metavar="ACTION", required=True)
+    for name, text in _HELP.items():
+        command = actions.add_parser(name, help=text, allow_abbrev=False)
+        add_config_option(command)
+        command.add_argument("--json", action="store_true", help="print JSON")
+        if name in ("start", "stop"):
+            command.add_argument(
+                "--timeout", default="2m", metavar="TIME", help="0 does not wait (default: %(default)s)"
+            )
+        if name == "log":
+            command.add_argument("--stderr", action="store_true", help="standard error instead of standard output")
+        command.set_defaults(run=_run, action=name)
+
+
+def _run(options: argparse.Namespace) -> int:
+    cluster = load(options.config / FILE_NAME)
+    engine = mesos_commands if cluster.engine == "mesos" else standalone_commands
+    if options.action == "status":
+        job = engine.job(cluster, options.config)
+        where = f" on {job['task']['host']}" if job.get("task") else ""
+        message = f": {job['message']}" if job["message"] else ""
+        print(json.dumps(job, indent=2) if options.json else f"job: {job['state']}{where}{message}")
+        return 0 if job["state"] == "running" else 1
+    if options.action == "log":
+        text = engine.job_log(cluster, options.config, stderr=options.stderr)
+        print(json.dumps({"text": text}) if options.json else text, end="\n" if options.json else "")
+        return 0
+    result = engine.command_job(cluster, options.config, options.action, seconds(options.timeout))
+    if options.json:
+        print(json.dumps(result))
+    elif result["status"] == 0:
+        print(f"{options.action}: job")
+    status: int = result["status"]
+    return status

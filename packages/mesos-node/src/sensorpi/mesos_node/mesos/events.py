@@ -1,0 +1,57 @@
+"""The events of one subscription, read from the master's answer for as long as it gives signs of life."""
+
+import http.client
+import json
+from collections.abc import Iterator
+
+from sensorpi.mesos_node.mesos.calls import Json
+from sensorpi.mesos_node.mesos.connection import Answer
+from sensorpi.mesos_node.mesos.errors import (
+    FrameworkFailedOverError,
+    FrameworkRemovedError,
+    MesosError,
+    UnreachableError,
+)
+from sensorpi.mesos_node.mesos.recordio import Decoder, RecordError
+
+#: With the master's 15 s, a connection is given up after 45 s of silence.
+MISSED_HEARTBEATS = 3
+
+_READ_BYTES = 65536
+
+#: What the master says in an ERROR event before it closes the stream for good.
+_FINAL: dict[str, type[MesosError]] = {
+    "Framework failed over": FrameworkFailedOverError,
+    "Framework has been removed": FrameworkRemovedError,
+}
+
+
+def events(answer: Answer) -> Iterator[Json]:
+    """Every event but heartbeats, in order, until the master ends the stream.
+
+    Raises ``UnreachableError`` when it breaks off, makes no sense or stays silent for several heartbeats; after an
+    ERROR event ``FrameworkFailedOverError``, ``FrameworkRemovedError`` or ``MesosError``.
+    """
+    silence_s = answer.sock.gettimeout() or 0.0
+    try:
+        for event in _events(answer.response):
+            if event["type"] == "SUBSCRIBED":
+                silence_s = MISSED_HEARTBEATS * float(event["subscribed"].get("heartbeat_interval_seconds", 15.0))
+                answer.sock.settimeout(silence_s)
+            if event["type"] != "HEARTBEAT":
+                yield event
+            if event["type"] == "ERROR":
+                message = str(event["error"]["message"])
+                raise _FINAL.get(message, MesosError)(f"Mesos master {answer.address}: {message}")
+    except TimeoutError:
+        raise UnreachableError(f"no heartbeat of Mesos master {answer.address} for {silence_s:g} s") from None
+    except (OSError, http.client.HTTPException) as error:
+        raise UnreachableError(f"Mesos master {answer.address} closed the connection: {error!r}") from None
+    except (RecordError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UnreachableError(f"Mesos master {answer.address} sends what is no event: {error!r}") from None
+
+
+def _events(response: http.client.HTTPResponse) -> Iterator[Json]:
+    decoder = Decoder()
+    while data := response.read1(_READ_BYTES):
+        yield from map(json.loads, decoder.feed(data))

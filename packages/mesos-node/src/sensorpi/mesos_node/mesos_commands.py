@@ -1,0 +1,93 @@
+"""The operator's commands on the Mesos engine: they go to the scheduler, wherever it leads."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sensorpi.common.cluster import Cluster
+from sensorpi.common.errors import UserError
+from sensorpi.mesos_node.scheduler.api_client import ApiClient, SchedulerAway, api_client
+from sensorpi.mesos_node.scheduler.expressions import broker_ids
+from sensorpi.mesos_node.scheduler.following import FAILED, all_in_state, follow, restarted
+
+
+def brokers(cluster: Cluster, config: Path, expression: str) -> list[dict[str, Any]]:
+    """The brokers that the expression names, as the scheduler knows them. Raises ``UserError``."""
+    known: list[dict[str, Any]] = _status(api_client(cluster, config))["brokers"]
+    chosen = broker_ids(expression, [each["id"] for each in known], {each["id"]: _place(each) for each in known})
+    return [each for each in known if each["id"] in chosen]
+
+
+def _place(broker: dict[str, Any]) -> dict[str, str]:
+    task = broker.get("task")
+    if task:
+        return {**task["attributes"], "hostname": task["host"]}
+    return {"hostname": broker["data_host"]} if broker.get("data_host") else {}
+
+
+def command_brokers(
+    cluster: Cluster, config: Path, action: str, expression: str, given: dict[str, Any], timeout_s: float
+) -> dict[str, Any]:
+    """Have the scheduler do it, wait until it is done, and return the workloads' names and the status to exit with."""
+    client = api_client(cluster, config)
+    body = {"brokers": expression, **given, **({"timeout_s": timeout_s} if action == "restart" else {})}
+    return _command(client, f"/v1/brokers/{action}", body, action, timeout_s)
+
+
+def broker_log(cluster: Cluster, config: Path, expression: str, *, stderr: bool) -> str:
+    """The last lines that one broker's task has written. Raises ``UserError``."""
+    client = api_client(cluster, config)
+    known = [each["id"] for each in _status(client)["brokers"]]
+    ids = broker_ids(expression, known)
+    if len(ids) != 1:
+        raise UserError(f'"{expression}": expected one broker')
+    return _log(client, f"/v1/brokers/{ids[0]}/log", stderr)
+
+
+def job(cluster: Cluster, config: Path) -> dict[str, Any]:
+    """The job as the scheduler knows it. Raises ``UserError``."""
+    found: dict[str, Any] | None = _status(api_client(cluster, config))["job"]
+    if found is None:
+        raise UserError("the scheduler knows of no job yet")
+    return found
+
+
+def command_job(cluster: Cluster, config: Path, action: str, timeout_s: float) -> dict[str, Any]:
+    """Start or stop the job, as ``command_brokers`` does."""
+    return _command(api_client(cluster, config), f"/v1/job/{action}", {}, action, timeout_s)
+
+
+def job_log(cluster: Cluster, config: Path, *, stderr: bool) -> str:
+    """The last lines that the job's task has written. Raises ``UserError``."""
+    return _log(api_client(cluster, config), "/v1/job/log", stderr)
+
+
+def _command(client: ApiClient, path: str, body: dict[str, Any], action: str, timeout_s: float) -> dict[str, Any]:
+    try:
+        names: Sequence[str] = client.post(path, body)["workloads"]
+    except SchedulerAway as error:
+        raise UserError(str(error)) from None
+    status = 0
+    if action == "restart":
+        status = follow(client, restarted, None)
+    elif action in ("start", "stop") and timeout_s > 0:
+        status = follow(client, all_in_state(names, "running" if action == "start" else "stopped"), timeout_s)
+    return {"workloads": list(names), "status": status}
+
+
+def _status(client: ApiClient) -> dict[str, Any]:
+    try:
+        return client.get("/v1/status")
+    except SchedulerAway as error:
+        raise UserError(str(error)) from None
+
+
+def _log(client: ApiClient, path: str, stderr: bool) -> str:
+    try:
+        text: str = client.get(path, file="stderr" if stderr else "stdout")["text"]
+    except SchedulerAway as error:
+        raise UserError(str(error)) from None
+    return text
+
+
+__all__ = ["FAILED", "broker_log", "brokers", "command_brokers", "command_job", "job", "job_log"]

@@ -1,0 +1,1 @@
+"""The Mesos framework that keeps the brokers and the Spark job running."""

@@ -1,0 +1,113 @@
+"""The scheduler's HTTP API: JSON, for who has the cluster's key. `sensorpi kafka broker` and `sensorpi job` use it.
+
+GET /v1/status; POST /v1/brokers/add, update, remove, start, stop, restart; POST /v1/job/start, stop;
+GET /v1/brokers/ID/log and /v1/job/log. A mistake is answered with 400 and {"error": one line}.
+"""
+
+import hmac
+import json
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import bottle
+import waitress
+
+from sensorpi.common.errors import UserError
+
+_log = logging.getLogger(__name__)
+
+_THREADS = 2
+_LONGEST_REQUEST_BYTES = 65536
+
+#: What is asked for, by name, with the request's parameters; answers with what becomes JSON, or raises ``UserError``.
+Handler = Callable[[str, dict[str, Any]], Any]
+
+
+class ApiServer:
+    """Serves in threads of its own until it is closed."""
+
+    def __init__(self, host: str, port: int, token: str, handle: Handler) -> None:
+        """Raises ``UserError`` when the address cannot be listened on. ``host`` is without brackets."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            listening = socket.create_server((host, port), family=family)
+        except OSError as error:
+            raise UserError(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
+        self.address: tuple[str, int] = listening.getsockname()[:2]
+        self._token = token.encode()
+        self._handle = handle
+        logging.getLogger("waitress").setLevel(logging.ERROR)
+        self._server = waitress.create_server(
+            self._routes(),
+            sockets=[listening],
+            threads=_THREADS,
+            ident=None,
+            max_request_body_size=_LONGEST_REQUEST_BYTES,
+        )
+        self._thread = threading.Thread(target=self._server.run, name="api", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.task_dispatcher.shutdown()  # first, or its threads wake a loop that is gone
+        with suppress(OSError):  # a wake-up that was under way has closed it already
+            self._server.trigger.pull_trigger(self._close)  # what the server's loop looks at is the loop's to close
+        self._thread.join(5.0)
+
+    def _close(self) -> None:
+        for channel in list(self._server.active_channels.values()):
+            channel.handle_close()
+        self._server.close()
+
+    def _routes(self) -> bottle.Bottle:
+        app = bottle.Bottle()
+        app.route("/v1/status", callback=lambda: self._answer("status"))
+        app.route("/v1/brokers/<number:re:[0-9]+>/log", callback=self._broker_log)
+        app.route("/v1/job/log", callback=lambda: self._answer("log", {"name": "job"}))
+        for name in ("add", "update", "remove", "start", "stop", "restart"):
+            app.route(f"/v1/brokers/{name}", method="POST", callback=self._poster(f"broker {name}"))
+        for name in ("start", "stop"):
+            app.route(f"/v1/job/{name}", method="POST", callback=self._poster(f"job {name}"))
+        app.default_error_handler = _error
+        return app
+
+    def _broker_log(self, number: str) -> dict[str, Any]:
+        return self._answer("log", {"name": f"broker-{int(number)}"})
+
+    def _poster(self, name: str) -> Callable[[], dict[str, Any]]:
+        return lambda: self._answer(name, body=True)
+
+    def _answer(self, name: str, parameters: dict[str, Any] | None = None, *, body: bool = False) -> dict[str, Any]:
+        self._check_token()
+        given = {**dict(bottle.request.query.decode()), **(parameters or {}), **(_body() if body else {})}
+        try:
+            answer: dict[str, Any] = self._handle(name, given)
+        except UserError as mistake:
+            raise bottle.HTTPError(400, str(mistake)) from None
+        return answer
+
+    def _check_token(self) -> None:
+        kind, _, given = bottle.request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("latin-1"), self._token):
+            raise bottle.HTTPError(401, "the token is not the one of this cluster's key")
+
+
+def _body() -> dict[str, Any]:
+    try:
+        body = json.loads(bottle.request.body.read() or b"{}")
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise bottle.HTTPError(400, "the request's body is no JSON object")
+    return body
+
+
+def _error(error: bottle.HTTPError) -> str:
+    if error.exception is not None:
+        _log.error("A request failed: %s %s", bottle.request.path, error.traceback)
+    bottle.response.content_type = "application/json"
+    return json.dumps({"error": str(error.body) if error.exception is None else "internal error: see the log"})

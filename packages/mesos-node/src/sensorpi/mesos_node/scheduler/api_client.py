@@ -1,0 +1,68 @@
+"""Asks the scheduler that leads, wherever it is, over its HTTP API."""
+
+import http.client
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from sensorpi.common.cluster import Cluster
+from sensorpi.common.errors import UserError
+from sensorpi.common.secrets import FILE_NAME as KEY_FILE_NAME
+from sensorpi.common.secrets import SCHEDULER_API, load_key, password
+
+_TIMEOUT_S = 20.0
+
+
+class SchedulerAway(Exception):
+    """No scheduler answers at the moment; its text says where it was looked for."""
+
+
+class ApiClient:
+    """One cluster's scheduler."""
+
+    def __init__(self, addresses: Sequence[str], port: int, token: str) -> None:
+        """``addresses`` are those where a scheduler may lead."""
+        self._addresses = addresses
+        self._port = port
+        self._token = token
+
+    def get(self, path: str, **parameters: str) -> dict[str, Any]:
+        """The answer to a question. Raises ``UserError`` for a mistake, ``SchedulerAway`` when nobody answers."""
+        return self._ask("GET", f"{path}?{urlencode(parameters)}" if parameters else path, None)
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a command. Raises as ``get`` does."""
+        return self._ask("POST", path, body)
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        reasons = []
+        for address in self._addresses:
+            try:
+                status, answer = self._request(address, method, path, body)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                reasons.append(f"{address} port {self._port}: {error or type(error).__name__}")
+                continue
+            if status == 200:
+                return answer
+            raise UserError(f"{answer.get('error', status)}")
+        raise SchedulerAway(f"no scheduler answers ({'; '.join(reasons)}): does sensorpi-scheduler run there?")
+
+    def _request(self, address: str, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+        connection = http.client.HTTPConnection(address.strip("[]"), self._port, timeout=_TIMEOUT_S)
+        try:
+            headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+            return response.status, answer if isinstance(answer, dict) else {}
+        finally:
+            connection.close()
+
+
+def api_client(cluster: Cluster, config: Path) -> ApiClient:
+    """The client for a cluster whose key is in ``config``. Raises ``UserError`` without a key."""
+    token = password(load_key(config / KEY_FILE_NAME), SCHEDULER_API)
+    addresses = [cluster.connect_address(node) for node in cluster.with_role("mesos-master")]
+    return ApiClient(addresses, cluster.mesos.api_port, token)

@@ -1,0 +1,153 @@
+"""What the scheduler remembers in ZooKeeper: what is wanted, and what it knows of each task. Times are Unix seconds."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+JOB = "job"
+_BROKER = "broker-"
+
+# Task states as Mesos names them, without TASK_.
+RUNNING = "RUNNING"
+UNREACHABLE = "UNREACHABLE"
+
+
+def broker_name(broker_id: int) -> str:
+    """The name of that broker's workload."""
+    return f"{_BROKER}{broker_id}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What commands have set on a workload. None follows cluster.toml, or the default."""
+
+    cpus: float | None = None
+    mem_mb: float | None = None
+    heap_mb: int | None = None
+    port: str | None = None
+    constraints: str | None = None
+    options: str | None = None
+    jvm_options: str | None = None
+    stickiness_period_s: float | None = None
+    failover_delay_s: float | None = None
+    failover_max_delay_s: float | None = None
+    failover_max_tries: int | None = None
+
+
+@dataclass
+class Task:
+    """A task that was launched and has not ended, as far as is known."""
+
+    id: str
+    agent_id: str
+    hostname: str
+    agent: str = ""  # "host:port"
+    attributes: dict[str, str] = field(default_factory=dict)
+    ports: list[int] = field(default_factory=list)
+    launched_s: float = 0.0
+    state: str = "STAGING"
+    running_since_s: float | None = None
+    healthy: bool | None = None
+    kill_sent_s: float | None = None
+    message: str = ""
+    needs: str = ""  # what it was launched with, to see whether a restart would change anything
+
+    @property
+    def place(self) -> dict[str, str]:
+        """The host's attributes, with ``hostname`` among them."""
+        return {**self.attributes, "hostname": self.hostname}
+
+
+@dataclass
+class Workload:
+    """A broker or the job: whether it is wanted, its task, and what happened before."""
+
+    name: str
+    active: bool = False
+    settings: Settings = field(default_factory=Settings)
+    task: Task | None = None
+    data_host: str | None = None  # where the broker's folder is
+    has_run: bool = False  # so that an empty folder is a lost one
+    last_host: str | None = None
+    last_host_s: float = 0.0
+    failures: int = 0
+    retry_s: float = 0.0  # not launched before
+    message: str = ""
+    last_task_id: str = ""  # whose log is still to be had
+    last_agent: str = ""
+
+    @property
+    def broker_id(self) -> int | None:
+        """The broker's id; None for the job."""
+        return int(self.name.removeprefix(_BROKER)) if self.name.startswith(_BROKER) else None
+
+
+@dataclass
+class RollingRestart:
+    """Brokers being restarted one after the other. ``stopped`` is whether the first's old task has been told to end."""
+
+    queue: list[str]
+    timeout_s: float
+    deadline_s: float
+    old_task_id: str = ""
+    done: list[str] = field(default_factory=list)
+    waiting_for: str = ""
+
+
+@dataclass
+class State:
+    """All of it. ``declared`` are the workloads that cluster.toml has brought in once: they are not brought back."""
+
+    framework_id: str | None = None
+    workloads: dict[str, Workload] = field(default_factory=dict)
+    declared: list[str] = field(default_factory=list)
+    orphans: dict[str, str] = field(default_factory=dict)  # tasks given up for lost, by id: their agents
+    restart: RollingRestart | None = None
+    last_restart: str = ""
+
+    def brokers(self) -> list[Workload]:
+        """The brokers in the order of their ids."""
+        found = [(each.broker_id, each) for each in self.workloads.values()]
+        return [each for _, each in sorted((number, each) for number, each in found if number is not None)]
+
+    def find_task(self, task_id: str) -> "tuple[Workload, Task] | tuple[None, None]":
+        """The present task of that id, with its workload."""
+        for workload in self.workloads.values():
+            if workload.task is not None and workload.task.id == task_id:
+                return workload, workload.task
+        return None, None
+
+    def to_json(self) -> str:
+        """The text that is stored."""
+        return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True)
+
+
+def state_from_json(text: str) -> State:
+    """Read what ``State.to_json`` wrote; keys that this version does not know are left out."""
+    data = json.loads(text)
+    workloads = {name: _workload(each) for name, each in data.get("workloads", {}).items()}
+    restart = data.get("restart")
+    return State(
+        **{
+            **_known(State, data),
+            "workloads": workloads,
+            "restart": RollingRestart(**_known(RollingRestart, restart)) if restart else None,
+        }
+    )
+
+
+def _workload(data: Mapping[str, Any]) -> Workload:
+    task = data.get("task")
+    return Workload(
+        **{
+            **_known(Workload, data),
+            "settings": Settings(**_known(Settings, data.get("settings", {}))),
+            "task": Task(**_known(Task, task)) if task else None,
+        }
+    )
+
+
+def _known(kind: type, data: Mapping[str, Any]) -> dict[str, Any]:
+    names = {each.name for each in fields(kind)}
+    return {name: value for name, value in data.items() if name in names}

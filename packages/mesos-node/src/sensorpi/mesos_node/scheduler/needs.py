@@ -1,0 +1,139 @@
+"""What a workload's task needs: from cluster.toml, with what commands have set on top."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sensorpi.common.cluster import Cluster
+from sensorpi.mesos_node.scheduler.constraints import parse_constraints
+from sensorpi.mesos_node.scheduler.expressions import port_range
+from sensorpi.mesos_node.scheduler.expressions import settings as parse_settings
+from sensorpi.mesos_node.scheduler.model import Workload
+from sensorpi.mesos_node.scheduler.offers import PortRange
+
+#: A quarter of a Pi's four cores each; without a quota it is a share, no limit.
+DEFAULT_CPUS = 0.5
+
+#: Failures that follow each other are answered after a delay that doubles up to the maximum.
+FAILOVER_DELAY_S = 10.0
+FAILOVER_MAX_DELAY_S = 60.0
+
+#: Voters that restart further apart may never meet: the delay of each is bounded, and it is tried without limit.
+VOTER_DELAY_S = 5.0
+VOTER_MAX_DELAY_S = 15.0
+
+STICKINESS_PERIOD_S = 600.0
+
+_ANY_PORT: tuple[PortRange, ...] = ((1024, 65535),)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """A workload's task, before it has a place. ``home`` is the one host that cluster.toml gives it."""
+
+    cpus: float
+    mem_mb: float
+    heap_mb: int
+    ports: tuple[int, ...] = ()
+    port_ranges: tuple[PortRange, ...] = ()  # one port out of these besides
+    home: str | None = None
+    is_voter: bool = False
+    constraints: dict[str, str] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
+    jvm_options: str = ""
+    stickiness_period_s: float = STICKINESS_PERIOD_S
+    failover_delay_s: float = FAILOVER_DELAY_S
+    failover_max_delay_s: float = FAILOVER_MAX_DELAY_S
+    failover_max_tries: int | None = None
+
+    def delay_s(self, failures: int) -> float:
+        """How long to wait after that many failures in a row."""
+        return min(self.failover_delay_s * 2.0 ** min(failures - 1, 30), self.failover_max_delay_s)
+
+    @property
+    def fingerprint(self) -> str:
+        """What a running task would have to be restarted for."""
+        what = (self.cpus, self.mem_mb, self.heap_mb, self.ports, self.port_ranges, self.options, self.jvm_options)
+        return repr(what)
+
+
+def needs_of(workload: Workload, cluster: Cluster) -> Needs:
+    """What this workload needs in this cluster. Raises ``UserError`` when its settings cannot be read."""
+    broker_id = workload.broker_id
+    return _job(workload, cluster) if broker_id is None else _broker(workload, broker_id, cluster)
+
+
+def _job(workload: Workload, cluster: Cluster) -> Needs:
+    spark, given = cluster.spark, workload.settings
+    return Needs(
+        cpus=DEFAULT_CPUS if given.cpus is None else given.cpus,
+        mem_mb=spark.memory_mb if given.mem_mb is None else given.mem_mb,
+        heap_mb=spark.heap_mb,
+    )
+
+
+def _broker(workload: Workload, broker_id: int, cluster: Cluster) -> Needs:
+    kafka, given = cluster.kafka, workload.settings
+    is_voter = broker_id < len(cluster.voters)
+    home = cluster.workers[broker_id].name if broker_id < len(cluster.workers) else None
+    heap_mb = kafka.heap_mb if given.heap_mb is None else given.heap_mb
+    default_mem_mb = kafka.memory_mb + max(0, heap_mb - kafka.heap_mb)
+    fixed, ranges = _ports(given.port, cluster, is_voter, home)
+    delay_s = _first(given.failover_delay_s, VOTER_DELAY_S if is_voter else FAILOVER_DELAY_S)
+    max_delay_s = _first(given.failover_max_delay_s, VOTER_MAX_DELAY_S if is_voter else FAILOVER_MAX_DELAY_S)
+    return Needs(
+        cpus=_first(given.cpus, DEFAULT_CPUS),
+        mem_mb=_first(given.mem_mb, default_mem_mb),
+        heap_mb=heap_mb,
+        ports=fixed,
+        port_ranges=ranges,
+        home=home,
+        is_voter=is_voter,
+        constraints=parse_constraints(given.constraints or ""),
+        options=parse_settings(given.options or "", "an option"),
+        jvm_options=given.jvm_options or "",
+        stickiness_period_s=_first(given.stickiness_period_s, STICKINESS_PERIOD_S),
+        failover_delay_s=min(delay_s, VOTER_MAX_DELAY_S) if is_voter else delay_s,
+        failover_max_delay_s=min(max_delay_s, VOTER_MAX_DELAY_S) if is_voter else max_delay_s,
+        failover_max_tries=None if is_voter else given.failover_max_tries,
+    )
+
+
+def _ports(
+    setting: str | None, cluster: Cluster, is_voter: bool, home: str | None
+) -> tuple[tuple[int, ...], tuple[PortRange, ...]]:
+    if is_voter:  # the others have its address from cluster.toml
+        return (cluster.kafka.port, cluster.kafka.controller_port), ()
+    if setting is not None:
+        return (), port_ranges(setting)
+    if home is not None:
+        return (cluster.kafka.port,), ()
+    return (), _ANY_PORT
+
+
+def port_ranges(text: str) -> tuple[PortRange, ...]:
+    """``7010`` or ``31000..31100``, several with commas. Raises ``UserError``."""
+    return tuple(port_range(part) for part in text.split(","))
+
+
+def _first(given: float | None, default: float) -> float:
+    return default if given is None else given
+
+
+def fits_nowhere(wanted: Sequence[tuple[Workload, Needs]], hosts: dict[str, tuple[float, float]]) -> list[str]:
+    """A line for each workload that cannot run beside the others, given the hosts' (cpus, MB) by name.
+
+    Those with a home are counted there first; the others go wherever they still fit.
+    """
+    left = dict(hosts)
+    lines = []
+    for workload, needs in sorted(wanted, key=lambda each: each[1].home is None):
+        candidates = [needs.home] if needs.home is not None else list(left)
+        room = {host: left.get(host, (math.inf, math.inf)) for host in candidates}
+        place = next((host for host, (cpus, mem) in room.items() if cpus >= needs.cpus and mem >= needs.mem_mb), None)
+        if place is None:
+            where = ", ".join(f"{host} has {cpus:g} cpus and {mem:g} MB left" for host, (cpus, mem) in room.items())
+            lines.append(f"{workload.name} needs {needs.cpus:g} cpus and {needs.mem_mb:g} MB: {where or 'no host'}")
+        else:
+            left[place] = (room[place][0] - needs.cpus, room[place][1] - needs.mem_mb)
+    return lines

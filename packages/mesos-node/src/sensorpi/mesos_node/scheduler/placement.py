@@ -1,0 +1,118 @@
+"""Decides which workload goes onto which agent's offer."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sensorpi.mesos_node.scheduler.constraints import unmet
+from sensorpi.mesos_node.scheduler.model import State, Task, Workload
+from sensorpi.mesos_node.scheduler.needs import Needs
+from sensorpi.mesos_node.scheduler.offers import Bundle
+
+_TASK_ID = re.compile(r"(broker-\d{1,4}|job)\.([A-Za-z0-9._-]+)\.([0-9a-f]+)", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One workload's new task on one agent."""
+
+    workload: Workload
+    needs: Needs
+    task: Task
+    bundle: Bundle
+
+
+def task_id(name: str, hostname: str, unique: str) -> str:
+    """A task's id, which tells what it is and where, should the rest be forgotten."""
+    return f"{name}.{hostname}.{unique}"
+
+
+def name_and_host(identifier: str) -> tuple[str, str] | None:
+    """The workload and the host in a task's id; None for an id that is not ours."""
+    match = _TASK_ID.fullmatch(identifier)
+    return (match[1], match[2]) if match else None
+
+
+def allowed_host(workload: Workload, needs: Needs, now_s: float) -> str | None:
+    """The one host on which the workload may run at this moment; None when there are several."""
+    if needs.home is not None:
+        return needs.home
+    if workload.data_host is not None:
+        return workload.data_host
+    is_sticky = now_s < workload.last_host_s + needs.stickiness_period_s
+    return workload.last_host if is_sticky else None
+
+
+def obstacle(workload: Workload, needs: Needs) -> str | None:
+    """Why no offer at all will do, or None."""
+    if needs.home is not None and workload.data_host not in (None, needs.home):
+        return (
+            f"its data is on {workload.data_host}, but cluster.toml puts it on {needs.home}: copy the data or give it "
+            f"up, then `sensorpi kafka broker update {workload.broker_id} --data-host {needs.home}`"
+        )
+    return None
+
+
+def place(
+    state: State,
+    due: Sequence[tuple[Workload, Needs]],
+    bundles: Sequence[Bundle],
+    now_s: float,
+    unique: Callable[[], str],
+) -> tuple[list[Launch], dict[str, str]]:
+    """Find an agent for each workload that is due, in their order; return the launches, and why the others wait.
+
+    The bundles are used up as far as needed. The state is only read.
+    """
+    launches: list[Launch] = []
+    reasons: dict[str, str] = {}
+    places = [each.task.place for each in state.brokers() if each.task is not None]
+    for workload, needs in due:
+        complaint = obstacle(workload, needs)
+        refusals = [] if complaint is None else [complaint]
+        for bundle in bundles if complaint is None else []:
+            refusal = _refusal(workload, needs, bundle, places, now_s)
+            if refusal is not None:
+                refusals.append(refusal)
+                continue
+            task = _task(workload, needs, bundle, now_s, unique())
+            bundle.take(needs.cpus, needs.mem_mb, task.ports)
+            launches.append(Launch(workload, needs, task, bundle))
+            if workload.broker_id is not None:
+                places.append(task.place)
+            break
+        else:
+            if refusals:
+                reasons[workload.name] = refusals[0] if len(refusals) == 1 else "; ".join(refusals)
+    return launches, reasons
+
+
+def _refusal(
+    workload: Workload, needs: Needs, bundle: Bundle, places: Sequence[dict[str, str]], now_s: float
+) -> str | None:
+    only = allowed_host(workload, needs, now_s)
+    if only is not None and bundle.hostname != only:
+        return f"its data is on {only}" if workload.data_host == only else f"it waits for {only}"
+    broken = unmet(needs.constraints, bundle.place, places if workload.broker_id is not None else ())
+    if broken is not None:
+        return f"{bundle.hostname} does not meet {broken}"
+    missing = bundle.lacks(needs.cpus, needs.mem_mb, needs.ports)
+    if missing is not None:
+        return missing
+    if needs.port_ranges and bundle.free_port(needs.port_ranges) is None:
+        return f"{bundle.hostname} offers none of its ports"
+    return None
+
+
+def _task(workload: Workload, needs: Needs, bundle: Bundle, now_s: float, unique: str) -> Task:
+    extra = bundle.free_port(needs.port_ranges) if needs.port_ranges else None
+    return Task(
+        id=task_id(workload.name, bundle.hostname, unique),
+        agent_id=bundle.agent_id,
+        hostname=bundle.hostname,
+        agent=bundle.agent,
+        attributes=dict(bundle.attributes),
+        ports=[*needs.ports, *([] if extra is None else [extra])],
+        launched_s=now_s,
+        needs=needs.fingerprint,
+    )

@@ -1,0 +1,38 @@
+"""Asks Kafka whether every replica of every partition is in sync, which is when a broker may be stopped."""
+
+from collections.abc import Collection
+
+from sensorpi.common.cluster import Cluster
+
+_TIMEOUT_S = 10.0
+
+
+def what_is_not_in_sync(cluster: Cluster, broker_ids: Collection[int]) -> str:
+    """What keeps a broker from being stopped, in a few words; "" when nothing does.
+
+    Every broker of ``broker_ids`` must be registered and unfenced, and each partition's in-sync replicas all its
+    replicas.
+    """
+    # Only a rolling restart needs a Kafka client, and it takes memory.
+    from kafka.errors import KafkaError
+
+    from sensorpi.mesos_node.kafka_probe import connect
+
+    try:
+        with connect(cluster.bootstrap_servers, _TIMEOUT_S) as admin:
+            present = {each["broker_id"] for each in admin.describe_cluster()["brokers"] if not each["is_fenced"]}
+            missing = sorted(set(broker_ids) - present)
+            if missing:
+                return f"broker {', '.join(map(str, missing))} is not in Kafka's cluster"
+            behind = [
+                f"{topic['name']}-{partition['partition_index']}"
+                for topic in admin.describe_topics()
+                for partition in topic["partitions"]
+                if len(partition["isr_nodes"]) < len(partition["replica_nodes"])
+            ]
+    except KafkaError as error:
+        return f"Kafka does not answer: {error}"
+    if not behind:
+        return ""
+    more = f" and {len(behind) - 3} more" if len(behind) > 3 else ""
+    return f"replicas are not in sync: {', '.join(behind[:3])}{more}"

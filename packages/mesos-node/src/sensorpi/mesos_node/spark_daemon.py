@@ -1,0 +1,159 @@
+"""Spark's standalone master and worker: the command lines of their JVMs, and what they read.
+
+A worker starts one process (executor) for the job, which computes in it with Python processes of its own. The executor
+gets the worker's environment and configuration.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorpi.common.cluster import Cluster, Node
+from sensorpi.common.errors import UserError
+from sensorpi.common.spark_cluster import spark_master, spark_master_url, spark_ports, spark_secret
+
+#: Of the daemons' own JVMs, in MB: they only manage.
+_DAEMON_HEAP_MB = 48
+#: A worker that says nothing for so long is taken off the list, in seconds.
+_WORKER_TIMEOUT_S = 40
+
+_LOG4J2 = """\
+rootLogger.level = warn
+rootLogger.appenderRef.stderr.ref = stderr
+appender.stderr.type = Console
+appender.stderr.name = stderr
+appender.stderr.target = SYSTEM_ERR
+appender.stderr.layout.type = PatternLayout
+appender.stderr.layout.pattern = %p %c{1}: %m%n%ex{short}
+# What every stop in good order says as an error.
+appender.stderr.filter.stop.type = RegexFilter
+appender.stderr.filter.stop.regex = RECEIVED SIGNAL TERM
+appender.stderr.filter.stop.onMatch = DENY
+appender.stderr.filter.stop.onMismatch = NEUTRAL
+# It warns at every start of what is meant to be.
+logger.native.name = org.apache.hadoop.util.NativeCodeLoader
+logger.native.level = error
+# A master that is away is in our own status.
+logger.worker.name = org.apache.spark.deploy.worker.Worker
+logger.worker.level = error
+# In an executor: the consumer's settings are the job's.
+logger.consumers.name = org.apache.spark.sql.kafka010
+logger.consumers.level = error
+logger.clients.name = org.apache.kafka.clients
+logger.clients.level = error
+"""
+
+
+@dataclass(frozen=True)
+class SparkDaemon:
+    """One of the two on one node. ``state`` is a folder of its own, ``home`` Spark's."""
+
+    cluster: Cluster
+    node: Node
+    key: bytes
+    state: Path
+    home: Path
+
+    def __post_init__(self) -> None:
+        """Raise ``UserError`` when the job computes elsewhere."""
+        if self.master_url is None:
+            raise UserError(f'[spark] master = "{self.cluster.spark.master}": no standalone master or worker of Spark')
+
+    @property
+    def master_url(self) -> str | None:
+        """Where the master listens."""
+        return spark_master_url(self.cluster)
+
+    @property
+    def conf(self) -> Path:
+        """The folder of the files that the JVMs read."""
+        return self.state / "conf"
+
+    def files(self) -> dict[str, str]:
+        """The files below ``conf``, one of them with a secret."""
+        properties = {
+            "spark.authenticate": "true",
+            "spark.authenticate.secret": spark_secret(self.key),
+            # A master that starts again knows the workers and the job that runs on them.
+            "spark.deploy.recoveryMode": "FILESYSTEM",
+            "spark.deploy.recoveryDirectory": os.fspath(self.state / "recovery"),
+            "spark.worker.timeout": str(_WORKER_TIMEOUT_S),
+            "spark.port.maxRetries": "0",
+            # What executors say, and what they had in their folders, is kept for a day and within bounds.
+            "spark.worker.cleanup.enabled": "true",
+            "spark.worker.cleanup.appDataTtl": "86400",
+            "spark.executor.logs.rolling.strategy": "size",
+            "spark.executor.logs.rolling.maxSize": "1048576",
+            "spark.executor.logs.rolling.maxRetainedFiles": "2",
+        }
+        return {
+            "spark-defaults.conf": "".join(f"{name} {value}\n" for name, value in properties.items()),
+            "log4j2.properties": _LOG4J2,
+        }
+
+    def environment(self) -> Mapping[str, str]:
+        """What the JVM is started with beside this process's environment; a worker's executor inherits it."""
+        return {
+            "SPARK_HOME": os.fspath(self.home),
+            "SPARK_CONF_DIR": os.fspath(self.conf),
+            # Else a worker looks for the folders of a build of Spark, to learn it from their names.
+            "SPARK_SCALA_VERSION": "2.12",
+            "SPARK_LOCAL_DIRS": os.fspath(self.state / "scratch"),
+            # The pages, which cannot be switched off, are for our own probe. All else is told its address.
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "SPARK_LOCAL_HOSTNAME": "localhost",
+            "MALLOC_ARENA_MAX": "2",  # or glibc's arenas add tens of MB to a JVM
+        }
+
+    def prepare(self) -> None:
+        """Make the folders, and empty those that hold nothing of worth after a restart."""
+        for name in ("work", "scratch"):
+            shutil.rmtree(self.state / name, ignore_errors=True)
+        for name in ("work", "scratch", "recovery"):
+            (self.state / name).mkdir(parents=True, exist_ok=True)
+
+    def master_command(self) -> list[str]:
+        """The command line of the master's JVM."""
+        found = spark_master(self.cluster)
+        assert found is not None  # noqa: S101  (__post_init__)
+        ports = spark_ports(self.cluster.spark)
+        return self._java(
+            "org.apache.spark.deploy.master.Master",
+            *("--host", self.cluster.connect_address(self.node), "--port", str(found[1])),
+            *("--webui-port", str(ports.master_page)),
+        )
+
+    def worker_command(self) -> list[str]:
+        """The command line of the worker's JVM."""
+        spark = self.cluster.spark
+        ports = spark_ports(spark)
+        return self._java(
+            "org.apache.spark.deploy.worker.Worker",
+            *("--host", self.cluster.connect_address(self.node), "--port", str(ports.worker)),
+            *("--webui-port", str(ports.worker_page), "--work-dir", os.fspath(self.state / "work")),
+            *("--cores", str(spark.worker_cores), "--memory", f"{spark.executor_heap_mb}M"),
+            str(self.master_url),
+        )
+
+    def _java(self, main_class: str, *arguments: str) -> list[str]:
+        jars = self.home / "jars"
+        if not any(jars.glob("spark-core_*.jar")):
+            raise UserError(f"{jars}: no Spark here; apt install sensorpi-spark")
+        return [
+            "java",
+            f"-Xmx{_DAEMON_HEAP_MB}m",
+            "-Xss512k",
+            "-XX:+UseSerialGC",
+            "-XX:MaxMetaspaceSize=96m",
+            "-XX:ReservedCodeCacheSize=32m",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+ExitOnOutOfMemoryError",
+            "-XX:-UsePerfData",  # or the JVM keeps writing counters to a file in /tmp
+            *("--add-opens=java.base/java.nio=ALL-UNNAMED", "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED"),
+            *("--add-opens=java.base/java.net=ALL-UNNAMED", "--add-opens=java.base/java.lang=ALL-UNNAMED"),
+            *("-cp", f"{self.conf}:{jars}/*"),
+            main_class,
+            *arguments,
+        ]

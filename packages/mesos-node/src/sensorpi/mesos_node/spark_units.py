@@ -1,0 +1,27 @@
+"""What the units of Spark's standalone master and workers depend on."""
+
+from sensorpi.common.cluster import Cluster, Node
+from sensorpi.common.node_unit import NodeUnit
+from sensorpi.common.spark_cluster import spark_master, spark_master_url
+
+#: Rendered where the cluster file asks for them: without it, their units are held back.
+MASTER_FILE = "spark-master.conf"
+WORKER_FILE = "spark-worker.conf"
+
+
+def units(cluster: Cluster, node: Node, _key: bytes | None) -> list[NodeUnit]:
+    """The master on its node and a worker on each mesos-worker, where `[spark] master` is ``spark://…``."""
+    found = spark_master(cluster)
+    if found is None:
+        return []
+    url = f"{spark_master_url(cluster)}\n"
+    settings = f"{cluster.engine} {url} {cluster.connect_address(node)} {cluster.spark.first_port}"
+    units = []
+    if node == found[0]:
+        files = {MASTER_FILE: url}
+        units.append(NodeUnit("sensorpi-spark-master.service", "mesos-master", settings, needs_key=True, files=files))
+    if "mesos-worker" in node.roles:
+        files = {WORKER_FILE: url}
+        settings += f" {cluster.spark.worker_cores} {cluster.spark.executor_heap_mb}"
+        units.append(NodeUnit("sensorpi-spark-worker.service", "mesos-worker", settings, needs_key=True, files=files))
+    return units

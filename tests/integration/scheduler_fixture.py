@@ -1,0 +1,130 @@
+"""A cluster on loopback whose brokers and job the scheduler runs on Mesos: its processes, and the commands."""
+
+import getpass
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sensorpi.common.secrets import make_key
+from tests.integration.kafka_fixture import COMMAND, free_ports, wait_until
+from tests.integration.mesos_fixture import MesosCluster, Program
+
+#: Longer than ZooKeeper keeps a scheduler's session, and than Mesos takes to miss an agent.
+RECOVER_S = 60.0
+
+_TASK = Path(__file__).parents[1] / "fakes/task_program.py"
+
+#: Worker w0 is where ZooKeeper is, so its address is that one's.
+_NODES = """\
+engine = "mesos"
+[nodes.w0]
+address = "127.0.0.1"
+roles = ["mesos-worker"]
+memory_mb = 2048
+[nodes.w1]
+address = "127.0.1.2"
+roles = ["mesos-worker"]
+[nodes.w2]
+address = "127.0.1.3"
+roles = ["mesos-worker"]
+[nodes.m0]
+address = "127.0.2.1"
+roles = ["mesos-master"]
+[nodes.m1]
+address = "127.0.2.2"
+roles = ["mesos-master", "influx-grafana"]
+"""
+
+
+class SchedulerCluster:
+    """Three workers, some masters, two schedulers of which the first is started; tasks leave traces in ``folder``."""
+
+    def __init__(self, directory: Path, masters: int = 1, task: Sequence[str] = (), real_mesos: bool = False) -> None:
+        """``task`` are the words of the brokers' command; without, a stand-in's."""
+        self.port, self.controller_port, api_port = free_ports(3)
+        self.folder = directory / "tasks"
+        self.folder.mkdir(parents=True)
+        ports = ",".join(f"{port}-{port}" for port in (self.port, self.controller_port))
+        hosts = ("w0", "w1", "w2")
+        self.mesos = MesosCluster(directory, masters, hosts, real_mesos, f"{ports},31000-31010")
+        self.config = directory / "config"
+        self.config.mkdir()
+        (self.config / "cluster.toml").write_text(
+            f"{_NODES}[kafka]\nport = {self.port}\ncontroller_port = {self.controller_port}\n"
+            f"[mesos]\nzookeeper_port = {self.mesos.zookeeper.port}\napi_port = {api_port}\n"
+        )
+        make_key(self.config / "cluster.key")
+        stand_in = [sys.executable, str(_TASK), str(self.folder), str(self.controller_port)]
+        words = ["--task-config", str(self.config), "--task-user", getpass.getuser()]
+        words += ["--broker-command", " ".join(task or stand_in), "--job-command", " ".join(stand_in)]
+        self.schedulers = [
+            Program(
+                [str(COMMAND), "scheduler", "run", "--config", str(self.config), "--node", f"m{n}", *words],
+                directory / f"scheduler{n}.log",
+            )
+            for n in range(2)
+        ]
+
+    def __enter__(self) -> "SchedulerCluster":
+        self.mesos.__enter__()
+        try:
+            self.schedulers[0].start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for each in self.schedulers:
+            if each.running:
+                each.kill()
+        self.mesos.close()
+
+    def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Run `sensorpi` with these words."""
+        return subprocess.run(
+            [COMMAND, *words, "--config", self.config], capture_output=True, text=True, timeout=300, env=os.environ
+        )
+
+    def do(self, *words: str) -> str:
+        """Run `sensorpi` with these words, which must succeed; its output."""
+        result = self.command(*words)
+        assert result.returncode == 0, result.stderr + self.log()
+        return result.stdout
+
+    def brokers(self) -> dict[int, dict[str, Any]]:
+        """The brokers by id; none while no scheduler answers."""
+        result = self.command("kafka", "broker", "list", "--json")
+        return {each["id"]: each for each in json.loads(result.stdout)["brokers"]} if result.returncode == 0 else {}
+
+    def states(self) -> list[str]:
+        """The brokers' states, in the order of their ids."""
+        return [each["state"] for each in self.brokers().values()]
+
+    def settle(self) -> None:
+        """Wait until the three brokers and the job run."""
+        wait_until(lambda: self.states() == ["running"] * 3, f"three running brokers: {self.log()}", RECOVER_S)
+        wait_until(lambda: self.command("job", "status").returncode == 0, "a running job", RECOVER_S)
+
+    def starts(self, name: str) -> list[int]:
+        """The process ids of the stand-in with which a task was started, in order."""
+        return [int(line) for line in (self.folder / f"{name}.starts").read_text().split()]
+
+    def rss_mb(self) -> float:
+        """What the scheduler that runs has in memory."""
+        process = next(each.process for each in self.schedulers if each.running)
+        assert process is not None
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+    def assert_no_doubles(self) -> None:
+        """No broker ever ran twice at a time."""
+        assert not (self.folder / "doubles").exists(), (self.folder / "doubles").read_text()
+
+    def log(self) -> str:
+        """What the schedulers have said."""
+        return "".join(each.output() for each in self.schedulers if each.log.exists())

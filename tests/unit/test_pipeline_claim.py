@@ -1,0 +1,62 @@
+"""Which start of the job is the newest, as told by the metadata of committed offsets."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensorpi.pipeline.claim import Claim, load_claim, save_claim
+from sensorpi.pipeline.job import SUPERSEDED
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_each_start_is_newer_than_the_one_before() -> None:
+    first = Claim.after(None, "worker01", "worker01:/state/checkpoint")
+    second = Claim.after(first, "worker02", "shared")
+    assert first < second < Claim.after(second, "worker01", "worker01:/state/checkpoint")
+
+
+def test_two_starts_after_the_same_one_agree_which_of_them_counts() -> None:
+    one, other = Claim.after(None, "worker01", "shared"), Claim.after(None, "worker01", "shared")
+    assert (one < other) != (other < one)
+
+
+@given(st.integers(1, 2**62), st.text(), st.text())
+def test_a_claim_is_read_back_as_written(epoch: int, node: str, checkpoint: str) -> None:
+    claim = Claim(epoch, "run", node, checkpoint)
+    assert Claim.from_metadata(claim.to_metadata(beat=epoch)) == claim
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "NO_METADATA",
+        "[]",
+        "{}",
+        '{"epoch":1,"beat":1}',
+        '{"epoch":"1","run":"r","node":"n","checkpoint":"c","beat":1}',
+        '{"epoch":true,"run":"r","node":"n","checkpoint":"c","beat":1}',
+        '{"epoch":1,"run":"r","node":"n","checkpoint":"c","beat":1,"more":1}',
+    ],
+)
+def test_what_another_program_committed_is_no_claim(text: str | None) -> None:
+    assert Claim.from_metadata(text) is None
+
+
+def test_the_state_remembers_the_last_claim_that_was_made_with_it(tmp_path: Path) -> None:
+    file = tmp_path / "state/claim.json"
+    assert load_claim(file) is None
+    claim = Claim.after(None, "worker01", "shared")
+    save_claim(file, claim)
+    assert load_claim(file) == claim
+    file.write_bytes(b"\xff torn")
+    assert load_claim(file) is None
+
+
+def test_systemd_does_not_start_a_job_again_that_a_newer_one_ended() -> None:
+    unit = (ROOT / "systemd/system/sensorpi-spark-job.service").read_text()
+    assert f"\nRestartPreventExitStatus={SUPERSEDED}\n" in unit
