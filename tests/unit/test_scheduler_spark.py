@@ -142,6 +142,15 @@ def test_another_scheduler_takes_the_daemons_over(scheduler: Scheduler) -> None:
     assert scheduler.shown() == dict.fromkeys(DAEMONS, "running")
 
 
+@pytest.mark.parametrize("name", ["spark-master", "spark-worker-0"])
+def test_a_daemon_that_nobody_remembers_is_adopted_at_home_only(scheduler: Scheduler, name: str) -> None:
+    scheduler.core.handle(update(f"{name}.w0.0123", "RUNNING", "agent-w0", uuid=False, healthy=True), scheduler.now)
+    assert scheduler.shown()[name] == "running"
+    calls = scheduler.core.handle(update("spark-worker-2.w1.0123", "RUNNING", "agent-w1", uuid=False), scheduler.now)
+    assert "KILL" in kinds(calls)
+    assert name not in scheduler.offer_all()
+
+
 def test_back_to_local_ends_them_and_starts_the_job_anew(scheduler: Scheduler) -> None:
     scheduler.run_all()
     assert scheduler.with_file(cluster_of(3)) == ["job", *DAEMONS]
