@@ -123,11 +123,11 @@ class Master(Program):
 class Agent(Program):
     """One agent, with room for some tasks."""
 
-    def __init__(self, program: str, directory: Path, zookeeper: str, hostname: str, ports: str) -> None:
+    def __init__(self, program: str, directory: Path, zookeeper: str, hostname: str, ports: str, cpus: int) -> None:
         [self.port] = free_ports(1)
         self.address = f"127.0.0.1:{self.port}"
         self.work_dir = directory
-        self.resources = f"--resources=cpus:2;mem:2048;disk:2048;ports:[{ports}]"
+        self.resources = f"--resources=cpus:{cpus};mem:2048;disk:2048;ports:[{ports}]"
         flags = [
             f"--master=zk://{zookeeper}/mesos",
             "--ip=127.0.0.1",
@@ -151,7 +151,7 @@ class MesosCluster:
 
     def __init__(
         self, directory: Path, masters: int = 1, hostnames: tuple[str, ...] = ("worker01",), real: bool = False,
-        ports: str = "31000-31100", more: list[str] | None = None,
+        ports: str = "31000-31100", more: list[str] | None = None, cpus: int = 2,
     ) -> None:  # fmt: skip
         """``more`` are flags for the masters."""
         self.directory = directory
@@ -163,7 +163,7 @@ class MesosCluster:
             for n in range(masters)
         ]
         self.agents = [
-            Agent(f"{where}mesos-agent", directory / f"agent{n}", hosts, hostname, ports)
+            Agent(f"{where}mesos-agent", directory / f"agent{n}", hosts, hostname, ports, cpus)
             for n, hostname in enumerate(hostnames)
         ]
 

@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -43,23 +44,31 @@ roles = ["mesos-master", "influx-grafana"]
 class SchedulerCluster:
     """Three workers, some masters, two schedulers of which the first is started; tasks leave traces in ``folder``."""
 
-    def __init__(self, directory: Path, masters: int = 1, task: Sequence[str] = (), real_mesos: bool = False) -> None:
-        """``task`` are the words of the brokers' command; without, a stand-in's."""
+    def __init__(
+        self, directory: Path, masters: int = 1, task: Sequence[str] = (), real_mesos: bool = False,
+        nodes: str = _NODES, ports: Sequence[int] = (), spark: str = "",
+    ) -> None:  # fmt: skip
+        """``task`` are the words of the brokers' command; without, a stand-in's.
+
+        ``spark`` is the command of Spark's daemons, ``nodes`` is the beginning of the cluster file; agents offer
+        ``ports`` besides the brokers'.
+        """
         self.port, self.controller_port, api_port = free_ports(3)
         self.folder = directory / "tasks"
         self.folder.mkdir(parents=True)
-        ports = ",".join(f"{port}-{port}" for port in (self.port, self.controller_port))
-        hosts = ("w0", "w1", "w2")
-        self.mesos = MesosCluster(directory, masters, hosts, real_mesos, f"{ports},31000-31010")
+        offered = ",".join(f"{port}-{port}" for port in (self.port, self.controller_port, *ports))
+        hosts = tuple(re.findall(r"^\[nodes\.(w\d)\]$", nodes, re.MULTILINE))
+        self.mesos = MesosCluster(directory, masters, hosts, real_mesos, f"{offered},31000-31010", cpus=4)
         self.config = directory / "config"
         self.config.mkdir()
         (self.config / "cluster.toml").write_text(
-            f"{_NODES}[kafka]\nport = {self.port}\ncontroller_port = {self.controller_port}\n"
+            f"{nodes}[kafka]\nport = {self.port}\ncontroller_port = {self.controller_port}\n"
             f"[mesos]\nzookeeper_port = {self.mesos.zookeeper.port}\napi_port = {api_port}\n"
         )
         make_key(self.config / "cluster.key")
         stand_in = [sys.executable, str(_TASK), str(self.folder), str(self.controller_port)]
         words = ["--task-config", str(self.config), "--task-user", getpass.getuser()]
+        words += ["--spark-command", spark] if spark else []
         words += ["--broker-command", " ".join(task or stand_in), "--job-command", " ".join(stand_in)]
         self.schedulers = [
             Program(

@@ -133,6 +133,7 @@ def test_mesos_allows_several_masters() -> None:
 
 
 MESOS = 'engine = "mesos"' + ONE_NODE
+ON_BOX = '[spark]\nmaster = "spark://box:7077"\n'
 
 
 @pytest.mark.parametrize(
@@ -141,6 +142,10 @@ MESOS = 'engine = "mesos"' + ONE_NODE
         (MESOS + "memory_mb = 300\n", "nodes.box: offers memory_mb of 300, and a broker needs kafka.memory_mb of 320"),
         (MESOS + "memory_mb = 831\n", "nodes.box: offers memory_mb of 831, the most of all workers, and a broker of 320 with the job of 512 (spark.heap_mb + 320) do not fit"),
         (MESOS + '[nodes.two]\naddress = "a"\nroles = ["mesos-worker"]\nmemory_mb = 200\n', "nodes.two: offers memory_mb of 200, and a broker needs kafka.memory_mb of 320"),
+        (MESOS + "memory_mb = 1051\n" + ON_BOX, "nodes.box: offers memory_mb of 1051, and a broker of 320, Spark's worker of 582, Spark's master of 150 need 1052"),
+        (MESOS + "memory_mb = 1563\n" + ON_BOX, "nodes.box: offers memory_mb of 1563, the most of all workers, and a broker of 320, Spark's worker of 582, Spark's master of 150 with the job of 512 (spark.heap_mb + 320) do not fit"),
+        (MESOS + "memory_mb = 2048\n" + '[nodes.two]\naddress = "a"\nroles = ["mesos-worker"]\n' + ON_BOX, "nodes.two: offers memory_mb of 832, and a broker of 320, Spark's worker of 582 need 902"),
+        (MESOS + "memory_mb = 2048\n" + '[nodes.two]\naddress = "a"\nroles = ["mesos-master"]\n' + ON_BOX.replace("box", "two"), 'spark.master = "spark://two:7077": expected the address of a mesos-worker, such as "spark://192.0.2.7:7077"'),
         (MESOS + "[spark]\nheap_mb = 256\n", "nodes.box: offers memory_mb of 832, the most of all workers, and a broker of 320 with the job of 576 (spark.heap_mb + 320) do not fit"),
     ],
 )  # fmt: skip
@@ -154,6 +159,10 @@ def test_one_larger_worker_has_room_for_the_job() -> None:
     two = '[nodes.two]\naddress = "a"\nroles = ["mesos-worker"]\n'
     cluster = parse(MESOS + "memory_mb = 320\n" + two, "c.toml")
     assert [worker.memory_mb for worker in cluster.workers] == [320, 832]
+
+
+def test_a_worker_of_two_gigabytes_has_room_for_spark_and_the_job() -> None:
+    assert parse(MESOS + "memory_mb = 1564\n" + ON_BOX, "c.toml").spark.worker_memory_mb == 582
 
 
 def test_offers_do_not_matter_without_mesos() -> None:

@@ -172,7 +172,10 @@ def test_a_broker_is_added_started_listed_restarted_stopped_and_removed(
 def test_a_log_is_printed(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sensorpi(config, "kafka", "broker", "log", "0", "--stderr") == 0
     assert sensorpi(config, "job", "log") == 0
-    assert capsys.readouterr().out == "log of broker-0 stderr\nlog of job stdout\n"
+    assert sensorpi(config, "job", "log", "spark-worker-0") == 0
+    assert capsys.readouterr().out == "log of broker-0 stderr\nlog of job stdout\nlog of spark-worker-0 stdout\n"
+    assert sensorpi(config, "job", "log", "spark-../x") == 2
+    assert "expected job, or a daemon of Spark" in capsys.readouterr().err
 
 
 def test_the_job_is_stopped_and_started(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

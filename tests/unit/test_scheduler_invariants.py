@@ -12,12 +12,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from sensorpi.common.cluster import Cluster
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.mesos.calls import Call
 from sensorpi.mesos_node.scheduler import operations
 from sensorpi.mesos_node.scheduler.core import Core
 from sensorpi.mesos_node.scheduler.model import State, state_from_json
-from tests.fakes.clusters import cluster_of
+from tests.fakes.clusters import cluster_of, spark_cluster_of
 from tests.fakes.mesos_events import offer, offers, subscribed, update
 
 HOSTS = ("w0", "w1", "w2")
@@ -56,10 +57,13 @@ class Agent:
 class Mesos(RuleBasedStateMachine):
     """The world around the scheduler."""
 
+    cluster = cluster_of(3)
+    memory_mb = 832.0
+    ports = PORTS
+
     def __init__(self) -> None:
         super().__init__()
         self.now = 1e6
-        self.cluster = cluster_of(3)
         self.core = Core(self.cluster, State())
         self.core.declare()
         self.kept = self.core.state.to_json()
@@ -179,9 +183,9 @@ class Mesos(RuleBasedStateMachine):
         if agent.away or agent.offered:
             return
         here = [each for each in self.tasks.values() if each.host == host]
-        free = PORTS - {port for each in here for port in each.ports}
+        free = self.ports - {port for each in here for port in each.ports}
         ranges = tuple((port, port) for port in sorted(free))
-        cpus, mem = 4.0 - sum(each.cpus for each in here), 832.0 - sum(each.mem for each in here)
+        cpus, mem = 4.0 - sum(each.cpus for each in here), self.memory_mb - sum(each.mem for each in here)
         made = offer(host, agent=agent.id, cpus=cpus, mem=mem, ports=ranges)
         agent.offered[made["id"]["value"]] = made
         self.carry_out(self.core.handle(offers(made), self.now))
@@ -212,9 +216,9 @@ class Mesos(RuleBasedStateMachine):
         self.core = Core(self.cluster, state_from_json(self.kept))
         for agent in self.agents.values():
             agent.offered.clear()
-        self.events = []  # the stream is gone, and the agents send again what was not acknowledged
+        # The stream is gone, and the agents send again what was not acknowledged.
+        self.events = list(self.unacknowledged.values())
         self.carry_out(self.core.handle(subscribed(), self.now))
-        self.events += self.unacknowledged.values()
 
     @rule(after_s=st.sampled_from([1, 16, 120, 700]))
     def wait(self, after_s: float) -> None:
@@ -286,7 +290,7 @@ class Mesos(RuleBasedStateMachine):
         self.carry_out(self.core.told_in_sync(answer, self.now))
 
     @invariant()
-    def no_broker_runs_twice(self) -> None:
+    def nothing_but_the_job_runs_twice(self) -> None:
         running = Counter(each.name for each in self.tasks.values() if each.name != "job")
         assert all(times == 1 for times in running.values()), running
 
@@ -304,5 +308,29 @@ class Mesos(RuleBasedStateMachine):
         assert self.core.next_s(self.now) > self.now
 
 
+class MesosWithSpark(Mesos):
+    """The same, with Spark's standalone cluster, which an edit of the cluster file asks for, moves or ends."""
+
+    cluster = spark_cluster_of(3)
+    memory_mb = 2048.0
+    ports = PORTS | set(range(7077, 7084))
+
+    @rule(file=st.sampled_from([cluster_of(3), spark_cluster_of(3), spark_cluster_of(3, "worker_cores = 2")]))
+    def another_scheduler_with_another_file(self, file: Cluster) -> None:
+        self.cluster = file
+        self.core = Core(self.cluster, state_from_json(self.kept))
+        self.core.declare()
+        self.kept = self.core.state.to_json()
+        self.another_scheduler()
+
+    @invariant()
+    def a_daemon_is_at_home(self) -> None:
+        for each in self.tasks.values():
+            if each.name.startswith("spark-"):
+                assert each.host == f"w{each.name.rpartition('-')[2].replace('master', '0')}"
+
+
 TestMesos = Mesos.TestCase
+TestMesosWithSpark = MesosWithSpark.TestCase
 TestMesos.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestMesosWithSpark.settings = settings(TestMesos.settings, max_examples=30)

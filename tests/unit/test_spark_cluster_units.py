@@ -7,11 +7,12 @@ import pytest
 from sensorpi.common.cluster import Cluster, parse
 from sensorpi.common.errors import UserError
 from sensorpi.common.spark_cluster import spark_master_url, spark_ports
+from sensorpi.mesos_node.daemons.offer import offer_of
 from sensorpi.mesos_node.launcher import ProbeError
 from sensorpi.mesos_node.spark_daemon import SparkDaemon
 from sensorpi.mesos_node.spark_probe import master_probe
 from sensorpi.mesos_node.spark_units import units
-from tests.fakes.clusters import ONE_NODE, shipped, shipped_text
+from tests.fakes.clusters import ONE_NODE, shipped, shipped_text, spark_cluster_of
 
 KEY = bytes(range(32))
 MASTER = '[spark]\nmaster = "spark://10.0.0.12:7077"'
@@ -46,6 +47,16 @@ def test_the_master_is_on_its_node_and_a_worker_on_every_worker() -> None:
         "sensor01": [], "worker01": [WORKER_UNIT], "worker02": [WORKER_UNIT], "worker03": [WORKER_UNIT],
         "master01": [], "master02": [MASTER_UNIT],
     }  # fmt: skip
+
+
+def test_under_mesos_they_are_tasks_and_no_units() -> None:
+    of = spark_cluster_of(2)
+    assert names(of, "w0") == names(of, "w1") == names(of, "m") == []
+
+
+def test_an_agent_offers_the_masters_port() -> None:
+    of = parse(ONE_NODE + '[spark]\nmaster = "spark://box:9077"\n', "cluster.toml")
+    assert (9077, 9077) in offer_of(of, of.node("box")).ports
 
 
 def test_a_units_file_holds_no_secret_and_its_settings_show_a_change() -> None:

@@ -134,8 +134,8 @@ def test_a_unit_of_one_engine_is_held_back_under_the_other(engine: str, names: l
 
 def test_tasks_outlive_their_agent_and_end_before_the_other_engine_starts() -> None:
     assert settings(ROOT / "systemd/system" / AGENT)["Service"]["KillMode"] == "process"
-    for name in ("sensorpi-kafka.service", "sensorpi-spark-job.service"):
-        assert f"\nAfter={AGENT}\n" in (ROOT / "systemd/system" / name).read_text()
+    for name in ("kafka", "spark-job", "spark-master", "spark-worker"):
+        assert f"\nAfter={AGENT}\n" in (ROOT / f"systemd/system/sensorpi-{name}.service").read_text()
 
 
 def test_units_of_other_packages_on_our_ports_are_held_back() -> None:

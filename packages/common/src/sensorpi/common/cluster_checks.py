@@ -6,6 +6,7 @@ import voluptuous as vol
 
 from sensorpi.common.cluster_schema import (
     JOB_OVERHEAD_MB,
+    SPARK_DAEMON_MB,
     SPARK_PORTS,
     SPARK_URL,
     KafkaSettings,
@@ -41,7 +42,7 @@ def check_whole(validated: dict[str, Any], data: dict[str, Any]) -> None:
     """Check what ``cluster_schema.validate`` made of ``data``. Raises ``voluptuous.Invalid``."""
     _check_roles(validated["nodes"], validated["engine"])
     _check_addresses(validated["nodes"])
-    _check_spark_master(validated["spark"], validated["nodes"])
+    _check_spark_master(validated)
     _check_ports(validated, data)
     _check_memory(validated["kafka"], data)
     if validated["engine"] == "mesos":
@@ -69,15 +70,18 @@ def _check_addresses(nodes: dict[str, NodeSettings]) -> None:
         owners[node.address] = name
 
 
-def _check_spark_master(spark: SparkSettings, nodes: dict[str, NodeSettings]) -> None:
-    if not spark.master.startswith("spark:"):
+def _check_spark_master(validated: dict[str, Any]) -> None:
+    master = validated["spark"].master
+    if not master.startswith("spark:"):
         return
-    match = SPARK_URL.fullmatch(spark.master)
-    masters = {name: node.address for name, node in nodes.items() if "mesos-master" in node.roles}
+    # Under Mesos it is a task, and those run on the workers.
+    role = "mesos-worker" if validated["engine"] == "mesos" else "mesos-master"
+    match = SPARK_URL.fullmatch(master)
+    masters = {name: node.address for name, node in validated["nodes"].items() if role in node.roles}
     hosts = {*masters, *masters.values()}
     if match is None or match["host"].strip("[]") not in hosts or not 1024 <= int(match["port"]) <= 65535:
         example = f"spark://{next(iter(masters.values()))}:7077"
-        raise vol.Invalid(f'expected the address of a mesos-master, such as "{example}"', path=["spark", "master"])
+        raise vol.Invalid(f'expected the address of a {role}, such as "{example}"', path=["spark", "master"])
 
 
 def _check_ports(validated: dict[str, Any], data: dict[str, Any]) -> None:
@@ -119,16 +123,33 @@ def _check_memory(kafka: KafkaSettings, data: dict[str, Any]) -> None:
 
 
 def _check_offers(validated: dict[str, Any]) -> None:
-    """Every worker has room for its broker, and one of them for the job as well."""
-    broker_mb, job_mb = validated["kafka"].memory_mb, validated["spark"].memory_mb
-    workers = {name: node for name, node in validated["nodes"].items() if "mesos-worker" in node.roles}
-    for name, node in workers.items():
-        if node.memory_mb < broker_mb:
-            reason = f"offers memory_mb of {node.memory_mb}, and a broker needs kafka.memory_mb of {broker_mb}"
-            raise vol.Invalid(reason, path=["nodes", name])
-    most = max(workers, key=lambda name: workers[name].memory_mb)
-    if workers[most].memory_mb < broker_mb + job_mb:
-        reason = f"offers memory_mb of {workers[most].memory_mb}, the most of all workers, and a broker of {broker_mb} "
-        raise vol.Invalid(
-            f"{reason}with the job of {job_mb} (spark.heap_mb + {JOB_OVERHEAD_MB}) do not fit", path=["nodes", most]
+    """Every worker has room for its broker and Spark's daemons, and one of them for the job as well."""
+    job_mb = validated["spark"].memory_mb
+    left: dict[str, tuple[int, str]] = {}
+    for name, node in validated["nodes"].items():
+        if "mesos-worker" not in node.roles:
+            continue
+        broker_mb, daemons = validated["kafka"].memory_mb, _spark_daemons(validated["spark"], name, node)
+        needed_mb, tasks = broker_mb + sum(daemons.values()), f"a broker of {broker_mb}"
+        tasks += "".join(f", {daemon} of {memory_mb}" for daemon, memory_mb in daemons.items())
+        if node.memory_mb < needed_mb:
+            needs = f"{tasks} need {needed_mb}" if daemons else f"a broker needs kafka.memory_mb of {broker_mb}"
+            raise vol.Invalid(f"offers memory_mb of {node.memory_mb}, and {needs}", path=["nodes", name])
+        left[name] = node.memory_mb - needed_mb, tasks
+    most = max(left, key=lambda name: left[name][0])
+    if left[most][0] < job_mb:
+        memory_mb = validated["nodes"][most].memory_mb
+        reason = (
+            f"offers memory_mb of {memory_mb}, the most of all workers, and {left[most][1]} with the job of {job_mb} "
         )
+        raise vol.Invalid(f"{reason}(spark.heap_mb + {JOB_OVERHEAD_MB}) do not fit", path=["nodes", most])
+
+
+def _spark_daemons(spark: SparkSettings, name: str, node: NodeSettings) -> dict[str, int]:
+    """What of Spark's standalone cluster runs on this worker, and its memory in MB."""
+    match = SPARK_URL.fullmatch(spark.master)
+    if match is None:
+        return {}
+    is_master = match["host"].strip("[]") in (name, node.address)
+    master = {"Spark's master": SPARK_DAEMON_MB} if is_master else {}
+    return {"Spark's worker": spark.worker_memory_mb, **master}

@@ -16,6 +16,11 @@ ROLES = ("sensor", "mesos-worker", "mesos-master", "influx-grafana")
 
 #: The job takes this much beside its JVM's heap: 496 MB were measured at a heap of 192 MB.
 JOB_OVERHEAD_MB = 320
+#: Spark's standalone master or worker: 145 MB were measured.
+SPARK_DAEMON_MB = 150
+#: An executor takes this much beside its heap: the rest of the JVM and one Python process; and for each core more:
+EXECUTOR_OVERHEAD_MB = 240
+_PYTHON_MB = 80
 #: So many ports in a row belong to Spark when it computes on a cluster; `spark_cluster.py` names them.
 SPARK_PORTS = 6
 #: `spark.master` of Spark's standalone cluster.
@@ -75,6 +80,11 @@ class SparkSettings:
     def memory_mb(self) -> int:
         """What the whole job takes in local mode."""
         return self.heap_mb + JOB_OVERHEAD_MB
+
+    @property
+    def worker_memory_mb(self) -> int:
+        """What a worker of Spark's standalone cluster takes, with the job's executor in it."""
+        return SPARK_DAEMON_MB + self.executor_heap_mb + EXECUTOR_OVERHEAD_MB + _PYTHON_MB * (self.worker_cores - 1)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from sensorpi.mesos_node.scheduler.expressions import seconds
 _HELP = {
     "start": "run the job, and wait until it runs",
     "stop": "stop the job, and wait until it has stopped",
-    "status": "show where the job is and how it does; the exit status is 1 unless it runs",
-    "log": "show the last lines of the job's log",
+    "status": "show where the job and Spark's daemons are and how they do; the exit status is 1 unless the job runs",
+    "log": "show the last lines of the job's log, or of a Spark daemon's",
 }
 
 
@@ -29,6 +29,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
                 "--timeout", default="2m", metavar="TIME", help="0 does not wait (default: %(default)s)"
             )
         if name == "log":
+            command.add_argument("task", nargs="?", default="job", metavar="TASK", help="such as spark-master (job)")
             command.add_argument("--stderr", action="store_true", help="standard error instead of standard output")
         command.set_defaults(run=_run, action=name)
 
@@ -38,12 +39,16 @@ def _run(options: argparse.Namespace) -> int:
     engine = mesos_commands if cluster.engine == "mesos" else standalone_commands
     if options.action == "status":
         job = engine.job(cluster, options.config)
-        where = f" on {job['task']['host']}" if job.get("task") else ""
-        message = f": {job['message']}" if job["message"] else ""
-        print(json.dumps(job, indent=2) if options.json else f"job: {job['state']}{where}{message}")
+        if options.json:
+            print(json.dumps(job, indent=2))
+        else:
+            for each in ({"name": "job", **job}, *job.get("spark", ())):
+                where = f" on {each['task']['host']}" if each.get("task") else ""
+                message = f": {each['message']}" if each["message"] else ""
+                print(f"{each['name']}: {each['state']}{where}{message}")
         return 0 if job["state"] == "running" else 1
     if options.action == "log":
-        text = engine.job_log(cluster, options.config, stderr=options.stderr)
+        text = engine.job_log(cluster, options.config, options.task, stderr=options.stderr)
         print(json.dumps({"text": text}) if options.json else text, end="\n" if options.json else "")
         return 0
     result = engine.command_job(cluster, options.config, options.action, seconds(options.timeout))

@@ -1,5 +1,6 @@
 """The operator's commands on the Mesos engine: they go to the scheduler, wherever it leads."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,11 @@ def broker_log(cluster: Cluster, config: Path, expression: str, *, stderr: bool)
 
 
 def job(cluster: Cluster, config: Path) -> dict[str, Any]:
-    """The job as the scheduler knows it. Raises ``UserError``."""
-    found: dict[str, Any] | None = _status(api_client(cluster, config))["job"]
-    if found is None:
+    """The job as the scheduler knows it, with Spark's daemons under ``spark``. Raises ``UserError``."""
+    status = _status(api_client(cluster, config))
+    if status["job"] is None:
         raise UserError("the scheduler knows of no job yet")
-    return found
+    return {**status["job"], "spark": status["spark"]}
 
 
 def command_job(cluster: Cluster, config: Path, action: str, timeout_s: float) -> dict[str, Any]:
@@ -58,9 +59,12 @@ def command_job(cluster: Cluster, config: Path, action: str, timeout_s: float) -
     return _command(api_client(cluster, config), f"/v1/job/{action}", {}, action, timeout_s)
 
 
-def job_log(cluster: Cluster, config: Path, *, stderr: bool) -> str:
-    """The last lines that the job's task has written. Raises ``UserError``."""
-    return _log(api_client(cluster, config), "/v1/job/log", stderr)
+def job_log(cluster: Cluster, config: Path, task: str, *, stderr: bool) -> str:
+    """The last lines that the job's task, or a daemon of Spark, has written. Raises ``UserError``."""
+    kind, _, rest = task.partition("-")
+    if task != "job" and (kind != "spark" or re.fullmatch(r"[a-z0-9-]+", rest) is None):
+        raise UserError(f'"{task}": expected job, or a daemon of Spark that `sensorpi job status` shows')
+    return _log(api_client(cluster, config), f"/v1/{task.replace('-', '/', 1)}/log", stderr)
 
 
 def _command(client: ApiClient, path: str, body: dict[str, Any], action: str, timeout_s: float) -> dict[str, Any]:

@@ -22,9 +22,10 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_config_option(run)
     run.add_argument("--node", metavar="NAME", help="be this node (default: the one this machine is)")
     run.add_argument("--task-config", metavar="DIR", help="where the tasks find cluster.toml (default: /run/sensorpi)")
-    run.add_argument("--task-user", metavar="USER", help="runs all tasks (default: sensorpi-kafka and sensorpi-job)")
+    run.add_argument("--task-user", metavar="USER", help="runs all tasks (default: sensorpi-kafka, -job and -spark)")
     run.add_argument("--broker-command", metavar="WORDS", help="runs a broker (default: sensorpi kafka run)")
     run.add_argument("--job-command", metavar="WORDS", help="runs the job (default: sensorpi pipeline job)")
+    run.add_argument("--spark-command", metavar="WORDS", help="runs a daemon of Spark (default: sensorpi spark)")
     run.set_defaults(run=_run)
 
 
@@ -54,6 +55,8 @@ def _programs(options: argparse.Namespace) -> Programs:
         job=_words(options.job_command, "--job-command") or usual.job,
         broker_user=options.task_user or usual.broker_user,
         job_user=options.task_user or usual.job_user,
+        spark=tuple(shlex.split(options.spark_command)) if options.spark_command else usual.spark,
+        spark_user=options.task_user or usual.spark_user,
     )
 
 

@@ -51,7 +51,8 @@ def _daemon(options: argparse.Namespace) -> SparkDaemon:
 
 def _master(options: argparse.Namespace) -> int:
     set_up_logging()
-    if wait_if_told(options.config, "mesos-master"):
+    role = "mesos-worker" if load(options.config / FILE_NAME).engine == "mesos" else "mesos-master"
+    if wait_if_told(options.config, role):
         return 0
     daemon = _daemon(options)
     probe = master_probe(spark_ports(daemon.cluster.spark).master_page, str(daemon.master_url))

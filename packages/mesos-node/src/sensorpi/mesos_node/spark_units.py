@@ -10,12 +10,15 @@ WORKER_FILE = "spark-worker.conf"
 
 
 def units(cluster: Cluster, node: Node, _key: bytes | None) -> list[NodeUnit]:
-    """The master on its node and a worker on each mesos-worker, where `[spark] master` is ``spark://…``."""
+    """The master on its node and a worker on each mesos-worker, where `[spark] master` is ``spark://…``.
+
+    Under Mesos both are tasks.
+    """
     found = spark_master(cluster)
-    if found is None:
+    if found is None or cluster.engine == "mesos":
         return []
     url = f"{spark_master_url(cluster)}\n"
-    settings = f"{cluster.engine} {url} {cluster.connect_address(node)} {cluster.spark.first_port}"
+    settings = f"{url} {cluster.connect_address(node)} {cluster.spark.first_port}"
     units = []
     if node == found[0]:
         files = {MASTER_FILE: url}

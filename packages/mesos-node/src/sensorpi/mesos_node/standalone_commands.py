@@ -88,8 +88,10 @@ def command_job(cluster: Cluster, config: Path, action: str, timeout_s: float) -
     return _systemctl(action, _JOB_UNIT, "job", timeout_s)
 
 
-def job_log(cluster: Cluster, config: Path, *, stderr: bool) -> str:
+def job_log(cluster: Cluster, config: Path, task: str, *, stderr: bool) -> str:
     """The last lines of the job in the journal. Raises ``UserError`` on another node than the job's."""
+    if task != "job":
+        raise UserError(f'"{task}": with engine = "standalone", ask journalctl on its node')
     _on_spark_node(cluster, config, "job log")
     return _journal(_JOB_UNIT)
 

@@ -12,11 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sensorpi.common.cluster import Cluster, Node
+from sensorpi.common.cluster_schema import EXECUTOR_OVERHEAD_MB
 from sensorpi.common.errors import UserError
 from sensorpi.common.spark_cluster import spark_master_url, spark_ports, spark_secret
-
-#: Mesos gives an executor this much beside its heap, in MB: the rest of the JVM and one Python process for each core.
-EXECUTOR_OVERHEAD_MB = 240
 
 #: A worker that is switched off is given up after this long, in seconds; Spark's own default is 120.
 _SILENCE_S = 40

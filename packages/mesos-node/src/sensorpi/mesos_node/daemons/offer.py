@@ -11,6 +11,7 @@ from pathlib import Path
 from sensorpi.common.cluster import Cluster, Node
 from sensorpi.common.cluster_schema import SPARK_PORTS
 from sensorpi.common.render import render
+from sensorpi.common.spark_cluster import spark_master
 
 #: First and last of each range: the brokers' and Spark's fixed ports, and Mesos's own default.
 _PORT_RANGES = ((7000, 7089), (31000, 32000))
@@ -67,7 +68,8 @@ def _ports(offer: Offer) -> set[int]:
 def offer_of(cluster: Cluster, node: Node) -> Offer:
     """What the cluster file says this worker offers."""
     spark = range(cluster.spark.first_port, cluster.spark.first_port + SPARK_PORTS)
-    fixed = {cluster.kafka.port, cluster.kafka.controller_port, *spark}
+    master = spark_master(cluster)
+    fixed = {cluster.kafka.port, cluster.kafka.controller_port, *spark, *([] if master is None else [master[1]])}
     others = sorted(port for port in fixed if not any(first <= port <= last for first, last in _PORT_RANGES))
     ports = (*_PORT_RANGES, *((port, port) for port in others))
     return Offer(node.cpus, node.memory_mb, ports, dict(node.attributes))

@@ -1,7 +1,8 @@
 """The scheduler's HTTP API: JSON, for who has the cluster's key. `sensorpi kafka broker` and `sensorpi job` use it.
 
 GET /v1/status; POST /v1/brokers/add, update, remove, start, stop, restart; POST /v1/job/start, stop;
-GET /v1/brokers/ID/log and /v1/job/log. A mistake is answered with 400 and {"error": one line}.
+GET /v1/brokers/ID/log, /v1/job/log, /v1/spark/master/log and /v1/spark/worker-N/log. A mistake is answered with 400 and
+{"error": one line}.
 """
 
 import hmac
@@ -68,6 +69,7 @@ class ApiServer:
         app.route("/v1/status", callback=lambda: self._answer("status"))
         app.route("/v1/brokers/<number:re:[0-9]{1,4}>/log", callback=self._broker_log)
         app.route("/v1/job/log", callback=lambda: self._answer("log", {"name": "job"}))
+        app.route("/v1/spark/<name:re:[a-z0-9-]+>/log", callback=self._spark_log)
         for name in ("add", "update", "remove", "start", "stop", "restart"):
             app.route(f"/v1/brokers/{name}", method="POST", callback=self._poster(f"broker {name}"))
         for name in ("start", "stop"):
@@ -77,6 +79,9 @@ class ApiServer:
 
     def _broker_log(self, number: str) -> dict[str, Any]:
         return self._answer("log", {"name": f"broker-{int(number)}"})
+
+    def _spark_log(self, name: str) -> dict[str, Any]:
+        return self._answer("log", {"name": f"spark-{name}"})
 
     def _poster(self, name: str) -> Callable[[], dict[str, Any]]:
         return lambda: self._answer(name, body=True)

@@ -14,7 +14,7 @@ from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.mesos.calls import Call, accept, decline, kill, reconcile, revive, suppress
 from sensorpi.mesos_node.scheduler import rolling
 from sensorpi.mesos_node.scheduler.model import JOB, RUNNING, UNREACHABLE, State, Task, Workload, broker_name
-from sensorpi.mesos_node.scheduler.needs import Needs, needs_of
+from sensorpi.mesos_node.scheduler.needs import Needs, needs_of, spark_daemons
 from sensorpi.mesos_node.scheduler.offers import Bundle, bundles
 from sensorpi.mesos_node.scheduler.placement import Launch, allowed_host, place
 from sensorpi.mesos_node.scheduler.task_info import KILL_GRACE_S, Programs, task_info
@@ -57,12 +57,24 @@ class Core:
         self._in_sync: str | None = None  # "" when all replicas are, else what is not; None: not asked
 
     def declare(self) -> None:
-        """Bring in what cluster.toml declares and was never brought in: its workers' brokers, and the job."""
+        """Bring in what cluster.toml declares and was never brought in: its workers' brokers, and the job.
+
+        Spark's daemons are no command's business: they are there for as long as cluster.toml asks for them.
+        """
         names = [broker_name(broker_id) for broker_id in range(len(self.cluster.workers))]
         for name in [*names, JOB]:
             if name not in self.state.declared:
                 self.state.declared.append(name)
                 self.state.workloads.setdefault(name, Workload(name, active=True))
+        daemons = spark_daemons(self.cluster)
+        for workload in [each for each in self.state.workloads.values() if each.is_spark_daemon]:
+            if workload.name not in daemons and workload.task is None:
+                del self.state.workloads[workload.name]
+        for name in daemons:
+            self.state.workloads.setdefault(name, Workload(name))
+        for workload in self.state.workloads.values():
+            if workload.is_spark_daemon:
+                workload.active = workload.name in daemons
 
     def needs(self) -> dict[str, Needs]:
         """What each workload needs; one whose settings cannot be read is left out, with its reason."""
@@ -143,6 +155,10 @@ class Core:
         offered = bundles(offers)
         asked = self._meet(offered)
         due = self._due(now_s)
+        for workload, needs in self._due(None):  # what waits for its next try keeps its room at home
+            for bundle in offered:
+                if bundle.hostname == needs.home and workload.retry_s > now_s:
+                    bundle.take(needs.cpus, needs.mem_mb, needs.ports)
         launches, reasons = place(self.state, due, offered, now_s, self._unique)
         for workload, _needs in due:
             self.reasons.pop(workload.name, None)
@@ -175,9 +191,9 @@ class Core:
         return accept(bundle.offer_ids, infos)
 
     def _in_order(self) -> list[Workload]:
-        """The brokers by id, voters among them first; then the rest."""
-        brokers = self.state.brokers()
-        return [*brokers, *(each for each in self.state.workloads.values() if each.broker_id is None)]
+        """The brokers by id, voters among them first; Spark's daemons; then the job, which can go anywhere."""
+        others = [each for each in self.state.workloads.values() if each.broker_id is None]
+        return [*self.state.brokers(), *sorted(others, key=lambda each: each.name == JOB)]
 
     def _due(self, now_s: float | None) -> list[tuple[Workload, Needs]]:
         """Workloads that want a task and may have it by now (or ever, for None)."""
@@ -191,13 +207,23 @@ class Core:
             and (now_s is None or workload.retry_s <= now_s)
         ]
 
-    def _should_end(self, workload: Workload) -> bool:
-        return not workload.active or rolling.must_end(self.state, workload)
+    def _should_end(self, workload: Workload, task: Task, needs: Needs | None) -> bool:
+        if not workload.active or rolling.must_end(self.state, workload):
+            return True
+        if workload.broker_id is not None or needs is None:
+            return False
+        # What computes keeps nothing in its process: a change of cluster.toml is carried out at once.
+        return task.hostname != (needs.home or task.hostname) or task.needs not in ("", needs.fingerprint)
 
     def _ending(self) -> list[Task]:
         """The tasks that should end and can be told so."""
         present = [(each, each.task) for each in self.state.workloads.values() if each.task is not None]
-        return [task for each, task in present if task.state != UNREACHABLE and self._should_end(each)]
+        needs = self.needs()
+        return [
+            task
+            for each, task in present
+            if task.state != UNREACHABLE and self._should_end(each, task, needs.get(each.name))
+        ]
 
     def _kills(self, now_s: float) -> list[Call]:
         calls = []

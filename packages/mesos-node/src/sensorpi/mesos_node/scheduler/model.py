@@ -7,6 +7,9 @@ from typing import Any
 
 JOB = "job"
 _BROKER = "broker-"
+_SPARK = "spark-"
+SPARK_MASTER = f"{_SPARK}master"
+SPARK_WORKER = f"{_SPARK}worker-"
 
 # Task states as Mesos names them, without TASK_.
 RUNNING = "RUNNING"
@@ -61,7 +64,7 @@ class Task:
 
 @dataclass
 class Workload:
-    """A broker or the job: whether it is wanted, its task, and what happened before."""
+    """A broker, the job or a daemon of Spark: whether it is wanted, its task, and what happened before."""
 
     name: str
     active: bool = False
@@ -79,8 +82,13 @@ class Workload:
 
     @property
     def broker_id(self) -> int | None:
-        """The broker's id; None for the job."""
+        """The broker's id; None for all else."""
         return int(self.name.removeprefix(_BROKER)) if self.name.startswith(_BROKER) else None
+
+    @property
+    def is_spark_daemon(self) -> bool:
+        """Whether it is the master or a worker of Spark's standalone cluster."""
+        return self.name.startswith(_SPARK)
 
 
 @dataclass

@@ -5,14 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sensorpi.common.cluster import Cluster
+from sensorpi.common.cluster_schema import SPARK_DAEMON_MB
+from sensorpi.common.errors import UserError
+from sensorpi.common.spark_cluster import spark_master, spark_master_url, spark_ports
 from sensorpi.mesos_node.scheduler.constraints import parse_constraints
 from sensorpi.mesos_node.scheduler.expressions import port_range
 from sensorpi.mesos_node.scheduler.expressions import settings as parse_settings
-from sensorpi.mesos_node.scheduler.model import Workload
+from sensorpi.mesos_node.scheduler.model import SPARK_MASTER, SPARK_WORKER, Workload
 from sensorpi.mesos_node.scheduler.offers import PortRange
 
 #: A quarter of a Pi's four cores each; without a quota it is a share, no limit.
 DEFAULT_CPUS = 0.5
+
+#: Spark's master only manages.
+_SPARK_MASTER_CPUS = 0.1
 
 #: Failures that follow each other are answered after a delay that doubles up to the maximum.
 FAILOVER_DELAY_S = 10.0
@@ -59,13 +65,50 @@ class Needs:
 
 def needs_of(workload: Workload, cluster: Cluster) -> Needs:
     """What this workload needs in this cluster. Raises ``UserError`` when its settings cannot be read."""
-    broker_id = workload.broker_id
-    return _job(workload, cluster) if broker_id is None else _broker(workload, broker_id, cluster)
+    if workload.broker_id is not None:
+        return _broker(workload, workload.broker_id, cluster)
+    if not workload.is_spark_daemon:
+        return _job(workload, cluster)
+    daemons = spark_daemons(cluster)
+    if workload.name not in daemons:
+        raise UserError(f"cluster.toml asks for no {workload.name}")
+    return daemons[workload.name]
+
+
+def spark_daemons(cluster: Cluster) -> dict[str, Needs]:
+    """The master and the workers of Spark's standalone cluster by name; none where the job computes otherwise.
+
+    The last port of each is its page on loopback, where Mesos checks its health.
+    """
+    found = spark_master(cluster)
+    if found is None:
+        return {}
+    spark, ports = cluster.spark, spark_ports(cluster.spark)
+    home, port = found
+    told = {"spark.master": str(spark_master_url(cluster))}
+    needs = {
+        SPARK_MASTER: Needs(
+            _SPARK_MASTER_CPUS, SPARK_DAEMON_MB, 0, ports=(port, ports.master_page), home=home.name, options=told
+        )
+    }
+    for number, worker in enumerate(cluster.workers):
+        needs[f"{SPARK_WORKER}{number}"] = Needs(
+            cpus=spark.worker_cores,
+            mem_mb=spark.worker_memory_mb,
+            heap_mb=spark.executor_heap_mb,
+            ports=(ports.worker, ports.executor_blocks, ports.worker_page),
+            home=worker.name,
+            options=told,
+        )
+    return needs
 
 
 def _job(workload: Workload, cluster: Cluster) -> Needs:
     spark, given = cluster.spark, workload.settings
+    is_local, ports = spark.master.startswith("local"), spark_ports(spark)
     return Needs(
+        ports=() if is_local else (ports.driver, ports.driver_blocks),
+        options={} if is_local else {"spark.master": spark.master},
         cpus=DEFAULT_CPUS if given.cpus is None else given.cpus,
         mem_mb=spark.memory_mb if given.mem_mb is None else given.mem_mb,
         heap_mb=spark.heap_mb,

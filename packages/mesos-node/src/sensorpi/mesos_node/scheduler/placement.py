@@ -9,7 +9,9 @@ from sensorpi.mesos_node.scheduler.model import State, Task, Workload
 from sensorpi.mesos_node.scheduler.needs import Needs
 from sensorpi.mesos_node.scheduler.offers import Bundle
 
-_TASK_ID = re.compile(r"(broker-\d{1,4}|job)\.([A-Za-z0-9._-]+)\.([0-9a-f]+)", re.ASCII)
+_TASK_ID = re.compile(
+    r"(broker-\d{1,4}|job|spark-master|spark-worker-\d{1,4})\.([A-Za-z0-9._-]+)\.([0-9a-f]+)", re.ASCII
+)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sensorpi.mesos_node.scheduler.model import Task, Workload
+from sensorpi.mesos_node.scheduler.model import JOB, SPARK_MASTER, Task, Workload
 from sensorpi.mesos_node.scheduler.needs import Needs
 from sensorpi.mesos_node.scheduler.offers import Bundle
 
@@ -27,6 +27,8 @@ class Programs:
     job: tuple[str, ...] = ("sensorpi", "pipeline", "job")
     broker_user: str | None = "sensorpi-kafka"
     job_user: str | None = "sensorpi-job"
+    spark: tuple[str, ...] = ("sensorpi", "spark")
+    spark_user: str | None = "sensorpi-spark"
 
 
 def task_info(workload: Workload, needs: Needs, task: Task, bundle: Bundle, programs: Programs) -> dict[str, Any]:
@@ -39,13 +41,19 @@ def task_info(workload: Workload, needs: Needs, task: Task, bundle: Bundle, prog
         "resources": _resources(needs, task.ports, bundle.role),
         "kill_policy": {"grace_period": {"nanoseconds": round(KILL_GRACE_S * 1_000_000_000)}},
     }
-    if broker_id is None:
-        variables = {"SPARK_HOME": _SPARK, "PYTHONPATH": f"{_SPARK}/python"}
-        info["command"] = _command(programs.job, programs.job_user, {**variables, **_environment(programs)})
+    spark = {"SPARK_HOME": _SPARK, "PYTHONPATH": f"{_SPARK}/python", **_environment(programs)}
+    if workload.name == JOB:
+        info["command"] = _command(programs.job, programs.job_user, spark)
         return info
-    words = [*programs.broker, *_broker_options(workload, broker_id, needs, task)]
-    info["command"] = _command(words, programs.broker_user, _environment(programs))
-    # Liveness only: a voter's controller listens before the quorum is complete, whose lack must not kill it.
+    if broker_id is None:
+        role = "master" if workload.name == SPARK_MASTER else "worker"
+        words = [*programs.spark, role, "--node", task.hostname]
+        info["command"] = _command(words, programs.spark_user, spark)
+    else:
+        words = [*programs.broker, *_broker_options(workload, broker_id, needs, task)]
+        info["command"] = _command(words, programs.broker_user, _environment(programs))
+    # Liveness only: a voter's controller listens before the quorum is complete, whose lack must not kill it; the page
+    # of Spark's worker is there before it has met the master.
     info["health_check"] = {
         "type": "TCP",
         "tcp": {"port": task.ports[-1]},

@@ -76,7 +76,9 @@ def _away(state: State, workload: Workload, task: Task) -> None:
         _log.warning("%s: the agent on %s does not answer", workload.name, task.hostname)
     task.state = UNREACHABLE
     if workload.broker_id is None:
-        give_up(state, workload)  # it may go on there without harm: what is stored twice is stored once
+        # The job may go on there without harm: what is stored twice is stored once. A daemon of Spark has fixed ports
+        # on its host, so that another one cannot start before this one's end.
+        give_up(state, workload)
         workload.last_host = None
 
 

@@ -3,27 +3,28 @@
 from typing import Any
 
 from sensorpi.mesos_node.scheduler.core import Core
-from sensorpi.mesos_node.scheduler.model import UNREACHABLE, State, Workload
+from sensorpi.mesos_node.scheduler.model import JOB, UNREACHABLE, State, Workload
 from sensorpi.mesos_node.scheduler.needs import Needs
 
 
 def status(core: Core, master: str | None) -> dict[str, Any]:
-    """Everything: brokers, the job, the restart that is going on, Mesos."""
+    """Everything: brokers, the job, Spark's daemons, the restart that is going on, Mesos."""
     needs = core.needs()
     state = core.state
     return {
         "framework_id": state.framework_id,
         "master": master,
         "brokers": [_broker(each, needs.get(each.name), core) for each in state.brokers()],
-        "job": next((_workload(each, needs.get(each.name), core) for each in _jobs(state)), None),
+        "job": _workload(state.workloads[JOB], needs.get(JOB), core) if JOB in state.workloads else None,
+        "spark": [
+            {"name": each.name, **_workload(each, needs.get(each.name), core)}
+            for each in state.workloads.values()
+            if each.is_spark_daemon and (each.active or each.task is not None)
+        ],
         "restart": _restart(state),
         "last_restart": state.last_restart,
         "agents": sorted(core.agents),
     }
-
-
-def _jobs(state: State) -> list[Workload]:
-    return [each for each in state.workloads.values() if each.broker_id is None]
 
 
 def _restart(state: State) -> dict[str, Any] | None:
@@ -72,6 +73,6 @@ def workload_state(workload: Workload) -> str:
         return "unreachable"
     if task.kill_sent_s is not None or not workload.active or task.state == "KILLING":
         return "stopping"
-    if task.state != "RUNNING" or (workload.broker_id is not None and not task.healthy):
+    if task.state != "RUNNING" or (workload.name != JOB and not task.healthy):
         return "starting"
     return "running"
