@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError
 
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.kafka_probe import connect
@@ -114,10 +114,10 @@ def add(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
         }
         for spec in specs
     }
-    try:
-        admin.create_topics(topics, wait_for_metadata=True)
-    except TopicAlreadyExistsError as error:
-        raise UserError(f"a topic is there already: {error}") from None
+    for made in admin.create_topics(topics, raise_errors=False)["topics"]:  # its own errors quote the whole answer
+        if made["error_code"]:
+            raise UserError(f"Kafka refuses topic {made['name']}: {made['error_message']}")
+    admin.wait_for_topics(list(topics))
 
 
 def update(
