@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from images.build import build
@@ -14,11 +15,15 @@ from sensorpi.common.errors import UserError
 _ROOT = Path(__file__).parents[1]
 _REPOSITORY = _ROOT / "dist/repo"
 _OUTPUT = _ROOT / "dist/images"
+_STEPS = ("check", "build")
 
 
-def main(step: str) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Do the step: ``check`` or ``build``."""
     try:
+        [step] = arguments if len(arguments) == 1 else [""]
+        if step not in _STEPS:
+            raise UserError("expected check or build; `make image ROLE=… NODE=…` does both")
         asked = order(os.environ)
         if os.geteuid() != 0:
             raise UserError("building an image needs root: it has files of every user in it")
@@ -38,4 +43,4 @@ def _build(asked: Order) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1:]))

@@ -2,7 +2,6 @@
 
 import fcntl
 import hashlib
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from images.binfmt import enable
 from images.order import Order
 from images.process import environment, run
-from images.tree import clamp_times
+from images.tree import clamp_times, discard
 
 FILES = Path(__file__).parent / "files"
 CACHE = Path(__file__).parents[1] / ".cache/images"
@@ -48,7 +47,7 @@ def base_root(order: Order, epoch: int) -> Path:
     enable(order.architecture)
     print(f"building the base of {order.suite} for {order.architecture}; all roles share it", flush=True)
     partial = root.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    discard(partial)
     hook = _ESSENTIAL_HOOK.format(files=FILES / "base")
     run(
         "mmdebstrap", "--mode=root", "--variant=apt", f"--architectures={order.architecture}",

@@ -9,7 +9,7 @@ from images.base import CACHE, FILES
 from images.filesystems import FIRMWARE_LABEL, ROOT_LABEL
 from images.order import Order
 from images.process import environment, run
-from images.tree import remove_traces
+from images.tree import discard, remove_traces
 from sensorpi.common.errors import UserError
 
 _KEYRING = "/usr/share/keyrings/sensorpi.gpg"
@@ -39,7 +39,7 @@ LABEL={FIRMWARE_LABEL}  /boot/firmware  vfat  {_FIRMWARE_OPTIONS}  0 2
 def role_root(order: Order, base: Path, repository: Path, epoch: int) -> Iterator[Path]:
     """The folder of the finished root; it is there as long as the context. ``base`` stays as it is."""
     work = CACHE / f"work-{order.name}"
-    shutil.rmtree(work, ignore_errors=True)
+    discard(work)
     for name in ("upper", "work", "root"):
         (work / name).mkdir(parents=True)
     root, env = work / "root", environment(epoch)

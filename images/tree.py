@@ -1,11 +1,13 @@
 """A root file system as a folder: what differs from build to build is taken out of it."""
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from images.layout import blocks
+from images.process import environment, run
 
 #: Logs, caches, backups, and what each machine makes for itself.
 _REMOVED = (
@@ -14,6 +16,14 @@ _REMOVED = (
     "var/lib/dbus/machine-id", "var/lib/dpkg/*-old", "var/lib/systemd/random-seed", "var/log/*.log", "var/log/apt/*",
     "etc/dpkg/dpkg.cfg.d/99mmdebstrap", "etc/apt/apt.conf.d/99mmdebstrap", "tmp/*", "var/tmp/*", "run/*",
 )  # fmt: skip
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder, if it is there, but nothing that a killed build left mounted in it."""
+    points = [Path(line.split()[1]) for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for point in reversed([point for point in points if point.is_relative_to(folder)]):
+        run("umount", "--lazy", point, env=environment(0))
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_traces(root: Path) -> None:

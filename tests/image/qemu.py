@@ -114,6 +114,12 @@ def boot(card: Card, script: str, **options: object) -> Heard:
         machine.end()
 
 
+def cable(end: Path, number: int) -> list[str]:
+    """A network between two machines: the first that plugs it in (``number`` 1) makes the file ``end``."""
+    stream = f"stream,id=lan,server={'on' if number == 1 else 'off'},addr.type=unix,addr.path={end}"
+    return ["-netdev", stream, "-device", f"virtio-net-device,netdev=lan,mac=52:54:00:00:00:{number:02x}"]
+
+
 def _board(board: str, card: Card, folder: Path, memory_mb: int) -> list[str | Path]:
     drive = f"file={card.path},format=raw,id=card"
     if board == "virt":

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.image.conftest import NewCard
-from tests.image.qemu import Heard, Machine, boot
+from tests.image.qemu import Heard, Machine, boot, cable
 from tests.packages.machine import wait_for
 
 WORKER = "sensorpi-config.service sensorpi-card.service sensorpi-kafka.service sensorpi-kafka-topics.service"
@@ -31,34 +31,29 @@ def both(new_card: NewCard) -> Iterator[tuple[Heard, Heard]]:
     """What worker and master said. Whoever is done first waits for the other, or its share would be gone."""
     cards = [new_card(role) for role in ("mesos-worker", "mesos-master")]
     with tempfile.TemporaryDirectory(prefix="lan-") as folder:
-        cable = Path(folder, "cable")
-        address = f"addr.type=unix,addr.path={cable}"
+        end = Path(folder, "cable")
         worker = Machine(
             cards[0],
             f"wait_active {WORKER} var-lib-sensorpi-checkpoint.mount\n"
             'say "share $(findmnt -n -o SOURCE,FSTYPE /var/lib/sensorpi/checkpoint)"\n'
             "until [ -e /var/lib/sensorpi/checkpoint/done ]; do sleep 1; done\n",
             limit_s=LIMIT_S,
-            network=_network(f"stream,id=lan,server=on,{address}", 1),
+            network=cable(end, 1),
         )
         machines = [worker]
         try:
-            wait_for("the worker's end of the cable", cable.exists)
+            wait_for("the worker's end of the cable", end.exists)
             master = Machine(
                 cards[1],
                 f"wait_active {MASTER}\ntouch /var/lib/sensorpi/checkpoint/done\nsleep 30",
                 limit_s=LIMIT_S,
-                network=_network(f"stream,id=lan,server=off,{address}", 2),
+                network=cable(end, 2),
             )
             machines.append(master)
             yield worker.wait(), master.wait()
         finally:
             for machine in machines:
                 machine.end()
-
-
-def _network(netdev: str, number: int) -> list[str]:
-    return ["-netdev", netdev, "-device", f"virtio-net-device,netdev=lan,mac=52:54:00:00:00:{number:02x}"]
 
 
 def test_a_worker_runs_and_has_mounted_the_masters_share(both: tuple[Heard, Heard]) -> None:

@@ -50,7 +50,8 @@ class SchedulerCluster:
     ) -> None:  # fmt: skip
         """``task`` are the words of the brokers' command; without, a stand-in's.
 
-        ``spark`` is the command of Spark's daemons, ``nodes`` is the beginning of the cluster file; agents offer ``ports`` besides the brokers'.
+        ``spark`` is the command of Spark's daemons, ``nodes`` is the beginning of the cluster file; agents offer
+        ``ports`` besides the brokers'.
         """
         self.port, self.controller_port, api_port = free_ports(3)
         self.folder = directory / "tasks"

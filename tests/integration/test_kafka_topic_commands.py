@@ -59,7 +59,8 @@ def test_a_topic_is_added_and_updated(kafka_broker: KafkaBroker) -> None:
 def test_what_kafka_refuses_is_one_line(kafka_broker: KafkaBroker) -> None:
     assert "no topic is called" in refusal(kafka_broker, "list", "nothing")
     assert "retenshun.ms" in refusal(kafka_broker, "update", "sensors.dlq", "--options", "retenshun.ms=5")
-    assert "eplication" in refusal(kafka_broker, "add", "wide", "--replicas", "2")
+    assert "Kafka refuses topic wide: Unable to replicate" in refusal(kafka_broker, "add", "wide", "--replicas", "2")
+    assert "Invalid value abc" in refusal(kafka_broker, "add", "wide", "--options", "retention.ms=abc")
     assert "2 replicas of a partition need as many brokers" in refusal(
         kafka_broker, "rebalance", "sensors", "--replicas", "2"
     )

@@ -42,7 +42,9 @@ def test_a_key_is_taken_as_it_is_and_an_open_network_has_none() -> None:
 @pytest.mark.parametrize(
     ("table", "mistake"),
     [
-        ("wify = 'n'", 'card.wify = "n": unknown key; did you mean "wifi"?'),
+        ("wify = 'n'", 'card.wify: unknown key; did you mean "wifi"?'),
+        ("wifi_pasword = 'geheimes Wort'", 'card.wifi_pasword: unknown key; did you mean "wifi_password"?'),
+        (f"user = {'9' * 5000}", "not TOML"),
         ("wifi = 'n'", 'card.wifi = "n": expected country as well'),
         ("wifi = ''\ncountry = 'DE'", 'card.wifi = "": expected a network\'s name of 1 to 32 bytes'),
         ("wifi = 'n'\ncountry = 'Germany'", "expected two capital letters"),

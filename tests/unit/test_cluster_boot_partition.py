@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common import boot_partition
+from sensorpi.common import apply_command, boot_partition
+from sensorpi.common.apply import Places
 from sensorpi.common.boot_partition import take_in
 from sensorpi.common.cluster import load
 from sensorpi.common.errors import UserError
@@ -117,3 +118,15 @@ def test_a_broken_key_stays_where_it_is(card: Card) -> None:
         card.take_in()
     assert (card.boot / "cluster.key").exists()
     assert not (card.etc / "cluster.key").exists()
+
+
+def test_a_partition_that_cannot_be_read_is_said_and_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_places: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error", "/boot/firmware/sensorpi.toml")
+
+    monkeypatch.setattr(apply_command, "take_in", broken)
+    [mistake] = apply_command._take_in_boot_partition(Places(config=tmp_path))
+    assert mistake == "/boot/firmware/sensorpi.toml: Input/output error; it is not taken"
+    assert capsys.readouterr().err == f"sensorpi: {mistake}\n"

@@ -1,6 +1,10 @@
 """`sensorpi config` and `sensorpi cluster`, and that the documentation names every key."""
 
+import os
 import re
+import subprocess
+import sys
+import tempfile
 from dataclasses import fields
 from pathlib import Path
 
@@ -20,6 +24,7 @@ TABLES = {
     "influxdb": schema.InfluxdbSettings,
     "sensor": schema.SensorSettings,
     "dashboard": schema.DashboardSettings,
+    "mesos": schema.MesosSettings,
 }
 
 
@@ -39,6 +44,41 @@ def test_check_prints_one_line_for_a_mistake(directory: Path, capsys: pytest.Cap
     assert main(["config", "check", "--config", str(directory)]) == 2
     expected = f'sensorpi: {directory}/cluster.toml: kafka.prot = 1: unknown key; did you mean "port"?\n'
     assert capsys.readouterr() == ("", expected)
+
+
+def test_what_a_line_quotes_cannot_break_it(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (directory / "cluster.toml").write_text(ONE_NODE + '[kafka]\n"a\\nb\\u001b[2J" = 1\n')
+    assert main(["config", "check", "--config", str(directory)]) == 2
+    assert r"kafka.a\nb\x1b[2J = 1: unknown key" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="drops root's rights")
+def test_who_may_not_write_is_told_so(directory: Path) -> None:
+    # pytest's own folders are closed to others.
+    with tempfile.TemporaryDirectory() as config:
+        cluster = Path(config, "cluster.toml")
+        cluster.write_text(ONE_NODE)
+        Path(config).chmod(0o755)
+        other = cluster.with_name("other.toml")
+        other.write_text(ONE_NODE)
+        program = (
+            "import os, sys; from sensorpi.common.command import main; os.setuid(65534); sys.exit(main(sys.argv[1:]))"
+        )
+        words = ["join", os.fspath(other), "--node", "box", "--config", config]
+        result = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True)
+        assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+        assert f"sensorpi: {cluster}: cannot be moved away: Permission denied" in result.stderr
+        assert cluster.exists()
+
+
+def test_a_reader_who_has_seen_enough_gets_no_complaint(directory: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    program = "import sys; from sensorpi.common.command import main; sys.exit(main(sys.argv[1:]))"
+    words = ["config", "check", str(directory / "cluster.toml")]
+    result = subprocess.run([sys.executable, "-c", program, *words], stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (result.returncode, result.stderr) == (1, b"")
 
 
 @pytest.mark.parametrize(

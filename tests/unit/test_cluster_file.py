@@ -204,3 +204,19 @@ def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
     (tmp_path / "cluster.toml").write_bytes(ONE_NODE.encode() + b"# caf\xe9\n")
     with pytest.raises(UserError, match=r"/cluster\.toml: byte \d+ is not UTF-8$"):
         load(tmp_path / "cluster.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("[kafka]\nport = " + "9" * 5000, "not TOML: Exceeds the limit"),
+        ("[kafka]\nport = 0x" + "f" * 5000, "kafka.port = …: expected a TCP port from 1 to 65535"),
+        ("[kafka]\nport = " + "[" * 2000, "not TOML: "),
+        ('[spark]\nmesos_native_library = "/a\\nb"', "spark.mesos_native_library"),
+    ],
+)
+def test_what_python_itself_stumbles_over_is_a_mistake_too(text: str, mistake: str) -> None:
+    with pytest.raises(UserError) as error:
+        parse(f"{ONE_NODE}{text}\n", "c.toml")
+    assert str(error.value).startswith(f"c.toml: {mistake}")
+    assert "\n" not in str(error.value)

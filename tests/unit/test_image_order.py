@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from images import order as images_order
+from images.__main__ import main
 from images.base import sources
 from images.order import SHIPPED, Order, order
 from sensorpi.common.boot_partition import take_in
@@ -119,6 +120,12 @@ def test_a_mistake_is_one_line(cluster: Path, values: dict[str, str], mistake: s
         asked(cluster, **values)
     assert mistake.format(cluster=cluster) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("arguments", [[], ["bake"], ["check", "build"]])
+def test_a_step_that_is_none_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.startswith("image: expected check or build")
 
 
 def test_a_missing_key_is_said(cluster: Path) -> None:

@@ -113,6 +113,13 @@ def test_a_tarball_that_will_not_do_is_one_line(
     assert line in result.stderr
 
 
+def test_results_that_cannot_be_written_are_one_line(tmp_path: Path) -> None:
+    tarball(tmp_path, USUAL)
+    (tmp_path / "dist").write_text("")
+    result = make(tmp_path)
+    assert (result.returncode, result.stderr) == (2, f"mesos-deb: {tmp_path}/dist: File exists\n")
+
+
 def test_what_is_no_tarball_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "mesos-install.tar.gz").write_text("no tarball")
     result = make(tmp_path)

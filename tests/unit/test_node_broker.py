@@ -2,6 +2,7 @@
 
 import string
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -135,6 +136,22 @@ def test_a_workers_broker_is_no_other_workers() -> None:
     cluster = cluster_of(3)
     with pytest.raises(UserError, match="broker 0 belongs on w0, and this is w1"):
         Broker(cluster, cluster.workers[1], Path("/data"), number=0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "mistake"),
+    [
+        ({"number": -1}, "--id -1: expected a number from 0 to 9999"),
+        ({"own_port": 65536}, "--port 65536: expected"),
+        ({"own_heap_mb": 0}, "--heap 0: expected"),
+        ({"jvm_options": "-Da='b"}, "--jvm-options -Da='b: No closing quotation"),
+    ],
+)
+def test_a_setting_that_will_not_do_is_one_line(settings: dict[str, Any], mistake: str) -> None:
+    cluster = broker_of(1, 0).cluster
+    with pytest.raises(UserError) as error:
+        Broker(cluster, cluster.workers[0], DATA, **settings)
+    assert str(error.value).startswith(mistake)
 
 
 def test_what_makes_a_broker_cannot_be_set() -> None:

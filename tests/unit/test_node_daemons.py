@@ -161,6 +161,15 @@ def test_an_agent_with_less_than_before_is_refused_in_one_line(tmp_path: Path, l
     assert (refusal(earlier, tmp_path) == "") == bool(taken or later == earlier)
 
 
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"cpus": 1, "ports": [1]}'])
+def test_a_remembered_offer_that_is_damaged_is_said(tmp_path: Path, text: str) -> None:
+    (tmp_path / "meta/slaves").mkdir(parents=True)
+    (tmp_path / "meta/slaves/latest").symlink_to("a-b-c-S0")
+    (tmp_path / "offer.json").write_text(text)
+    with pytest.raises(UserError, match=r"offer\.json: cannot be read .* remove it"):
+        refusal(OFFER, tmp_path)
+
+
 def test_an_agent_that_has_forgotten_its_tasks_may_offer_anything(tmp_path: Path) -> None:
     assert refusal(OFFER, tmp_path) == ""
     assert refusal(replace(OFFER, memory_mb=400), tmp_path) == ""

@@ -369,7 +369,7 @@ def test_one_voter_at_a_time(scheduler: Scheduler) -> None:
     ("action", "mistake"),
     [
         (lambda s, c: operations.add(s, c, "1", {}), "broker 1 is there already"),
-        (lambda s, c: operations.add(s, c, "7", {"cpus": 0}), "cpus: expected more than 0"),
+        (lambda s, c: operations.add(s, c, "7", {"cpus": 0}), "cpus: expected a number above 0"),
         (lambda s, c: operations.add(s, c, "7", {"cpus": True}), "wrong type"),
         (lambda s, c: operations.add(s, c, "7", {"colour": "red"}), 'no setting "colour"'),
         (lambda s, c: operations.add(s, c, "7", {"mem_mb": 100, "heap_mb": 128}), "do not hold a heap"),

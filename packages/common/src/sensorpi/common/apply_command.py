@@ -62,8 +62,9 @@ def _apply(options: argparse.Namespace) -> int:
 def _take_in_boot_partition(places: Places) -> list[str]:
     try:
         done = take_in(places.config, places.last_good)
-    except UserError as error:  # what is in /etc goes on serving
-        mistake = f"{error}; it is not taken"
+    except (UserError, OSError) as error:  # what is in /etc goes on serving
+        reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        mistake = f"{reason}; it is not taken"
         print(f"sensorpi: {mistake}", file=sys.stderr)
         return [mistake]
     if done is not None:
@@ -127,5 +128,8 @@ def _keep_old(directory: Path) -> None:
     """Move away what was another cluster's."""
     for name in (FILE_NAME, secrets.FILE_NAME):
         file = directory / name
-        if file.exists():
-            file.replace(file.with_name(f"{name}.old"))
+        try:
+            if file.exists():
+                file.replace(file.with_name(f"{name}.old"))
+        except OSError as error:
+            raise UserError(f"{file}: cannot be moved away: {error.strerror}") from None

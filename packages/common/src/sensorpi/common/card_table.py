@@ -56,7 +56,7 @@ def card_settings(text: str, source: str) -> CardSettings:
     found = _TABLE.search(text)
     try:
         data = tomllib.loads("\n" * text.count("\n", 0, found.start()) + found[0]) if found else {"card": {}}
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # as for a cluster file
         raise UserError(f"{source}: not TOML: {error}") from None
     known = {key.name: _CHECKS.get(key.name, _line) for key in fields(CardSettings)}
     try:
@@ -68,8 +68,9 @@ def card_settings(text: str, source: str) -> CardSettings:
         _check_whole(settings)
     except vol.Invalid as error:
         mistake = error.errors[0] if isinstance(error, vol.MultipleInvalid) else error
-        secret = mistake.path[-1:] == ["wifi_password"]
-        line = f"card.wifi_password: {mistake.msg}" if secret else mistake_line(mistake, data)
+        # A mistyped wifi_password has the passphrase as well.
+        secret = mistake.path[-1] == "wifi_password" or mistake.path[-1] not in known
+        line = f"card.{mistake.path[-1]}: {mistake.msg}" if secret else mistake_line(mistake, data)
         raise UserError(f"{source}: {line}") from None
     return settings
 

@@ -155,7 +155,7 @@ def parse(text: str, source: str) -> Cluster:
     """Check the text of a cluster file, which ``source`` names in messages. Raises ``UserError``."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # of TOML, of a number with thousands of digits, of [[[[…
         raise UserError(f"{source}: not TOML: {error}") from None
     try:
         validated = validate(data)

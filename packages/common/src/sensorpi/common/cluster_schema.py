@@ -202,7 +202,10 @@ def mistake_line(mistake: vol.Invalid, data: dict[str, Any]) -> str:
         value = value[step]
     if isinstance(value, dict):
         return f"{key}: {mistake.msg}"
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except ValueError:  # Python writes no whole number of thousands of digits
+        text = "…"
     return f"{key} = {text if len(text) <= 60 else text[:60] + '…'}: {mistake.msg}"
 
 

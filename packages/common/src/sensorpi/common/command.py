@@ -1,6 +1,7 @@
 """The `sensorpi` command: each distribution adds its sub-commands through an entry point."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points, version
@@ -24,14 +25,15 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one sub-command; exit status 2 with one line on standard error for a user's mistake."""
-    options = parser().parse_args(arguments)
     try:
+        options = parser().parse_args(arguments)
         status: int = options.run(options)
+        print(end="", flush=True)  # what fails only now fails here
     except UserError as error:
         print(f"sensorpi: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
         return 1
     except KeyboardInterrupt:
         return 130

@@ -123,6 +123,6 @@ def spark_master(value: object) -> str:
 
 def path_or_empty(value: object) -> str:
     """An absolute path, or nothing."""
-    if not isinstance(value, str) or (value and not value.startswith("/")):
+    if not isinstance(value, str) or not value.isprintable() or (value and not value.startswith("/")):
         raise Invalid('expected an absolute path in quotes, such as "/usr/lib/libmesos.so", or ""')
     return value

@@ -72,10 +72,21 @@ class Broker:
     has_run: bool = False  # whoever starts it knows that it was formatted before
 
     def __post_init__(self) -> None:
-        """Raise ``UserError`` when the node is no worker, or the id is another worker's."""
+        """Raise ``UserError`` when the node is no worker, the id is another worker's, or a setting will not do."""
         workers = self.cluster.workers
         if self.node not in workers:
             raise UserError(f"{self.node.name} has not the role mesos-worker, so no broker runs on it")
+        for option, number, lowest, highest in (
+            ("--id", self.id, 0, 9999),
+            ("--port", self.port, 1, 65535),
+            ("--heap", self.heap_mb, 1, 16_777_216),
+        ):
+            if not lowest <= number <= highest:
+                raise UserError(f"{option} {number}: expected a number from {lowest} to {highest}")
+        try:
+            shlex.split(self.jvm_options)
+        except ValueError as error:
+            raise UserError(f"--jvm-options {self.jvm_options}: {error}") from None
         if self.is_declared and self.id != self.cluster.broker_id(self.node):
             raise UserError(f"broker {self.id} belongs on {workers[self.id].name}, and this is {self.node.name}")
         fixed = sorted(set(self.options) & set(FIXED_PROPERTIES))
@@ -96,6 +107,11 @@ class Broker:
     def port(self) -> int:
         """The port of its client listener."""
         return self.cluster.kafka.port if self.own_port is None else self.own_port
+
+    @property
+    def heap_mb(self) -> int:
+        """The heap of its JVM."""
+        return self.cluster.kafka.heap_mb if self.own_heap_mb is None else self.own_heap_mb
 
     @property
     def is_voter(self) -> bool:
@@ -200,7 +216,7 @@ class Broker:
         """The command line that runs one of Kafka's classes within the broker's limits."""
         return [
             "java",
-            f"-Xmx{self.own_heap_mb or self.cluster.kafka.heap_mb}m",
+            f"-Xmx{self.heap_mb}m",
             "-Xss512k",
             "-XX:+UseSerialGC",
             "-XX:MaxMetaspaceSize=128m",

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from typing import Any
 
 from sensorpi.common.cluster import FILE_NAME, load
@@ -123,13 +124,18 @@ def _number(text: str | None, option: str) -> float | str | None:
     if not text:
         return text
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise UserError(f'{option} "{text}": expected a number') from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise UserError(f'{option} "{text}": expected a number')
+    return number
 
 
 def _whole(text: str | None, option: str) -> int | str | None:
     number = _number(text, option)
+    if isinstance(number, float) and not number.is_integer():
+        raise UserError(f'{option} "{text}": expected a whole number')
     return int(number) if isinstance(number, float) else number
 
 

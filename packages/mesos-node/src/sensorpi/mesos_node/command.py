@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from pathlib import Path
 
 from sensorpi.common.cluster import FILE_NAME, Cluster, load
@@ -90,7 +91,7 @@ def _broker(options: argparse.Namespace) -> Broker:
 
 def _key_and_value(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
-    if not equals or not key:
+    if not equals or not re.fullmatch(r"[!-9;<>-~]+", key):
         raise UserError(f'--set "{text}": expected KEY=VALUE')
     return key, value
 

@@ -1,7 +1,7 @@
 """The operator's commands on the Mesos engine: they go to the scheduler, wherever it leads."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.scheduler.api_client import ApiClient, SchedulerAway, api_client
 from sensorpi.mesos_node.scheduler.expressions import broker_ids
 from sensorpi.mesos_node.scheduler.following import FAILED, all_in_state, follow, restarted
+from sensorpi.mesos_node.slowness import say_when_slow
 
 
 def brokers(cluster: Cluster, config: Path, expression: str) -> list[dict[str, Any]]:
@@ -67,10 +68,7 @@ def job_log(cluster: Cluster, config: Path, task: str, *, stderr: bool) -> str:
 
 
 def _command(client: ApiClient, path: str, body: dict[str, Any], action: str, timeout_s: float) -> dict[str, Any]:
-    try:
-        names: Sequence[str] = client.post(path, body)["workloads"]
-    except SchedulerAway as error:
-        raise UserError(str(error)) from None
+    names: Sequence[str] = _answer(lambda: client.post(path, body))["workloads"]
     status = 0
     if action == "restart":
         status = follow(client, restarted, None)
@@ -80,18 +78,20 @@ def _command(client: ApiClient, path: str, body: dict[str, Any], action: str, ti
 
 
 def _status(client: ApiClient) -> dict[str, Any]:
-    try:
-        return client.get("/v1/status")
-    except SchedulerAway as error:
-        raise UserError(str(error)) from None
+    return _answer(lambda: client.get("/v1/status"))
 
 
 def _log(client: ApiClient, path: str, stderr: bool) -> str:
+    text: str = _answer(lambda: client.get(path, file="stderr" if stderr else "stdout"))["text"]
+    return text
+
+
+def _answer(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
-        text: str = client.get(path, file="stderr" if stderr else "stdout")["text"]
+        with say_when_slow("the scheduler"):
+            return ask()
     except SchedulerAway as error:
         raise UserError(str(error)) from None
-    return text
 
 
 __all__ = ["FAILED", "broker_log", "brokers", "command_brokers", "command_job", "job", "job_log"]

@@ -51,10 +51,17 @@ def _programs(options: argparse.Namespace) -> Programs:
     usual = Programs()
     return Programs(
         config=options.task_config or usual.config,
-        broker=tuple(shlex.split(options.broker_command)) if options.broker_command else usual.broker,
-        job=tuple(shlex.split(options.job_command)) if options.job_command else usual.job,
+        broker=_words(options.broker_command, "--broker-command") or usual.broker,
+        job=_words(options.job_command, "--job-command") or usual.job,
         broker_user=options.task_user or usual.broker_user,
         job_user=options.task_user or usual.job_user,
         spark=tuple(shlex.split(options.spark_command)) if options.spark_command else usual.spark,
         spark_user=options.task_user or usual.spark_user,
     )
+
+
+def _words(text: str | None, option: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text or ""))
+    except ValueError as error:
+        raise UserError(f"{option} {text}: {error}") from None

@@ -2,17 +2,18 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError
 
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.kafka_probe import connect
 from sensorpi.mesos_node.reassignment import Replicas, spread
+from sensorpi.mesos_node.slowness import say_when_slow
 from sensorpi.mesos_node.topics import TopicSpec
 
 _POLL_S = 0.5
@@ -48,8 +49,10 @@ def admin_of(bootstrap_servers: str, cluster_id: str, timeout_s: float = 30.0) -
     the block.
     """
     try:
-        with connect(bootstrap_servers, timeout_s) as admin:
-            answering = admin.describe_cluster()["cluster_id"]
+        with ExitStack() as stack:
+            with say_when_slow(f"Kafka at {bootstrap_servers}"):
+                admin = stack.enter_context(connect(bootstrap_servers, timeout_s))
+                answering = admin.describe_cluster()["cluster_id"]
             if answering != cluster_id:
                 raise UserError(f"Kafka at {bootstrap_servers} is another cluster, {answering}; no topic was touched")
             yield admin
@@ -111,10 +114,10 @@ def add(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
         }
         for spec in specs
     }
-    try:
-        admin.create_topics(topics, wait_for_metadata=True)
-    except TopicAlreadyExistsError as error:
-        raise UserError(f"a topic is there already: {error}") from None
+    for made in admin.create_topics(topics, raise_errors=False)["topics"]:  # its own errors quote the whole answer
+        if made["error_code"]:
+            raise UserError(f"Kafka refuses topic {made['name']}: {made['error_message']}")
+    admin.wait_for_topics(list(topics))
 
 
 def update(

@@ -76,7 +76,9 @@ def _add(options: argparse.Namespace) -> int:
     names = [name.strip() for name in options.topics.split(",")]
     for name in names:
         if not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", name) or name in (".", ".."):
-            raise UserError(f'"{name}": expected a topic name of letters, digits, ., _ and -')
+            raise UserError(f'"{name}": expected a topic name of letters, digits, ., _ and -, at most 249')
+        if name.startswith("__"):
+            raise UserError(f"topic {name}: Kafka makes its own, whose names begin with __, as it needs them")
     values = settings(options.options, "an option")
     with _admin(options) as (admin, cluster):
         partitions = _positive(options.partitions, "--partitions") or cluster.kafka.partitions

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sensorpi.common.cluster import Cluster, Node
 from sensorpi.common.cluster_schema import SPARK_PORTS
+from sensorpi.common.errors import UserError
 from sensorpi.common.render import render
 from sensorpi.common.spark_cluster import spark_master
 
@@ -83,7 +84,7 @@ def refusal(offer: Offer, work: Path) -> str:
     latest = work / "meta/slaves/latest"
     remembered = work / _REMEMBERED
     if latest.is_symlink() and remembered.exists():
-        changes = offer.takes_away(_parse(remembered.read_text(encoding="utf-8")))
+        changes = offer.takes_away(_remembered(remembered))
         if changes:
             return (
                 f"cluster.toml takes away what this agent offered ({changes}), and Mesos refuses such an agent: put it "
@@ -93,6 +94,9 @@ def refusal(offer: Offer, work: Path) -> str:
     return ""
 
 
-def _parse(text: str) -> Offer:
-    values = json.loads(text)
-    return Offer(**values | {"ports": tuple((first, last) for first, last in values["ports"])})
+def _remembered(file: Path) -> Offer:
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        return Offer(**values | {"ports": tuple((first, last) for first, last in values["ports"])})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{file}: cannot be read ({error}); remove it, and Mesos itself refuses what it must") from None

@@ -67,7 +67,7 @@ class ApiServer:
     def _routes(self) -> bottle.Bottle:
         app = bottle.Bottle()
         app.route("/v1/status", callback=lambda: self._answer("status"))
-        app.route("/v1/brokers/<number:re:[0-9]+>/log", callback=self._broker_log)
+        app.route("/v1/brokers/<number:re:[0-9]{1,4}>/log", callback=self._broker_log)
         app.route("/v1/job/log", callback=lambda: self._answer("log", {"name": "job"}))
         app.route("/v1/spark/<name:re:[a-z0-9-]+>/log", callback=self._spark_log)
         for name in ("add", "update", "remove", "start", "stop", "restart"):
@@ -88,7 +88,7 @@ class ApiServer:
 
     def _answer(self, name: str, parameters: dict[str, Any] | None = None, *, body: bool = False) -> dict[str, Any]:
         self._check_token()
-        given = {**dict(bottle.request.query.decode()), **(parameters or {}), **(_body() if body else {})}
+        given = {**_query(), **(parameters or {}), **(_body() if body else {})}
         try:
             answer: dict[str, Any] = self._handle(name, given)
         except UserError as mistake:
@@ -101,10 +101,17 @@ class ApiServer:
             raise bottle.HTTPError(401, "the token is not the one of this cluster's key")
 
 
+def _query() -> dict[str, Any]:
+    try:
+        return dict(bottle.request.query.decode())
+    except UnicodeError:
+        raise bottle.HTTPError(400, "the request's parameters are not UTF-8") from None
+
+
 def _body() -> dict[str, Any]:
     try:
         body = json.loads(bottle.request.body.read() or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise bottle.HTTPError(400, "the request's body is no JSON object")
@@ -112,7 +119,7 @@ def _body() -> dict[str, Any]:
 
 
 def _error(error: bottle.HTTPError) -> str:
-    if error.exception is not None:
-        _log.error("A request failed: %s %s", bottle.request.path, error.traceback)
+    if error.exception is not None:  # Bottle has written its traceback to standard error
+        _log.error("A request failed: %s: %r", bottle.request.path, error.exception)
     bottle.response.content_type = "application/json"
     return json.dumps({"error": str(error.body) if error.exception is None else "internal error: see the log"})

@@ -55,7 +55,11 @@ class ApiClient:
             headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
-            answer = json.loads(response.read())
+            text = response.read()
+            try:
+                answer = json.loads(text)
+            except ValueError:  # the HTTP server itself has refused it, or it is somebody else's
+                raise ValueError(f"answers {response.status} {response.reason} and no JSON") from None
             return response.status, answer if isinstance(answer, dict) else {}
         finally:
             connection.close()

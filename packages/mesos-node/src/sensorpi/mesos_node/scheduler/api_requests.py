@@ -8,6 +8,7 @@ from sensorpi.mesos_node.scheduler.core import Core
 from sensorpi.mesos_node.scheduler.model import Workload
 
 _RESTART_TIMEOUT_S = 300.0
+_LONGEST_S = 1e9
 
 
 def perform(core: Core, name: str, given: dict[str, Any], now_s: float) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def _brokers(core: Core, action: str, given: dict[str, Any], now_s: float) -> li
         return operations.remove(state, cluster, expression)
     if action == "restart":
         timeout_s = given.get("timeout_s", _RESTART_TIMEOUT_S)
-        if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or timeout_s <= 0:
+        if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 < timeout_s <= _LONGEST_S:
             raise UserError("timeout_s: expected a number of seconds")
         return operations.restart(state, expression, timeout_s, now_s)
     chosen = operations.select(state, expression)

@@ -29,6 +29,13 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "failover_max_tries": (int,),
 }
 
+#: More is a typing error; 0 is none of these.
+_MOST: dict[str, int] = {"cpus": 1024, "mem_mb": 16_777_216, "heap_mb": 16_777_216}
+_MOST_OTHERS = 1_000_000_000
+
+#: ZooKeeper takes a node of 1 MB, and would be tried again for ever with a larger one; tasks need room in it as well.
+_MOST_STATE_BYTES = 500_000
+
 
 def select(state: State, expression: str) -> list[Workload]:
     """The brokers that an expression names. Raises ``UserError`` for one that is not there, or for none."""
@@ -63,6 +70,7 @@ def add(state: State, cluster: Cluster, expression: str, given: Mapping[str, Any
     made = [Workload(broker_name(each), settings=_changed(Settings(), given)) for each in ids]
     for each in made:
         _check(each, cluster)
+    _check_room(state, made)
     state.workloads.update({each.name: each for each in made})
     return made
 
@@ -73,7 +81,10 @@ def update(state: State, cluster: Cluster, expression: str, given: Mapping[str, 
     given = dict(given)
     moves = "data_host" in given
     data_host = given.pop("data_host", None)
+    if not isinstance(data_host, str | None):
+        raise UserError(f"data_host: {data_host!r} is of the wrong type")
     changed = {each.name: _changed(each.settings, given) for each in brokers}
+    _check_room(state, [replace(each, settings=changed[each.name]) for each in brokers])
     for each in brokers:
         _check(replace(each, settings=changed[each.name]), cluster)
         if moves:
@@ -155,10 +166,26 @@ def _changed(settings: Settings, given: Mapping[str, Any]) -> Settings:
             raise UserError(f'no setting "{name}"')
         if value is not None and (isinstance(value, bool) or not isinstance(value, _KINDS[name])):
             raise UserError(f"{name}: {value!r} is of the wrong type")
-        if isinstance(value, int | float) and (value < 0 or (value == 0 and name in ("cpus", "mem_mb", "heap_mb"))):
-            raise UserError(f"{name}: expected more than {value:g}")
+        if isinstance(value, str) and not value.isprintable():
+            raise UserError(f"{name}: {value!r}: expected one line of text")
+        if isinstance(value, int | float):
+            _check_number(name, value)
         changes[name] = None if value == "" else value
     return replace(settings, **changes)
+
+
+def _check_number(name: str, value: float) -> None:
+    most = _MOST.get(name, _MOST_OTHERS)
+    if not 0 <= value <= most or (value == 0 and name in _MOST):  # NaN is in no order
+        raise UserError(f"{name}: expected a number {'above' if name in _MOST else 'from'} 0, at most {most}")
+
+
+def _check_room(state: State, workloads: Sequence[Workload]) -> None:
+    size = len(replace(state, workloads=state.workloads | {each.name: each for each in workloads}).to_json())
+    if size > _MOST_STATE_BYTES:
+        raise UserError(
+            f"so many brokers and settings are {size} bytes, and ZooKeeper keeps {_MOST_STATE_BYTES}: ask for fewer"
+        )
 
 
 def _check(workload: Workload, cluster: Cluster) -> None:

@@ -1,0 +1,48 @@
+"""A sensor in QEMU beside a worker: while its readings are taken, its card is not written to."""
+
+import tempfile
+from pathlib import Path
+
+from tests.image.conftest import NewCard
+from tests.image.qemu import Machine, cable
+from tests.packages.machine import wait_for
+from tests.packages.test_packages_together import EMULATED
+
+LIMIT_S = 1800
+#: The board is emulated: Debian's arm64 kernel has no I²C bus to try. The counters are of readings and of sectors.
+SENSOR = """\
+mkdir -p /run/systemd/system/sensorpi-sensor.service.d
+cp /emulated /run/systemd/system/sensorpi-sensor.service.d/emulated.conf
+systemctl daemon-reload
+systemctl restart sensorpi-sensor.service
+status() { systemctl show --value -p StatusText sensorpi-sensor.service; }
+acknowledged() { status | sed 's/.* readings, \\([0-9]*\\) .*/\\1/'; }
+sectors() { awk '{ print $7 }' /sys/block/vda/stat; }
+until [ "$(acknowledged)" -ge 5 ] 2>/dev/null || [ "$(uptime_s)" -gt 1500 ]; do sleep 1; done
+sync
+before=$(sectors) first=$(acknowledged)
+sleep 60
+say "written $(($(sectors) - before))"
+say "taken $(($(acknowledged) - first))"
+say "status $(status)"
+"""
+
+
+def test_a_sensor_whose_readings_are_taken_writes_nothing(new_card: NewCard) -> None:
+    sensor_card, worker_card = new_card("sensor"), new_card("mesos-worker")
+    sensor_card.write_root("/emulated", EMULATED)
+    with tempfile.TemporaryDirectory(prefix="lan-") as folder:  # short: a socket's path
+        end = Path(folder, "cable")
+        worker = Machine(worker_card, "sleep 3600", limit_s=LIMIT_S, network=cable(end, 1))
+        try:
+            wait_for("the worker's end of the cable", end.exists)
+            sensor = Machine(sensor_card, SENSOR, limit_s=LIMIT_S, network=cable(end, 2))
+            try:
+                heard = sensor.wait()
+            finally:
+                sensor.end()
+        finally:
+            worker.end()
+    heard.require_good_end()
+    assert int(heard.said["taken"]) > 30
+    assert heard.said["written"] == "0"
