@@ -228,3 +228,21 @@ def test_sigterm_ends_the_job_cleanly_while_influxdb_is_away(pipeline: Pipeline)
     pipeline.restart("influxdb")
     pipeline.restart("spark")
     pipeline.wait_for_points(sensor, 5)
+
+
+def test_sigterm_ends_the_job_cleanly_while_kafka_is_away(pipeline: Pipeline) -> None:
+    sensor = pipeline.new_sensor()
+    pipeline.send_readings(sensor, 5)
+    pipeline.wait_for_points(sensor, 5)
+    before = len(pipeline.log("spark"))
+    pipeline.service("kafka").stop(grace_s=60)
+    wait_until(lambda: "Reading from Kafka is down" in pipeline.log("spark")[before:], "the outage in the log")
+    job = pipeline.service("spark")
+    job.terminate()
+    wait_until(lambda: job.exit_status is not None, "the job's end", timeout_s=40)
+    assert job.exit_status == 0
+    assert "Traceback" not in pipeline.log("spark")[before:]
+    pipeline.restart("kafka")
+    pipeline.restart("spark")
+    pipeline.send_readings(sensor, 5, first=6)
+    pipeline.wait_for_points(sensor, 10)

@@ -42,7 +42,7 @@ START_S = 240.0
 pytestmark = pytest.mark.timeout(1800)
 
 
-@pytest.fixture(scope="module", params=["bookworm", "trixie"])
+@pytest.fixture(scope="module", params=[pytest.param("bookworm", marks=pytest.mark.ci), "trixie"])
 def machine(request: pytest.FixtureRequest, new_machine: NewMachine) -> Machine:
     """A machine of that suite with every role, and an emulated board. The tests below follow its life."""
     machine = new_machine(request.param)
