@@ -37,6 +37,8 @@ _log = logging.getLogger(__name__)
 SUPERSEDED = 3
 #: How long it may take to end then, in seconds.
 _END_S = 20.0
+#: How long any other stop may take; systemd kills after 60 s, and calls that a failure.
+_STOP_S = 40.0
 #: How long an older job, which can reach Kafka, takes to see that it has to end.
 _OLD_JOB_S = 5.0
 
@@ -71,6 +73,8 @@ def run(config: JobConfig, stop: threading.Event) -> Claim | None:
     wait_for_master(config.computing, stop)
     if stop.is_set():
         return None
+    ended = threading.Event()
+    threading.Thread(target=end_in_time, args=(stop, ended), name="end-in-time", daemon=True).start()
     session = open_session(config.state / "spark", config.jars, config.computing, config.heap_mb)
     client = open_client(config.sink.influxdb, WRITER, config.sink.writer_password)
     rollup = Rollup(client)
@@ -80,6 +84,19 @@ def run(config: JobConfig, stop: threading.Event) -> Claim | None:
         return job.run()
     finally:
         close_session(session)
+        ended.set()
+
+
+def end_in_time(stop: threading.Event, ended: threading.Event, limit_s: float = _STOP_S) -> None:
+    """End this process, with status 0, when ``ended`` is not set within ``limit_s`` seconds after ``stop``.
+
+    A batch that hangs on a broker that is gone can hold the stop up. Nothing is lost: what was not committed is read
+    again, and stored under the same key.
+    """
+    stop.wait()
+    if not ended.wait(limit_s):
+        _log.warning("The job did not stop within %g s and is ended; what it had begun is read again.", limit_s)
+        os._exit(0)
 
 
 class _Job:
