@@ -24,7 +24,12 @@ def test_the_autopkgtests_pass(new_machine: NewMachine, suite: str) -> None:
             shutil.copy(ROOT / name, source / name)
     (source / "debian/files").touch()  # a tree that is built already: nothing of it is built for the tests
     result = machine.try_("autopkgtest", "/srv/source", "--", "null")
-    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
-    passed = re.findall(r"^(\S+) +PASS", result.stdout + result.stderr, re.MULTILINE)
-    assert set(passed) == {"command1", "unit", "service"}
+    output = result.stdout + result.stderr
+    assert result.returncode in (0, 2), output[-6000:]  # 2: nothing failed, and something was left out
+    passed = set(re.findall(r"^(\S+) +PASS", output, re.MULTILINE))
+    if "service" not in passed:  # trixie's autopkgtest does not believe that this machine may be changed
+        machine.install("sensorpi-influx-grafana", "curl")
+        machine.do("/srv/source/debian/tests/service")
+        passed.add("service")
+    assert passed == {"command1", "unit", "service"}
     assert machine.failed() == ""
