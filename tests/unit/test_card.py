@@ -75,6 +75,7 @@ def either(request: pytest.FixtureRequest, desk: Desk) -> Desk:
 
 
 def test_the_card_gets_the_cluster_file_and_says_which_node_it_is(either: Desk) -> None:
+    either.cluster.write_bytes(b"\xef\xbb\xbf" + shipped_text().replace("\n", "\r\n").encode())  # by Notepad
     text = either.prepare("worker02")["sensorpi.toml"].decode()
     assert text == f'node = "worker02"\n\n{shipped_text()}'
 
