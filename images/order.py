@@ -69,10 +69,15 @@ class Order:
         return [*(f"sensorpi-{role}" for role in self.node.roles), *extra]
 
     @property
+    def cluster_text(self) -> str:
+        """The cluster file without what is only a card's."""
+        return boot_partition.without_node(without_card(self.text))[0]
+
+    @property
     def boot_files(self) -> dict[str, bytes]:
         """What tells the card who it is, by name on its boot partition."""
         head = f'node = "{self.node.name}"  # the node that this card is for'
-        parts = (head, self.card or CARD_TEMPLATE, boot_partition.without_node(without_card(self.text))[0])
+        parts = (head, self.card or CARD_TEMPLATE, self.cluster_text)
         text = "\n\n".join(part.strip("\n") for part in parts) + "\n"
         files = {boot_partition.SOURCE: text.encode()}
         if self.key is not None:

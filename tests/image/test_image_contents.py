@@ -11,7 +11,7 @@ from images.epoch import source_date_epoch
 from images.order import order
 from images.publish import sha256
 from tests.image.card import Card, run
-from tests.image.conftest import FOLDER, NODES, REPOSITORY
+from tests.image.conftest import CLUSTER, FOLDER, NODES, REPOSITORY
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,11 @@ def test_our_repository_is_known_by_its_key(card: Card) -> None:
 
 def test_the_file_systems_are_sound(card: Card) -> None:
     run("e2fsck", "-fn", f"{card.path}?offset={card.starts[1]}")
+
+
+def test_what_serves_beside_a_broken_file_is_the_nodes_own(card: Card) -> None:
+    assert card.read_root("/etc/sensorpi/node") == "shed\n"
+    assert card.read_root("/etc/sensorpi/cluster.toml") == CLUSTER
 
 
 def test_the_list_of_packages_has_the_role(card: Card) -> None:

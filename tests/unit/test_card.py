@@ -157,6 +157,14 @@ def test_a_card_that_becomes_a_sensors_loses_the_key(either: Desk) -> None:
     assert "cluster.key" not in either.prepare("sensor01")
 
 
+def test_what_a_killed_preparation_began_to_write_is_erased(either: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    (either.card / "cluster.key.sensorpi-new").write_bytes(bytes(range(32)))
+    (either.card / "blocks").hardlink_to(either.card / "cluster.key.sensorpi-new")
+    assert "cluster.key.sensorpi-new" not in either.prepare("sensor01")
+    assert "cluster.key.sensorpi-new: goes" in capsys.readouterr().out
+    assert (either.card / "blocks").read_bytes() == bytes(32)
+
+
 def test_a_sensors_card_needs_no_key_on_the_desk(either: Desk) -> None:
     (either.folder / "cluster.key").unlink()
     either.prepare("sensor01")

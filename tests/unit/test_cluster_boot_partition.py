@@ -44,6 +44,12 @@ def test_a_new_file_replaces_the_old_one_and_keeps_it(card: Card) -> None:
     assert (card.etc / "cluster.toml.old").read_text() == shipped_text()
 
 
+def test_a_file_that_changes_nothing_leaves_no_copy(card: Card) -> None:
+    (card.boot / "sensorpi.toml").write_text(shipped_text())
+    assert "took" in str(card.take_in())
+    assert not (card.etc / "cluster.toml.old").exists()
+
+
 def test_it_is_taken_once_so_that_later_edits_stay(card: Card) -> None:
     (card.boot / "sensorpi.toml").write_text(ONE_NODE)
     card.take_in()

@@ -97,7 +97,7 @@ def _take_file(config: Path, state: Path, partitions: Sequence[Path]) -> str | N
     if node is not None and node not in names:
         raise UserError(f'{source}: node = "{node}": there is no such node in it; {nearest(node, names)}')
     old = config / FILE_NAME
-    if old.exists():
+    if old.exists() and old.read_bytes() != text.encode():
         old.replace(old.with_name(f"{FILE_NAME}.old"))
     render({FILE_NAME: text, **({"node": f"{node}\n"} if node is not None else {})}, config, mode=0o644)
     render({_TAKEN: _checksum(content)}, state)
