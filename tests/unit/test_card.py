@@ -338,6 +338,20 @@ def test_a_folder_that_is_no_fresh_cards_is_refused(
     assert message in refused(desk, capsys, "sensor01", *desk.repository)
 
 
+@pytest.mark.parametrize("name", ["sensorpi", "sensorpi/debs/x.deb", "cluster.key"])
+def test_a_link_is_refused_and_what_it_leads_to_stays(either: Desk, name: str) -> None:
+    elsewhere = either.folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").write_text("precious")
+    link = either.card / name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(elsewhere if name == "sensorpi" else elsewhere / "file")
+    before = cards.contents(either.card)
+    assert either.run("sensor01", *either.repository) == 2
+    assert (elsewhere / "file").read_text() == "precious"
+    assert cards.contents(either.card) == before
+
+
 def test_other_systems_cards_are_refused(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     cards.bookworm(desk.card)
     (desk.card / "cmdline.txt").write_text("quiet\n")
