@@ -34,8 +34,8 @@ class Desk:
         (folder / "cluster.key").write_bytes(KEY)
         (folder / "cluster.key").chmod(0o640)
         (folder / "sensorpi.gpg").write_bytes(b"\x98public")
-        (folder / "id.pub").write_text(SSH_KEY + "\n")
-        (folder / "passphrase").write_text(PASSPHRASE + "\n")
+        (folder / "id.pub").write_text("\ufeff" + SSH_KEY + "\r\n")
+        (folder / "passphrase").write_text("\ufeff" + PASSPHRASE + "\r\n")
         self.card = folder / "bootfs"
 
     @property
