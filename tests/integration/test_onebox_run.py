@@ -322,6 +322,13 @@ def test_a_mistake_is_one_line_and_starts_nothing(recordings: Path, arguments: l
     assert not (recordings / "run" / "logs").exists()
 
 
+def test_with_json_a_mistake_is_an_object_too(tmp_path: Path) -> None:
+    environment = os.environ | {"SENSORPI_RUN": str(tmp_path / "run"), "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-m", "onebox", "--json", "--rate", "0"]
+    run = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=20)
+    assert (run.returncode, run.stderr) == (2, f"make run: {json.loads(run.stdout)['error']}\n")
+
+
 # Ends that are none
 
 

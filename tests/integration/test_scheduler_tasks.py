@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sensorpi.common.service import HEARTBEAT
 from tests.integration.kafka_fixture import wait_until
 from tests.integration.scheduler_fixture import RECOVER_S, SchedulerCluster
 
@@ -146,6 +147,19 @@ def test_the_job_moves_when_its_node_is_lost(cluster: SchedulerCluster) -> None:
     wait_until(lambda: not is_alive(before[-1]), "the end of the one that comes back", RECOVER_S)
     cluster.settle()
     assert job_host(cluster) != host
+
+
+def test_a_job_that_hangs_is_started_again(cluster: SchedulerCluster) -> None:
+    """Its heart beats in its sandbox, or did: `service.notify` is the job's watchdog on either engine."""
+    before = cluster.starts("job")
+    sandbox = Path(f"/proc/{before[-1]}/cwd").resolve()
+    (sandbox / HEARTBEAT).touch()
+    os.utime(sandbox / HEARTBEAT, (0, time.time() - 180))
+    wait_until(lambda: len(cluster.starts("job")) > len(before), "another start", 60 + RECOVER_S)
+    assert not is_alive(before[-1])
+    assert "job: killed on" in cluster.log()
+    assert "its health check failed; started again in 10 s" in cluster.log()
+    cluster.settle()
 
 
 def test_the_scheduler_needs_little(cluster: SchedulerCluster) -> None:

@@ -1,11 +1,16 @@
 """What the scheduler decides: events and commands in, calls out."""
 
+import os
+import subprocess
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sensorpi.common.cluster import Cluster
 from sensorpi.common.errors import UserError
+from sensorpi.common.service import notify
 from sensorpi.mesos_node.mesos.calls import Call
 from sensorpi.mesos_node.scheduler import operations
 from sensorpi.mesos_node.scheduler.core import Core
@@ -83,6 +88,29 @@ def test_a_brokers_task_has_its_ports_its_user_and_a_grace(scheduler: Scheduler)
     assert task["command"]["user"] == "sensorpi-kafka"
     assert task["health_check"]["tcp"] == {"port": 7001}
     assert task["kill_policy"]["grace_period"]["nanoseconds"] == 75_000_000_000
+
+
+@pytest.mark.parametrize(("age_s", "lives"), [(None, True), (0, True), (110, True), (130, False)])
+def test_the_jobs_check_asks_whether_its_heart_beats(
+    scheduler: Scheduler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age_s: float | None, lives: bool
+) -> None:
+    check = launched(scheduler.offer_all())["job"]["health_check"]
+    assert check["consecutive_failures"] * check["interval_seconds"] == 60
+    monkeypatch.setenv("MESOS_SANDBOX", str(tmp_path))
+    if age_s is not None:
+        notify(watchdog=True)
+        [heartbeat] = tmp_path.iterdir()
+        os.utime(heartbeat, (0, time.time() - age_s))
+    assert (subprocess.run(["sh", "-c", check["command"]["value"]], cwd="/").returncode == 0) is lives
+
+
+def test_a_job_whose_heart_stopped_is_started_again(scheduler: Scheduler) -> None:
+    scheduler.run_all()
+    scheduler.report("job", "RUNNING", healthy=False)
+    scheduler.report("job", "KILLED", healthy=False)
+    assert scheduler.shown("job")["message"].startswith("killed on w0: its health check failed")
+    scheduler.now += 60
+    assert "job" in launched(scheduler.offer_all())
 
 
 def test_a_broker_stays_on_its_worker(scheduler: Scheduler) -> None:

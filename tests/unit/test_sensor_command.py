@@ -248,6 +248,16 @@ def test_a_synthetic_day_is_warm_and_light_at_noon_and_neither_at_night() -> Non
     assert noon.clear > 5 * night.clear > 0
 
 
+def test_events_that_nobody_takes_stop_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    events = Events("/dev/full")
+    events.emit("first")
+    events.emit("second")
+    events.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "Events are written no longer, readings go on: No space left on device"
+    ]
+
+
 def test_a_beat_keeps_its_rate() -> None:
     moments = Beat(4.0).moments()
     assert [next(moments).due_s for _ in range(3)] == [0, 0.25, 0.5]
@@ -266,9 +276,10 @@ def test_a_beat_keeps_its_rate() -> None:
     ],
 )
 def test_a_wrong_option_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["sensor", "run", *arguments])
-    assert arguments[0] in capsys.readouterr().err
+    assert main(["sensor", "run", *arguments]) == 2
+    complaint = capsys.readouterr().err
+    assert complaint.startswith(f"sensorpi: argument {arguments[0]}: ")
+    assert complaint.count("\n") == 1
 
 
 def test_a_mistake_in_a_recording_ends_the_command_before_anything_is_published(

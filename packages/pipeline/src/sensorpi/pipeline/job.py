@@ -251,6 +251,8 @@ class _Job:
         self._executors.check_alive()
         if "Traceback (most recent call last)" in text and not self._kafka.down:
             _log.error("%s", text)  # a mistake of ours: nothing else shows where
+        # The job is well as long as it tries again: a restart would bring nothing back.
+        service.notify(watchdog=True)
         return self._kafka.failed(text.splitlines()[0][:300])
 
     def _batch(self, messages: DataFrame, _batch_id: int) -> None:

@@ -11,11 +11,14 @@ def units(cluster: Cluster, node: Node, key: bytes | None) -> list[NodeUnit]:
     """Those of the node's roles ``mesos-master`` and ``influx-grafana``."""
     found: list[NodeUnit] = []
     if "mesos-master" in node.roles:
-        servers = f"{cluster.engine} {cluster.bootstrap_servers} {cluster.influxdb_url}"
-        settings = f"{servers} {cluster.influxdb} {cluster.spark} {node.name}"
-        found.append(NodeUnit("sensorpi-spark-job.service", "mesos-master", settings, needs_key=True))
+        found.append(NodeUnit("sensorpi-spark-job.service", "mesos-master", _job(cluster, node), needs_key=True))
     if "influx-grafana" in node.roles:
-        influxdb = f"{cluster.influxdb} {cluster.is_one_machine}"
+        influxdb = _text(
+            cluster.influxdb.port,
+            cluster.influxdb.backup_port,
+            cluster.influxdb.raw_retention_days,
+            cluster.is_one_machine,
+        )
         dashboard = {} if key is None else {"dashboard.env": dashboard_environment(cluster, key)}
         grafana = {} if key is None else {"grafana.env": grafana_environment(cluster, key)}
         chronograf = {} if key is None else {"chronograf.env": chronograf_environment(cluster, key)}
@@ -26,6 +29,24 @@ def units(cluster: Cluster, node: Node, key: bytes | None) -> list[NodeUnit]:
             NodeUnit("chronograf.service", "influx-grafana", "", files=chronograf),
         ]
     return found
+
+
+def _job(cluster: Cluster, node: Node) -> str:
+    """What the job is told. A key that another unit reads, or a new one at its default, restarts nothing."""
+    spark = cluster.spark
+    there = () if spark.master.startswith("local") else (
+        spark.executor_heap_mb, spark.worker_cores, spark.first_port, spark.mesos_native_library,
+        cluster.connect_address(node), len(cluster.workers),
+    )  # fmt: skip
+    return _text(
+        cluster.engine, cluster.bootstrap_servers, cluster.influxdb_url, cluster.influxdb.raw_retention_days, node.name,
+        spark.master, spark.trigger_ms, spark.heap_mb, spark.max_offsets_per_trigger, spark.checkpoint,
+        spark.default_host, *there,
+    )  # fmt: skip
+
+
+def _text(*values: object) -> str:
+    return " ".join(map(repr, values))
 
 
 def dashboard_environment(cluster: Cluster, key: bytes) -> str:

@@ -1,12 +1,16 @@
 """A stream of JSON lines that tells another program what the sensor does, reading by reading."""
 
 import json
+import logging
 import os
 import threading
+from contextlib import suppress
 from typing import IO
 
 from sensorpi.common.errors import UserError
 from sensorpi.common.reading import Reading
+
+_log = logging.getLogger(__name__)
 
 
 class Events:
@@ -24,13 +28,19 @@ class Events:
                 raise UserError(f"--events {where}: {error.strerror}") from error
 
     def emit(self, event: str, **details: object) -> None:
-        """One line, seen at once by its reader."""
+        """One line, seen at once by its reader. When nobody takes it there are no more; the readings go on."""
         if self._file is None:
             return
         line = json.dumps({"event": event, **details}, separators=(",", ":"))
         with self._lock:
-            self._file.write(line + "\n")
-            self._file.flush()
+            if self._file is None:
+                return
+            try:
+                self._file.write(line + "\n")
+                self._file.flush()
+            except OSError as error:
+                _log.warning("Events are written no longer, readings go on: %s", error.strerror)
+                self.close()
 
     def read(self, reading: Reading, monotonic_ns: int) -> None:
         """A reading was taken, at this instant of ``time.monotonic_ns``."""
@@ -48,5 +58,7 @@ class Events:
 
     def close(self) -> None:
         """The reader sees the end."""
-        if self._file is not None:
-            self._file.close()
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):  # what did not go out before does not now
+                file.close()

@@ -8,5 +8,5 @@ def units(cluster: Cluster, node: Node, _key: bytes | None) -> list[NodeUnit]:
     """The publisher, on a node with the role ``sensor``."""
     if "sensor" not in node.roles:
         return []
-    settings = f"{node.name} {cluster.bootstrap_servers} {cluster.sensor}"
+    settings = f"{node.name} {cluster.bootstrap_servers} {cluster.sensor.rate_hz}"
     return [NodeUnit("sensorpi-sensor.service", "sensor", settings)]

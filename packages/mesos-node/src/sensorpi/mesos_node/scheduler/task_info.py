@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sensorpi.common.service import HEARTBEAT
 from sensorpi.mesos_node.scheduler.model import JOB, SPARK_MASTER, Task, Workload
 from sensorpi.mesos_node.scheduler.needs import Needs
 from sensorpi.mesos_node.scheduler.offers import Bundle
@@ -14,6 +15,10 @@ KILL_GRACE_S = 75.0
 
 #: A broker's port opens after the recovery of its log, on a Pi with a full card in minutes.
 _HEALTH_GRACE_S = 900.0
+
+#: The job's watchdog, as systemd is the other engine's: a heart that beat once may not stop for longer than three
+#: minutes, the last of them in six checks. It first beats when the stream flows: who waits for Kafka may wait for ever.
+_HEART_BEATS = f'! find "$MESOS_SANDBOX/{HEARTBEAT}" -mmin +2 2>/dev/null | grep -q .'
 
 _SPARK = "/usr/share/sensorpi-spark"
 
@@ -44,19 +49,20 @@ def task_info(workload: Workload, needs: Needs, task: Task, bundle: Bundle, prog
     spark = {"SPARK_HOME": _SPARK, "PYTHONPATH": f"{_SPARK}/python", **_environment(programs)}
     if workload.name == JOB:
         info["command"] = _command(programs.job, programs.job_user, spark)
-        return info
-    if broker_id is None:
-        role = "master" if workload.name == SPARK_MASTER else "worker"
-        words = [*programs.spark, role, "--node", task.hostname]
-        info["command"] = _command(words, programs.spark_user, spark)
+        check: dict[str, Any] = {"type": "COMMAND", "command": {"shell": True, "value": _HEART_BEATS}}
     else:
-        words = [*programs.broker, *_broker_options(workload, broker_id, needs, task)]
-        info["command"] = _command(words, programs.broker_user, _environment(programs))
-    # Liveness only: a voter's controller listens before the quorum is complete, whose lack must not kill it; the page
-    # of Spark's worker is there before it has met the master.
+        # Liveness only: a voter's controller listens before the quorum is complete, whose lack must not kill it; the
+        # page of Spark's worker is there before it has met the master.
+        check = {"type": "TCP", "tcp": {"port": task.ports[-1]}}
+        if broker_id is None:
+            role = "master" if workload.name == SPARK_MASTER else "worker"
+            words = [*programs.spark, role, "--node", task.hostname]
+            info["command"] = _command(words, programs.spark_user, spark)
+        else:
+            words = [*programs.broker, *_broker_options(workload, broker_id, needs, task)]
+            info["command"] = _command(words, programs.broker_user, _environment(programs))
     info["health_check"] = {
-        "type": "TCP",
-        "tcp": {"port": task.ports[-1]},
+        **check,
         "delay_seconds": 5,
         "interval_seconds": 10,
         "timeout_seconds": 10,

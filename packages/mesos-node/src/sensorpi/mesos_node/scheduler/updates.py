@@ -103,7 +103,8 @@ def ended(workload: Workload, task: Task, needs: Needs | None, kind: str, now_s:
         workload.failures, workload.retry_s, workload.message = 0, now_s, ""
         _log.info("%s has stopped on %s", workload.name, task.hostname)
         return
-    reason = f"{kind.lower()} on {task.hostname}" + (f": {task.message}" if task.message else "")
+    told = "its health check failed" if kind == "KILLED" and task.healthy is False else task.message
+    reason = f"{kind.lower()} on {task.hostname}" + (f": {told}" if told else "")
     if kind == "DROPPED":
         workload.retry_s, workload.message = now_s + _DROPPED_RETRY_S, reason
         return

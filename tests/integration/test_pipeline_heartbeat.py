@@ -1,0 +1,76 @@
+"""The heartbeat of a job that Mesos started: it beats while the stream flows or waits, and not when that hangs."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from onebox.process import Service
+from sensorpi.common.service import HEARTBEAT
+from tests.integration.pipeline_fixture import Pipeline, wait_until
+from tests.integration.test_pipeline_takeover import second, start
+
+pytestmark = pytest.mark.timeout(900)
+
+__all__ = ["second"]
+
+#: Spark tells of a stream without messages every ten seconds.
+QUIET_S = 15.0
+
+
+@pytest.fixture
+def heart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The file. What is asked for before the job gets it in its environment."""
+    monkeypatch.setenv("MESOS_SANDBOX", str(tmp_path))
+    return tmp_path / HEARTBEAT
+
+
+def jvm_of(job: Service) -> int | None:
+    children = [job.pid] if job.pid is not None else []
+    while children:
+        pid = children.pop()
+        if Path(f"/proc/{pid}/comm").read_text() == "java\n":
+            return pid
+        files = Path(f"/proc/{pid}/task").glob("*/children")
+        children += [int(each) for file in files for each in file.read_text().split()]
+    return None
+
+
+def beats(heart: Path, within_s: float) -> bool:
+    before, deadline = heart.stat().st_mtime_ns, time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if heart.stat().st_mtime_ns != before:
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def test_it_beats_while_the_stream_flows_or_waits_and_stops_with_it(
+    heart: Path, pipeline: Pipeline, second: Service, tmp_path: Path
+) -> None:
+    start(second)
+    assert beats(heart, QUIET_S)
+
+    pipeline.service("influxdb").stop()
+    pipeline.send_readings(pipeline.new_sensor(), 5)
+    wait_until(lambda: "InfluxDB is down" in (tmp_path / "job.log").read_text(), "the outage in the log")
+    assert all(beats(heart, QUIET_S) for _ in range(3))
+    pipeline.restart("influxdb")
+
+    pipeline.service("kafka").stop(grace_s=60)
+    wait_until(lambda: "Reading from Kafka is down" in (tmp_path / "job.log").read_text(), "the outage in the log")
+    assert all(beats(heart, 60) for _ in range(2))
+    pipeline.restart("kafka")
+    assert beats(heart, 60)
+
+    jvm = jvm_of(second)
+    assert jvm is not None
+    os.kill(jvm, signal.SIGSTOP)
+    try:
+        time.sleep(1)
+        assert not beats(heart, QUIET_S)
+    finally:
+        os.kill(jvm, signal.SIGCONT)
+    assert beats(heart, QUIET_S)
