@@ -14,7 +14,8 @@ from images.tree import clamp_times, discard
 FILES = Path(__file__).parent / "files"
 CACHE = Path(__file__).parents[1] / ".cache/images"
 
-_KERNELS = {"arm64": "linux-image-arm64", "armel": "linux-image-rpi"}
+#: That of amd64 is for a test: no other has i2c-stub.
+_KERNELS = {"arm64": "linux-image-arm64", "armel": "linux-image-rpi", "amd64": "linux-image-amd64"}
 
 #: What a card without keyboard and screen needs; roles bring what is theirs.
 _PACKAGES = (

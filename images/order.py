@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sensorpi.common import boot_partition, secrets
 from sensorpi.common.card_table import card_settings, card_table, without_card
-from sensorpi.common.cluster import Cluster, Node, parse
+from sensorpi.common.cluster import Cluster, Node, parse, read
 from sensorpi.common.cluster_schema import ROLES
 from sensorpi.common.errors import UserError
 from sensorpi.common.validators import nearest
@@ -69,10 +69,15 @@ class Order:
         return [*(f"sensorpi-{role}" for role in self.node.roles), *extra]
 
     @property
+    def cluster_text(self) -> str:
+        """The cluster file without what is only a card's."""
+        return boot_partition.without_node(without_card(self.text))[0]
+
+    @property
     def boot_files(self) -> dict[str, bytes]:
         """What tells the card who it is, by name on its boot partition."""
         head = f'node = "{self.node.name}"  # the node that this card is for'
-        parts = (head, self.card or CARD_TEMPLATE, without_node(without_card(self.text)))
+        parts = (head, self.card or CARD_TEMPLATE, self.cluster_text)
         text = "\n\n".join(part.strip("\n") for part in parts) + "\n"
         files = {boot_partition.SOURCE: text.encode()}
         if self.key is not None:
@@ -89,8 +94,9 @@ def order(values: Mapping[str, str]) -> Order:
     suite = _choice(values, "SUITE", SUITES, "bookworm")
     architecture = _choice(values, "ARCH", ARCHITECTURES, "arm64")
     path = Path(values.get("CLUSTER") or SHIPPED)
-    text = _read(path, "CLUSTER").decode("utf-8", "replace").replace("\r\n", "\n")
-    cluster = parse(without_node(without_card(text)), os.fspath(path))
+    text = _read(path, "CLUSTER")
+    # A card's own file can be given again.
+    cluster = parse(boot_partition.without_node(without_card(text))[0], os.fspath(path))
     names = [node.name for node in cluster.nodes]
     name = values.get("NODE") or ""
     if name not in names:
@@ -108,12 +114,6 @@ def order(values: Mapping[str, str]) -> Order:
     return Order(role, node, cluster, text, key, suite, architecture, values.get("MIRROR") or None, url, card)
 
 
-def without_node(text: str) -> str:
-    """A cluster file without the line that says which node a card is for, so that it can be given again."""
-    head, bracket, tables = text.partition("\n[")
-    return re.sub(r"(?m)^node\s*=.*$", "", head) + bracket + tables
-
-
 def _choice(values: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str = "") -> str:
     value = values.get(name) or default
     if value not in allowed:
@@ -125,18 +125,18 @@ def _said(name: str, value: str) -> str:
     return f"{name}={value}" if value else f"{name} is missing"
 
 
-def _read(path: Path, name: str) -> bytes:
+def _read(path: Path, name: str) -> str:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{name}={path}: {error.strerror}") from None
+        return read(path)
+    except UserError as error:
+        raise UserError(f"{name}={error}") from None
 
 
 def _card(values: Mapping[str, str], text: str, path: Path) -> str:
     """The table of the file CARD, else that of the cluster file, checked."""
     if given := values.get("CARD"):
         path = Path(given)
-        text = _read(path, "CARD").decode("utf-8", "replace").replace("\r\n", "\n")
+        text = _read(path, "CARD")
         if "[card]" not in text:
             raise UserError(f"CARD={path}: expected a table [card]")
     card_settings(text, os.fspath(path))

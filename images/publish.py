@@ -13,8 +13,9 @@ def publish(image: Path, epoch: int) -> Path:
     """Turn ``NAME.img`` into ``NAME.img.xz`` with ``NAME.img.bmap`` and ``NAME.img.xz.sha256`` beside it."""
     env = environment(epoch)
     run("bmaptool", "create", "-o", image.with_suffix(".img.bmap"), image, env=env)
-    # Two threads on every build host: their number decides how the file is cut.
-    run("xz", "--threads=2", "--force", image, env=env)
+    # Two threads on every build host: their number decides how the file is cut. xz's own level, 6, takes three times as
+    # long for 15 % less.
+    run("xz", "-2", "--threads=2", "--force", image, env=env)
     compressed = image.with_suffix(".img.xz")
     os.utime(compressed, (epoch, epoch))
     checksum = f"{sha256(compressed)}  {compressed.name}\n"

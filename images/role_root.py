@@ -10,7 +10,9 @@ from images.filesystems import FIRMWARE_LABEL, ROOT_LABEL
 from images.order import Order
 from images.process import environment, run
 from images.tree import discard, remove_traces
+from sensorpi.common.cluster import FILE_NAME
 from sensorpi.common.errors import UserError
+from sensorpi.common.render import render
 
 _KEYRING = "/usr/share/keyrings/sensorpi.gpg"
 _LIST = "etc/apt/sources.list.d/sensorpi.list"
@@ -100,5 +102,7 @@ def _configure(order: Order, root: Path, env: dict[str, str]) -> None:
     (root / "etc/fstab").write_text(_FSTAB)
     line = f"deb [signed-by={_KEYRING}] {order.url or 'http://SERVER'} {order.suite} main\n"
     (root / _LIST).write_text(line if order.url else f"# Updates of sensorpi come from where you serve them:\n# {line}")
+    # What serves where the card's own sensorpi.toml is broken before any boot has taken it.
+    render({FILE_NAME: order.cluster_text, "node": f"{order.node.name}\n"}, root / "etc/sensorpi", mode=0o644)
     # The kernel's command line is written by the firmware's own script, from files of the base.
     run("chroot", root, "passwd", "--quiet", "--lock", "root", env=env)

@@ -11,7 +11,7 @@ from images.epoch import source_date_epoch
 from images.order import order
 from images.publish import sha256
 from tests.image.card import Card, run
-from tests.image.conftest import FOLDER, NODES, REPOSITORY
+from tests.image.conftest import CLUSTER, FOLDER, NODES, REPOSITORY
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,16 @@ def test_the_kernel_finds_its_root_and_counts_memory(card: Card) -> None:
     words = card.boot_text("cmdline.txt").split()
     assert "root=LABEL=RASPIROOT" in words
     assert {"rootwait", "cgroup_enable=memory", "cgroup_memory=1"} <= set(words)
+    assert not [word for word in words if word.startswith("cma=")]  # with 64M a Pi 4 does not start
+
+
+def test_the_initrd_has_what_switches_a_card_on_and_checks_it(card: Card, tmp_path: Path) -> None:
+    name = next(name for name in card.boot_names() if name.startswith("initrd.img"))
+    (tmp_path / name).write_bytes(card.read_boot(name))
+    archive = run("zstd", "-dc", tmp_path / name)
+    modules = ("bcm2835", "sdhci-iproc", "fixed", "gpio-regulator", "bcm2835_wdt", "ext4")
+    assert [module for module in modules if f"/{module}.ko".encode() not in archive] == []
+    assert b"sbin/fsck.ext4" in archive
 
 
 def test_the_radios_firmware_is_there(card: Card) -> None:
@@ -77,6 +87,11 @@ def test_our_repository_is_known_by_its_key(card: Card) -> None:
 
 def test_the_file_systems_are_sound(card: Card) -> None:
     run("e2fsck", "-fn", f"{card.path}?offset={card.starts[1]}")
+
+
+def test_what_serves_beside_a_broken_file_is_the_nodes_own(card: Card) -> None:
+    assert card.read_root("/etc/sensorpi/node") == "shed\n"
+    assert card.read_root("/etc/sensorpi/cluster.toml") == CLUSTER
 
 
 def test_the_list_of_packages_has_the_role(card: Card) -> None:

@@ -69,8 +69,8 @@ def prepare(partition: Path, node: str, desk: Path, *options: str) -> None:
     (desk / "cluster.key").write_bytes(KEY)
     (desk / "cluster.key").chmod(0o640)
     (desk / "id.pub").write_text(SSH_KEY)
-    (desk / "passphrase").write_text("a passphrase")
-    wifi = ["--wifi", 'Käthe\'s "Café" 😀', "--passphrase", str(desk / "passphrase"), "--country", "DE"]
+    (desk / "passphrase").write_text(PASSPHRASE)
+    wifi = ["--wifi", SSID, "--passphrase", str(desk / "passphrase"), "--country", "DE"]
     zone = ["--timezone", "Europe/Berlin", "--ssh-key", str(desk / "id.pub")]
     command = ["card", str(partition), "--node", node, "--cluster", str(desk / "cluster.toml")]
     assert main([*command, *wifi, *zone, *options]) == 0
@@ -89,15 +89,7 @@ def card_in(
             (machine.root / known).unlink(missing_ok=True)  # the card brings them
         (machine.root / "boot").mkdir(exist_ok=True)
         partition = flashed(machine.root / "boot/firmware")
-        (folder / "cluster.toml").write_text(CLUSTER)
-        (folder / "cluster.key").write_bytes(KEY)
-        (folder / "cluster.key").chmod(0o640)
-        (folder / "id.pub").write_text(SSH_KEY)
-        (folder / "passphrase").write_text("a passphrase")
-        wifi = ["--wifi", 'Käthe\'s "Café" 😀', "--passphrase", str(folder / "passphrase"), "--country", "DE"]
-        zone = ["--timezone", "Europe/Berlin", "--ssh-key", str(folder / "id.pub")]
-        command = ["card", str(partition), "--node", node, "--cluster", str(folder / "cluster.toml")]
-        assert main([*command, *wifi, *zone, *options]) == 0
+        prepare(partition, node, folder / "desk", *options)
         yield machine, partition
     finally:
         machine.tear_down()
@@ -265,7 +257,8 @@ def test_on_a_fat_file_system_the_key_leaves_no_trace(tmp_path: Path) -> None:
     try:
         for file in cards.trixie(tmp_path / "flashed").iterdir():
             shutil.copyfile(file, mounted / file.name)
-        prepare(mounted, "worker01", tmp_path / "desk", "--debs", str(DEBS))
+        repository = ["--repository", "http://192.0.2.5/sensorpi", "--key", str(REPOSITORY / "sensorpi.gpg")]
+        prepare(mounted, "worker01", tmp_path / "desk", *repository)
         assert (mounted / "cluster.key").read_bytes() == KEY
         assert (mounted / "cmdline.txt.before-sensorpi").exists()
         (tmp_path / "etc").mkdir()

@@ -1,5 +1,6 @@
 """piuparts: what each package leaves behind when it is removed and purged, on a Debian that systemd does not run."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,18 +12,19 @@ from tests.packages.test_packages_contents import DEBS, ids
 
 pytestmark = pytest.mark.timeout(900)
 
-#: What ours need of Debian: its own leftovers are not ours.
-NEEDED = (
-    "ca-certificates default-jre-headless influxdb libjs-chart.js python3 python3-bottle python3-influxdb "
-    "python3-pkg-resources python3-smbus python3-systemd python3-voluptuous python3-waitress systemd"
-)
+
+def needed() -> str:
+    """What ours depend on and Debian has: it is in the root already, because Debian's own leftovers are not ours."""
+    fields = [subprocess.check_output(["dpkg-deb", "-f", deb, "Depends"], text=True) for deb in DEBS]
+    names = {re.split(r"[ :|]", each.strip())[0] for field in fields for each in field.split(",")}
+    return " ".join(sorted(names - {deb.name.split("_")[0] for deb in DEBS}))
 
 
 @pytest.fixture(scope="module")
 def base() -> Path:
     """A Debian with what ours need, whose only source of packages is our repository: piuparts needs no network."""
     root = CACHE / "bookworm-piuparts"
-    make_root(root, "bookworm", NEEDED, JAVA_HOOK)
+    make_root(root, "bookworm", needed(), JAVA_HOOK)
     for lists in (root / "var/lib/apt/lists").glob("*_*"):
         lists.unlink()
     shutil.copy(REPOSITORY / "sensorpi.gpg", root / "usr/share/keyrings/sensorpi.gpg")

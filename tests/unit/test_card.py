@@ -34,8 +34,8 @@ class Desk:
         (folder / "cluster.key").write_bytes(KEY)
         (folder / "cluster.key").chmod(0o640)
         (folder / "sensorpi.gpg").write_bytes(b"\x98public")
-        (folder / "id.pub").write_text(SSH_KEY + "\n")
-        (folder / "passphrase").write_text(PASSPHRASE + "\n")
+        (folder / "id.pub").write_text("\ufeff" + SSH_KEY + "\r\n")
+        (folder / "passphrase").write_text("\ufeff" + PASSPHRASE + "\r\n")
         self.card = folder / "bootfs"
 
     @property
@@ -75,6 +75,7 @@ def either(request: pytest.FixtureRequest, desk: Desk) -> Desk:
 
 
 def test_the_card_gets_the_cluster_file_and_says_which_node_it_is(either: Desk) -> None:
+    either.cluster.write_bytes(b"\xef\xbb\xbf" + shipped_text().replace("\n", "\r\n").encode())  # by Notepad
     text = either.prepare("worker02")["sensorpi.toml"].decode()
     assert text == f'node = "worker02"\n\n{shipped_text()}'
 
@@ -154,6 +155,14 @@ def test_only_a_node_that_needs_the_key_gets_it(either: Desk, node: str, gets_ke
 def test_a_card_that_becomes_a_sensors_loses_the_key(either: Desk) -> None:
     either.prepare("worker01")
     assert "cluster.key" not in either.prepare("sensor01")
+
+
+def test_what_a_killed_preparation_began_to_write_is_erased(either: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    (either.card / "cluster.key.sensorpi-new").write_bytes(bytes(range(32)))
+    (either.card / "blocks").hardlink_to(either.card / "cluster.key.sensorpi-new")
+    assert "cluster.key.sensorpi-new" not in either.prepare("sensor01")
+    assert "cluster.key.sensorpi-new: goes" in capsys.readouterr().out
+    assert (either.card / "blocks").read_bytes() == bytes(32)
 
 
 def test_a_sensors_card_needs_no_key_on_the_desk(either: Desk) -> None:
@@ -327,6 +336,20 @@ def test_a_folder_that_is_no_fresh_cards_is_refused(
     assert callable(breaks)
     breaks(desk.card)
     assert message in refused(desk, capsys, "sensor01", *desk.repository)
+
+
+@pytest.mark.parametrize("name", ["sensorpi", "sensorpi/debs/x.deb", "cluster.key"])
+def test_a_link_is_refused_and_what_it_leads_to_stays(either: Desk, name: str) -> None:
+    elsewhere = either.folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").write_text("precious")
+    link = either.card / name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(elsewhere if name == "sensorpi" else elsewhere / "file")
+    before = cards.contents(either.card)
+    assert either.run("sensor01", *either.repository) == 2
+    assert (elsewhere / "file").read_text() == "precious"
+    assert cards.contents(either.card) == before
 
 
 def test_other_systems_cards_are_refused(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

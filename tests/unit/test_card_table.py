@@ -1,8 +1,12 @@
 """`[card]` in sensorpi.toml: cut out of the cluster file, checked, and turned into what Debian's programs read."""
 
+from dataclasses import fields
+
 import pytest
 
 from sensorpi.common.card_table import CardSettings, card_settings, card_table, without_card
+from sensorpi.common.cluster import parse
+from sensorpi.common.cluster_schema import CARD_KEYS
 from sensorpi.common.errors import UserError
 
 CARD = '[card]  # this one\nwifi = "Küche"\nwifi_password = "geheimes Wort"\ncountry = "DE"\n'
@@ -70,3 +74,15 @@ def test_a_mistake_is_one_line(table: str, mistake: str) -> None:
 def test_a_mistake_in_toml_names_the_line_of_the_whole_file() -> None:
     with pytest.raises(UserError, match="line 4"):
         card_settings("node = 'a'\n\n[card]\nuser = \n[nodes.a]\n", "f")
+
+
+@pytest.mark.parametrize("name", [*(key.name for key in fields(CardSettings)), "wifi_pasword", "WLAN_PSK"])
+@pytest.mark.parametrize("table", ["", "[kafka]\n", "[nodes.a]\n"])
+def test_what_stands_outside_of_the_table_is_said_and_no_password_with_it(name: str, table: str) -> None:
+    with pytest.raises(UserError) as error:
+        parse(f"{table}{name} = 'geheimes Wort'\n", "sensorpi.toml")
+    if name in CARD_KEYS:
+        assert "expected in the table [card]" in str(error.value)
+    else:
+        assert "unknown key" in str(error.value)
+    assert ("geheim" in str(error.value)) <= (name in ("user", "wifi", "country", "timezone"))

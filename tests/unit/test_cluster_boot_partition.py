@@ -8,7 +8,6 @@ import pytest
 from sensorpi.common import apply_command, boot_partition
 from sensorpi.common.apply import Places
 from sensorpi.common.boot_partition import take_in
-from sensorpi.common.cluster import load
 from sensorpi.common.errors import UserError
 from tests.fakes.clusters import ONE_NODE, shipped_text
 
@@ -45,6 +44,12 @@ def test_a_new_file_replaces_the_old_one_and_keeps_it(card: Card) -> None:
     assert (card.etc / "cluster.toml.old").read_text() == shipped_text()
 
 
+def test_a_file_that_changes_nothing_leaves_no_copy(card: Card) -> None:
+    (card.boot / "sensorpi.toml").write_text(shipped_text())
+    assert "took" in str(card.take_in())
+    assert not (card.etc / "cluster.toml.old").exists()
+
+
 def test_it_is_taken_once_so_that_later_edits_stay(card: Card) -> None:
     (card.boot / "sensorpi.toml").write_text(ONE_NODE)
     card.take_in()
@@ -55,18 +60,25 @@ def test_it_is_taken_once_so_that_later_edits_stay(card: Card) -> None:
     assert card.take_in() is not None
 
 
-def test_it_may_name_the_node(card: Card) -> None:
-    (card.boot / "sensorpi.toml").write_bytes(b'node = "worker02"  # this card\r\n' + shipped_text().encode())
+@pytest.mark.parametrize("beginning", ['node = "worker02"  # this card', "node = 'worker02'", '\ufeffnode="worker02"'])
+def test_it_may_name_the_node(card: Card, beginning: str) -> None:
+    text = f"{beginning}\n{shipped_text()}"
+    (card.boot / "sensorpi.toml").write_bytes(text.replace("\n", "\r\n").encode())
     card.take_in()
     assert (card.etc / "node").read_text() == "worker02\n"
-    assert load(card.etc / "cluster.toml").nodes
+    assert (card.etc / "cluster.toml").read_bytes() == f"\n{shipped_text()}".encode()
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[nodes.a]\n", "nodes.a"),
-        ('node = "worker09"\n' + shipped_text(), 'node = "worker09"'),
+        (
+            'node = "worker09"\n' + shipped_text(),
+            'node = "worker09": there is no such node in it; did you mean "worker0',
+        ),
+        ("node = worker02\n" + shipped_text(), "not TOML: .*line 1"),
+        ("node = 2\n" + shipped_text(), 'node = "2": there is no such node'),
         ("nonsense", "not TOML"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common.cluster import load, parse
+from sensorpi.common.cluster import load, parse, read
 from sensorpi.common.cluster_schema import ROLES
 from sensorpi.common.errors import UserError
 from tests.fakes.clusters import ONE_NODE, shipped, shipped_text
@@ -29,6 +29,13 @@ def test_the_lines_commented_out_in_the_shipped_file_are_the_defaults() -> None:
     switched_on = re.sub(r"(?m)^#(?=\w+ = )", "", shipped_text())
     assert "\nport = 7000" in switched_on
     assert parse(switched_on, "all keys written out") == shipped()
+
+
+def test_a_file_that_windows_has_written_is_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + shipped_text().replace("\n", "\r\n").encode())
+    assert load(path) == shipped()
+    assert read(path) == shipped_text()
 
 
 def test_only_the_nodes_have_to_be_there() -> None:

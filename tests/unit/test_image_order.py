@@ -63,10 +63,12 @@ def test_the_card_takes_in_what_is_put_on_it(cluster: Path, tmp_path: Path) -> N
 
 def test_a_file_from_a_card_can_be_given_again(cluster: Path) -> None:
     card = '[card]\nwifi = "n"\ncountry = "DE"\n'
-    cluster.write_text(f'node = "worker02"\n{card}\n{SHIPPED.read_text()}')
+    text = f'\ufeffnode = "worker02"\n{card}\n{SHIPPED.read_text()}'.replace("\n", "\r\n")
+    cluster.write_bytes(text.encode())
     text = asked(cluster).boot_files["sensorpi.toml"].decode()
     assert text.count("node =") == 1
     assert text.count("[card]") == 1
+    assert "\r" not in text
     assert tomllib.loads(text)["node"] == "worker01"
     assert tomllib.loads(text)["card"] == {"wifi": "n", "country": "DE"}
 

@@ -67,14 +67,14 @@ def test_kafkas_own_topics_are_replicated_like_ours(workers: int, factor: str, i
 def test_a_worker_listens_everywhere_and_advertises_its_own_address() -> None:
     properties = broker_of(3, 1).properties()
     assert properties["listeners"] == "PLAINTEXT://0.0.0.0:7000,CONTROLLER://0.0.0.0:7001"
-    assert properties["advertised.listeners"] == "PLAINTEXT://10.0.1.1:7000"
+    assert properties["advertised.listeners"] == "PLAINTEXT://10.0.1.1:7000,CONTROLLER://10.0.1.1:7001"
 
 
 def test_one_machine_listens_on_loopback_only() -> None:
     cluster = parse(ONE_NODE, "cluster.toml")
     properties = Broker(cluster, cluster.nodes[0], DATA).properties()
     assert properties["listeners"] == "PLAINTEXT://127.0.0.1:7000,CONTROLLER://127.0.0.1:7001"
-    assert properties["advertised.listeners"] == "PLAINTEXT://127.0.0.1:7000"
+    assert properties["advertised.listeners"] == "PLAINTEXT://127.0.0.1:7000,CONTROLLER://127.0.0.1:7001"
 
 
 def test_data_lies_in_a_folder_of_the_brokers_id() -> None:

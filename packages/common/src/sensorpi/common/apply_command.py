@@ -8,7 +8,7 @@ from pathlib import Path
 from sensorpi.common import mistake_signs, secrets
 from sensorpi.common.apply import Applied, Places, apply, installed_roles
 from sensorpi.common.boot_partition import take_in, waits
-from sensorpi.common.cluster import FILE_NAME, load
+from sensorpi.common.cluster import FILE_NAME, load, read
 from sensorpi.common.config_option import add_config_option
 from sensorpi.common.errors import UserError
 from sensorpi.common.identity import identify_or_fail
@@ -117,7 +117,7 @@ def _join(options: argparse.Namespace) -> int:
     if options.file.resolve() == (directory / FILE_NAME).resolve():
         raise UserError(f"{options.file} is this machine's own file already; sensorpi config apply brings it in")
     _keep_old(directory)
-    render({FILE_NAME: options.file.read_text(encoding="utf-8"), "node": f"{node.name}\n"}, directory, mode=0o644)
+    render({FILE_NAME: read(options.file), "node": f"{node.name}\n"}, directory, mode=0o644)
     if key is not None:
         render({secrets.FILE_NAME: key}, directory, group_id=secrets.group_id())
     print(f"this machine is {node.name} now: {', '.join(node.roles)}")

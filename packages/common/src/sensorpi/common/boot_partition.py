@@ -3,14 +3,16 @@
 import hashlib
 import os
 import re
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 from sensorpi.common import secrets
 from sensorpi.common.card_table import without_card
-from sensorpi.common.cluster import FILE_NAME, parse
+from sensorpi.common.cluster import FILE_NAME, parse, plain_text
 from sensorpi.common.errors import UserError
 from sensorpi.common.render import render
+from sensorpi.common.validators import nearest
 
 #: Raspberry Pi OS since bookworm, and before.
 PARTITIONS = (Path("/boot/firmware"), Path("/boot"))
@@ -20,7 +22,7 @@ PARTITIONS = (Path("/boot/firmware"), Path("/boot"))
 SOURCE = "sensorpi.toml"
 
 _TAKEN = "boot-partition.sha256"
-_NODE_LINE = re.compile(r'^node\s*=\s*"([^"]*)"\s*(?:#.*)?$', re.MULTILINE)
+_NODE_LINE = re.compile(r"^node\s*=.*$", re.MULTILINE)
 
 
 def take_in(config: Path, state: Path, partitions: Sequence[Path] = PARTITIONS) -> str | None:
@@ -86,15 +88,16 @@ def _take_file(config: Path, state: Path, partitions: Sequence[Path]) -> str | N
     if _was_taken(content, state):
         return None
     try:
-        text = content.decode("utf-8-sig").replace("\r\n", "\n")  # an editor of another system may have written it
+        text = plain_text(content)
     except UnicodeDecodeError as error:
         raise UserError(f"{source}: byte {error.start} is not UTF-8") from None
-    text, node = _without_node(without_card(text))
+    text, node = without_node(without_card(text))
     cluster = parse(text, str(source))
-    if node is not None and node not in [each.name for each in cluster.nodes]:
-        raise UserError(f'{source}: node = "{node}": there is no such node in it')
+    names = [each.name for each in cluster.nodes]
+    if node is not None and node not in names:
+        raise UserError(f'{source}: node = "{node}": there is no such node in it; {nearest(node, names)}')
     old = config / FILE_NAME
-    if old.exists():
+    if old.exists() and old.read_bytes() != text.encode():
         old.replace(old.with_name(f"{FILE_NAME}.old"))
     render({FILE_NAME: text, **({"node": f"{node}\n"} if node is not None else {})}, config, mode=0o644)
     render({_TAKEN: _checksum(content)}, state)
@@ -114,10 +117,14 @@ def _first(partitions: Sequence[Path], name: str) -> Path | None:
     return next((folder / name for folder in partitions if (folder / name).is_file()), None)
 
 
-def _without_node(text: str) -> tuple[str, str | None]:
-    """The cluster file without the line that names the node, and the name."""
+def without_node(text: str) -> tuple[str, object]:
+    """The cluster file without the line that says which node a card is for, and the name, if it is one."""
     head, bracket, tables = text.partition("\n[")
     found = _NODE_LINE.search(head)
     if found is None:
         return text, None
-    return _NODE_LINE.sub("", head, count=1) + bracket + tables, found[1]
+    try:
+        name = tomllib.loads(found[0])["node"]
+    except ValueError:  # whoever parses the whole says where
+        return text, None
+    return _NODE_LINE.sub("", head, count=1) + bracket + tables, name

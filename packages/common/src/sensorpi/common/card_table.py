@@ -68,9 +68,9 @@ def card_settings(text: str, source: str) -> CardSettings:
         _check_whole(settings)
     except vol.Invalid as error:
         mistake = error.errors[0] if isinstance(error, vol.MultipleInvalid) else error
-        # A mistyped wifi_password has the passphrase as well.
-        secret = mistake.path[-1] == "wifi_password" or mistake.path[-1] not in known
-        line = f"card.{mistake.path[-1]}: {mistake.msg}" if secret else mistake_line(mistake, data)
+        # What was mistyped so that nobody knows it may be the passphrase.
+        unknown = mistake.path[-1] not in known
+        line = f"card.{mistake.path[-1]}: {mistake.msg}" if unknown else mistake_line(mistake, data)
         raise UserError(f"{source}: {line}") from None
     return settings
 

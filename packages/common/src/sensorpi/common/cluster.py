@@ -142,13 +142,25 @@ def configured() -> Cluster:
 
 def load(path: Path) -> Cluster:
     """Read and check a cluster file. Raises ``UserError``, one line with file, key, value and what was expected."""
+    return parse(read(path), os.fspath(path))
+
+
+def read(path: Path) -> str:
+    """The text of a cluster file. Raises ``UserError``."""
     try:
-        text = path.read_bytes().decode()
+        return plain_text(path.read_bytes())
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: byte {error.start} is not UTF-8") from None
-    return parse(text, os.fspath(path))
+
+
+def plain_text(content: bytes) -> str:
+    """UTF-8, as editors of other systems write it too: with a mark at its beginning, and lines that end in CR LF.
+
+    Raises ``UnicodeDecodeError``.
+    """
+    return content.decode("utf-8-sig").replace("\r\n", "\n")
 
 
 def parse(text: str, source: str) -> Cluster:

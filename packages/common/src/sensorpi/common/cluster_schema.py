@@ -25,6 +25,10 @@ _PYTHON_MB = 80
 SPARK_PORTS = 6
 #: `spark.master` of Spark's standalone cluster.
 SPARK_URL = re.compile(r"spark://(?P<host>[^\s/,]+):(?P<port>[0-9]{1,5})")
+#: What only a card is told, beside the cluster file; `card_table.py` has the checks.
+CARD_KEYS = ("user", "ssh_key", "wifi", "wifi_password", "country", "timezone")
+#: What has a name like this may be a password, in the wrong place or mistyped: no message repeats it.
+_SECRET = re.compile("wifi.|pass|pw|psk|key|secret", re.IGNORECASE)
 
 
 def _key(check: Check, default: object = MISSING) -> Any:
@@ -140,6 +144,8 @@ def _known_keys(names: Sequence[str]) -> Callable[[object], object]:
         if not isinstance(table, dict):
             raise vol.Invalid("expected a table")
         for name in table:
+            if name in CARD_KEYS:
+                raise vol.Invalid("expected in the table [card] of a card's sensorpi.toml only", path=[name])
             if name not in names:
                 raise vol.Invalid(f"unknown key; {validators.nearest(name, names)}", path=[name])
         return table
@@ -200,7 +206,7 @@ def mistake_line(mistake: vol.Invalid, data: dict[str, Any]) -> str:
     value: Any = data
     for step in mistake.path:
         value = value[step]
-    if isinstance(value, dict):
+    if isinstance(value, dict) or _SECRET.search(str(mistake.path[-1])):
         return f"{key}: {mistake.msg}"
     try:
         text = json.dumps(value, ensure_ascii=False, default=str)

@@ -60,7 +60,7 @@ def effective(
     """
     path = directory / cluster_file.FILE_NAME
     cluster = cluster_file.load(path)
-    text = path.read_text(encoding="utf-8")
+    text = cluster_file.read(path)
     node = identify(cluster, directory, host_name, owns)
     if node is None and remembered in [each.name for each in cluster.nodes]:
         node = cluster.node(str(remembered))

@@ -148,9 +148,10 @@ class Broker:
     def properties(self) -> dict[str, str]:
         """server.properties, in the order in which it is written."""
         cluster, kafka = self.cluster, self.cluster.kafka
-        listeners = [f"PLAINTEXT://{self.bind_address}:{self.port}"]
-        if self.is_voter:
-            listeners.append(f"CONTROLLER://{self.bind_address}:{kafka.controller_port}")
+        ports = {"PLAINTEXT": self.port} | ({"CONTROLLER": kafka.controller_port} if self.is_voter else {})
+        listeners = [f"{name}://{self.bind_address}:{port}" for name, port in ports.items()]
+        # All of them: what is left out Kafka replaces by the host's name, and it ends where that cannot be looked up.
+        advertised = [f"{name}://{cluster.connect_address(self.node)}:{port}" for name, port in ports.items()]
         voters = [
             f"{cluster.broker_id(voter)}@{cluster.connect_address(voter)}:{kafka.controller_port}"
             for voter in cluster.voters
@@ -162,7 +163,7 @@ class Broker:
             "controller.quorum.voters": ",".join(voters),
             "controller.listener.names": "CONTROLLER",
             "listeners": ",".join(listeners),
-            "advertised.listeners": f"PLAINTEXT://{cluster.connect_address(self.node)}:{self.port}",
+            "advertised.listeners": ",".join(advertised),
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name": "PLAINTEXT",
             "log.dirs": self.log_directory.absolute(),

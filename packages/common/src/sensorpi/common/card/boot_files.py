@@ -36,6 +36,9 @@ def recognise(partition: Path) -> FirstBoot:
     for name in ("config.txt", CMDLINE):
         if not (partition / name).is_file():
             raise UserError(f"{partition}: not the boot partition of a card (often called bootfs): it has no {name}")
+    # What is replaced or erased here must never lie elsewhere, and FAT has no links.
+    if link := next((path for path in partition.rglob("*") if path.is_symlink()), None):
+        raise UserError(f"{link}: a link, which no card's boot partition has")
     words = kernel_words(partition)
     issue_file = partition / "issue.txt"
     issue = issue_file.read_text(encoding="utf-8", errors="replace") if issue_file.is_file() else ""

@@ -3,6 +3,7 @@
 import argparse
 import base64
 import binascii
+import codecs
 import getpass
 import re
 import sys
@@ -53,7 +54,7 @@ def ssh_keys(path: Path | None) -> tuple[str, ...]:
         path = next((candidate for candidate in own if candidate.is_file()), None)
         if path is None:
             return ()
-    text = _read(path).decode("utf-8", errors="replace")
+    text = _read(path).decode("utf-8-sig", errors="replace")
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     if "PRIVATE KEY" in text:
         raise UserError(f"{path}: a private key, which belongs on no card; give the file that ends in .pub")
@@ -102,7 +103,7 @@ def _passphrase(ssid: str, file: str | None) -> str:
         return getpass.getpass(f"Passphrase of {ssid} (empty: an open network): ")
     content = sys.stdin.buffer.read() if file == "-" else _read(Path(file))
     try:
-        return content.decode("ascii").removesuffix("\n").removesuffix("\r")
+        return content.removeprefix(codecs.BOM_UTF8).decode("ascii").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise UserError("Wi-Fi passphrase: expected 8 to 63 characters of ASCII") from None
 

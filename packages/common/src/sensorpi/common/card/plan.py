@@ -9,7 +9,7 @@ from sensorpi.common.card import cloud_init, debs, first_run
 from sensorpi.common.card.boot_files import CMDLINE, FirstBoot, kernel_words, with_words
 from sensorpi.common.card.first_boot import DEBS, FOLDER, Repository, Settings
 from sensorpi.common.card.writing import Content
-from sensorpi.common.cluster import Node, load
+from sensorpi.common.cluster import Node, load, read
 from sensorpi.common.identity import identify_or_fail
 
 #: Every name that a card may get, beside what lies in our folder.
@@ -35,7 +35,7 @@ def member(cluster_file: Path, name: str) -> Member:
     node = identify_or_fail(load(cluster_file), cluster_file.parent, name)
     needs_key = node.roles != ("sensor",)
     key = secrets.load_key(cluster_file.with_name(secrets.FILE_NAME)) if needs_key else None
-    return Member(node, cluster_file.read_text(encoding="utf-8"), key)
+    return Member(node, read(cluster_file), key)
 
 
 def card_files(

@@ -19,12 +19,14 @@ Content = bytes | Path
 
 
 def leftovers(partition: Path, owned: tuple[str, ...], files: Mapping[str, Content]) -> list[str]:
-    """What an earlier preparation of this card put there and this one does not."""
+    """What an earlier preparation of this card put there and this one does not, or began to put there."""
+    begun = sorted(path.name for path in partition.glob(f"*{_TEMPORARY}"))
     inside = sorted(str(path.relative_to(partition)) for path in (partition / FOLDER).rglob("*") if path.is_file())
+    ours = [*begun, *inside]
     return [
         name
-        for name in [*owned, *inside]
-        if name not in files and (partition / name).is_file() and (name in inside or _is_ours(partition / name))
+        for name in [*owned, *ours]
+        if name not in files and (partition / name).is_file() and (name in ours or _is_ours(partition / name))
     ]
 
 
