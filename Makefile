@@ -19,7 +19,7 @@ PIP := $(VENV)/bin/pip --quiet --disable-pip-version-check --no-cache-dir
 # Each requirement is pinned and checked by its hash; what is missing there must fail, not be fetched.
 PIP_INSTALL := $(PIP) install --require-hashes --no-deps --no-build-isolation --use-pep517
 
-.PHONY: help run test unit lint bench fetch deb repo mesos-deb test-packages test-cluster image test-image pins clean
+.PHONY: help run test unit lint bench bench-scheduler fetch deb repo mesos-deb test-packages test-cluster image test-image pins clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -38,6 +38,9 @@ lint: .test-ready ## ruff, mypy, shellcheck, systemd-analyze, dashboard JSON
 
 bench: .run-ready ## throughput, side by side with a plain consumer
 	@PYTHONPATH=$(CURDIR) $(VENV)/bin/python bench/throughput.py $(value ARGS)
+
+bench-scheduler: .test-ready ## CPU and memory of the scheduler that holds three brokers and the job, for an hour (ARGS="--seconds N")
+	@PYTHONPATH=$(CURDIR) $(VENV)/bin/python bench/scheduler.py $(value ARGS)
 
 fetch: .jars $(STAMPS)/python-archives ## fill the cache of third-party parts, checked against their pins
 

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 
 
@@ -33,8 +34,15 @@ def main() -> None:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             listening.bind(("127.0.0.1", int(port)))
             listening.listen()
+            # Checks that nobody takes would fill the queue, and fail after some twenty minutes.
+            threading.Thread(target=_take_connections, args=(listening,), daemon=True).start()
         print(f"{name} runs with {' '.join(options)}", flush=True)
         signal.sigwait({signal.SIGTERM})
+
+
+def _take_connections(listening: socket.socket) -> None:
+    while True:
+        listening.accept()[0].close()
 
 
 if __name__ == "__main__":

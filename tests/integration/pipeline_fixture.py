@@ -109,7 +109,7 @@ class Pipeline:
         """Start a stopped part again and wait for it."""
         service = self.service(name)
         service.start()
-        service.wait_until_ready(90, self.stages.influxdb_answers if name == "influxdb" else None)
+        service.wait_until_ready(240, self.stages.influxdb_answers if name == "influxdb" else None)
 
     def log(self, name: str) -> str:
         """All that a part has logged."""

@@ -1,11 +1,9 @@
 """Asks a Kafka broker whether it serves, whose it is, and whether its quorum has a leader."""
 
-import socket
-
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaConnectionError, KafkaError
-from kafka.net.compat import KafkaNetClient
+from kafka.errors import KafkaError
 
+from sensorpi.common.kafka_client import open_client
 from sensorpi.mesos_node.launcher import Probe, ProbeError
 
 
@@ -44,34 +42,7 @@ def quorum_has_leader(listener: str, timeout_s: float = 5.0) -> bool:
 
 def connect(bootstrap_servers: str, timeout_s: float) -> KafkaAdminClient:
     """An admin client for a context manager. Raises ``KafkaError`` when nothing answers within ``timeout_s``."""
-    servers = bootstrap_servers.split(",")
-    # kafka-python 3.0.11 leaves an open socket behind at every refused connection, so it is not asked to try.
-    if not any(_is_open(server, timeout_s) for server in servers):
-        raise KafkaConnectionError("nothing listens there")
-    networks: list[KafkaNetClient] = []
-
-    def network(**settings: object) -> KafkaNetClient:
-        networks.append(KafkaNetClient(**settings))
-        return networks[-1]
-
-    try:
-        return KafkaAdminClient(
-            bootstrap_servers=servers,
-            client_id="sensorpi-node",
-            bootstrap_timeout_ms=round(timeout_s * 1000),
-            request_timeout_ms=round(timeout_s * 1000),
-            kafka_client=network,
-        )
-    except KafkaError:
-        for each in networks:  # a constructor that fails leaves its thread and sockets behind too
-            each.close()
-        raise
-
-
-def _is_open(server: str, timeout_s: float) -> bool:
-    host, _, port = server.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout_s).close()
-    except OSError:
-        return False
-    return True
+    timeout_ms = round(timeout_s * 1000)
+    return open_client(
+        KafkaAdminClient, bootstrap_servers, timeout_s, client_id="sensorpi-node", request_timeout_ms=timeout_ms
+    )

@@ -9,9 +9,16 @@ import json
 import logging
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
+from sensorpi.common.reading import TOPIC
+from sensorpi.common.render import render
+
 _log = logging.getLogger(__name__)
+
+#: Beside Spark's own files: the id of the topic that was read.
+_TOPIC_FILE = "topic"
 
 
 def heal(checkpoint: Path) -> None:
@@ -37,11 +44,43 @@ def heal(checkpoint: Path) -> None:
         _log.warning("The checkpoint was torn at batch %d: it is read again from there.", first_torn)
 
 
-def set_aside_stale(checkpoint: Path) -> None:
-    """Move a checkpoint aside, in place of the last such one, because the job went on elsewhere after it."""
+def set_aside_stale(checkpoint: Path) -> Path:
+    """Move a checkpoint of no more use aside, in place of the last such one; where it is now."""
     aside = checkpoint.with_name(f"{checkpoint.name}.stale")
     shutil.rmtree(aside, ignore_errors=True)
     checkpoint.rename(aside)
+    return aside
+
+
+def remember_topic(checkpoint: Path, topic_id: str) -> None:
+    """Write down which topic its offsets are of."""
+    render({_TOPIC_FILE: f"{topic_id}\n"}, checkpoint)
+
+
+def why_not_of(checkpoint: Path, topic_id: str, ends: Mapping[int, int]) -> str:
+    """What shows that the checkpoint belongs to a log which is lost; "" when nothing does.
+
+    Spark goes on at its offsets all the same, and whatever the new log has before them would never be read.
+    ``ends`` are the log's next offsets by partition.
+    """
+    reached = _reached(checkpoint)
+    places = ", ".join(f"{offset} of partition {partition}" for partition, offset in sorted(reached.items()))
+    file = checkpoint / _TOPIC_FILE
+    if file.exists() and file.read_text(encoding="ascii", errors="replace").strip() not in ("", topic_id):
+        return f"Topic {TOPIC} is a new one, as after the loss of all brokers' disks: it was read up to offset {places}"
+    beyond = [partition for partition, offset in reached.items() if offset > ends.get(partition, offset)]
+    if beyond:
+        here = ", ".join(str(ends[partition]) for partition in beyond)
+        return f"Topic {TOPIC} ends at offset {here}, and it was read up to offset {places}"
+    return ""
+
+
+def _reached(checkpoint: Path) -> dict[int, int]:
+    """The offset by partition at which the last batch that was planned ends."""
+    batches = _batches(checkpoint / "offsets")
+    last = batches[max(batches)].read_text(encoding="utf-8").splitlines()[-1] if batches else "-"
+    planned = {} if last == "-" else json.loads(last)
+    return {int(partition): offset for partition, offset in planned.get(TOPIC, {}).items()}
 
 
 def _batches(folder: Path) -> dict[int, Path]:

@@ -42,6 +42,9 @@ _STOP_S = 40.0
 #: How long an older job, which can reach Kafka, takes to see that it has to end.
 _OLD_JOB_S = 5.0
 
+#: In the text of what ended the stream when Kafka went away in the middle of a batch.
+_KAFKA_FAULT = "org.apache.kafka.common.errors."
+
 
 @dataclass(frozen=True)
 class JobConfig:
@@ -167,15 +170,32 @@ class _Job:
         if not self._rehearsed:
             self._rehearse_on_kafka(group.own_topic())
             self._rehearsed = True
-        starting_offsets = "earliest" if place.exists() else group.starting_offsets()
+        topic_id, starting_offsets = self._find_place(place, group)
         messages = self._messages({"subscribe": TOPIC}, starting_offsets, self._config.max_offsets_per_trigger)
-        return (
+        query = (
             self._project(messages)
             .writeStream.foreachBatch(self._batch)
             .option("checkpointLocation", str(place))
             .trigger(processingTime=f"{self._config.trigger_ms} milliseconds")
             .start()
         )
+        checkpoint.remember_topic(place, topic_id)
+        return query
+
+    def _find_place(self, place: Path, group: GroupOffsets) -> tuple[str, str]:
+        """The topic's id, and where to start in it, in Spark's words; a checkpoint that is there counts for more."""
+        log = group.log()
+        lost = checkpoint.why_not_of(place, log.id, log.ends)
+        if lost:
+            aside = checkpoint.set_aside_stale(place)
+            _log.error(
+                "%s. What came after that and was not read is lost. Starting at its oldest message;"
+                " the checkpoint is now %s.",
+                lost,
+                aside,
+            )
+            return log.id, group.start_anew()
+        return log.id, "earliest" if place.exists() else group.starting_offsets()
 
     def _take_over(self) -> GroupOffsets:
         """Be the newest job; an older one ends when it sees that."""
@@ -214,6 +234,8 @@ class _Job:
             .option("kafka.fetch.max.wait.ms", "10")
             # A broker without power answers nothing, and another one leads after ten seconds. With Kafka's own limits
             # of 30 s for a request and 60 s for a question with all its retries the stream stood still for a minute.
+            # A batch that was under way asks four times, and Spark's two minutes for each outlast the watchdog.
+            .option("kafkaConsumer.pollTimeoutMs", "15000")
             .option("kafka.request.timeout.ms", "8000")
             .option("kafka.default.api.timeout.ms", "10000")
             .option("kafka.socket.connection.setup.timeout.ms", "3000")
@@ -249,7 +271,8 @@ class _Job:
         text = str(error).strip() or repr(error)
         check_versions(text)
         self._executors.check_alive()
-        if "Traceback (most recent call last)" in text and not self._kafka.down:
+        is_ours = "Traceback (most recent call last)" in text and _KAFKA_FAULT not in text
+        if is_ours and not self._kafka.down:
             _log.error("%s", text)  # a mistake of ours: nothing else shows where
         # The job is well as long as it tries again: a restart would bring nothing back.
         service.notify(watchdog=True)

@@ -11,11 +11,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 
+from sensorpi.common.kafka_client import open_client
 from sensorpi.common.outage import Outage
 from sensorpi.common.reading import TOPIC
 from sensorpi.pipeline.claim import Claim, Superseded, load_claim, save_claim
@@ -33,8 +35,17 @@ _ANSWER_MS = 5000
 #: A job commits at least so often, in seconds, even the same again, and counts as alive for so long after it.
 _BEAT_S = 10.0
 _ALIVE_S = 25.0
+_CONNECT_S = 10.0
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Log:
+    """The topic's messages. A topic that was made anew has another id; ``ends`` are the next offsets by partition."""
+
+    id: str
+    ends: dict[int, int]
 
 
 class GroupOffsets:
@@ -51,7 +62,7 @@ class GroupOffsets:
 
         The rest is as in ``Claim``. Raises KafkaError when the brokers do not answer.
         """
-        self._servers = bootstrap_servers.split(",")
+        self._servers = bootstrap_servers
         self._node = node
         self._checkpoint = checkpoint
         self._claim_file = memory / "claim.json"
@@ -109,6 +120,25 @@ class GroupOffsets:
         offsets = {each: committed[each].offset if each in committed else EARLIEST for each in partitions}
         return json.dumps({TOPIC: {str(each.partition): offset for each, offset in offsets.items()}})
 
+    def start_anew(self) -> str:
+        """Forget every place: Spark's `startingOffsets` are the oldest messages. Raises KafkaError."""
+        partitions = self._partitions()
+        oldest = self._consumer.beginning_offsets(partitions)
+        self._due = {partition.partition: offset for partition, offset in oldest.items()}
+        self._wake.set()
+        return json.dumps({TOPIC: {str(each.partition): EARLIEST for each in partitions}})
+
+    def log(self) -> Log:
+        """The topic as it is now. Raises KafkaError when the brokers do not answer or the topic is not there."""
+        # A client of the moment, since one that knows the topic does not ask what it is now.
+        with open_client(KafkaAdminClient, self._servers, _CONNECT_S, request_timeout_ms=_ANSWER_MS) as admin:
+            [topic] = admin.describe_topics([TOPIC])
+        if topic["error_code"] or not topic["partitions"]:
+            raise UnknownTopicOrPartitionError(f"topic {TOPIC} is not there")
+        numbers = [partition["partition_index"] for partition in topic["partitions"]]
+        ends = self._consumer.end_offsets([TopicPartition(TOPIC, number) for number in numbers])
+        return Log(str(topic["topic_id"]), {partition.partition: end for partition, end in ends.items()})
+
     def has_unread(self) -> bool:
         """Whether the topic has messages behind what the group committed. Raises KafkaError."""
         numbers = self._consumer.partitions_for_topic(TOPIC) or set()
@@ -134,7 +164,7 @@ class GroupOffsets:
         self._consumer.close(autocommit=False, timeout_ms=1000)
 
     def _connect(self) -> KafkaConsumer:
-        return KafkaConsumer(bootstrap_servers=self._servers, group_id=GROUP, enable_auto_commit=False)
+        return open_client(KafkaConsumer, self._servers, _CONNECT_S, group_id=GROUP, enable_auto_commit=False)
 
     def _partitions(self) -> list[TopicPartition]:
         return [TopicPartition(TOPIC, number) for number in sorted(self._consumer.partitions_for_topic(TOPIC) or ())]
