@@ -82,7 +82,8 @@ def _install(order: Order, root: Path, repository: Path, env: dict[str, str]) ->
         run("chroot", root, "apt-get", "-q", "update", env=env)
         run(
             "chroot", root, "apt-get", "-q", "-y", "--no-install-recommends", "-o", "Dpkg::Use-Pty=0",
-            "-o", "Dpkg::Options::=--force-unsafe-io", "install", *order.packages, env=env,
+            "-o", "Dpkg::Options::=--force-unsafe-io", "-o", "Dpkg::Options::=--force-confold", "install",
+            *order.packages, env=env,
         )  # fmt: skip
         run("chroot", root, "apt-get", "-q", "clean", env=env)
         run("chroot", root, "systemctl", "--quiet", "enable", *_ENABLED, env=env)

@@ -71,13 +71,14 @@ class Machine:
         self._console = folder / "console"
         card.write_root("/proof", _SCRIPT.format(mark=_MARK, script=script, limit_s=limit_s))
         card.write_root("/etc/systemd/system/proof.service", _UNIT)
+        # Emulated on a busy machine, what takes a Pi seconds takes minutes.
+        card.write_root("/etc/fstab", card.read_root("/etc/fstab").replace("timeout=180s", "timeout=900s"))
         card.link_root("/etc/systemd/system/multi-user.target.wants/proof.service", "../proof.service")
         config = card.boot_text("config.txt")
         kernel, initrd = (_setting(config, name) for name in ("kernel=", "initramfs "))
         for name in (kernel, initrd):
             (folder / name).write_bytes(card.read_boot(name))
         given = [word for word in card.boot_text("cmdline.txt").split() if not word.startswith("console=")]
-        # Emulated on a busy machine, what takes a Pi seconds takes minutes.
         line = [*given, _WORDS[board], "loglevel=4", "systemd.show_status=yes", _PATIENCE]
         command = [
             *_board(board, card, folder, memory_mb), "-accel", "tcg,thread=multi", "-kernel", folder / kernel,
