@@ -1,8 +1,13 @@
-"""Three real brokers as Mesos tasks: they form a quorum, and a rolling restart waits for the replicas."""
+"""Three real brokers as Mesos tasks: they form a quorum, however late, and a rolling restart waits for the replicas."""
 
+import os
+import signal
 import sys
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -25,15 +30,44 @@ os.execv({command!r}, [{command!r}, "kafka", "run", "--node", "w" + id, "--data"
 """
 
 
-@pytest.mark.timeout(900)  # six starts of a broker
-def test_a_rolling_restart_waits_for_the_replicas(tmp_path: Path) -> None:
-    program = tmp_path / "broker.py"
-    cluster = SchedulerCluster(tmp_path / "mesos", task=[sys.executable, str(program)])
+#: The longest delay of a voter is 15 s; a little for the offer, and for a machine that others use as well.
+AGAIN_S = 30.0
+
+
+def cluster_of_brokers(directory: Path) -> SchedulerCluster:
+    """A cluster whose brokers are real; it has yet to be entered."""
+    program = directory / "broker.py"
+    cluster = SchedulerCluster(directory / "mesos", task=[sys.executable, str(program)])
     program.write_text(
         _ON_ITS_HOST.format(
-            command=str(COMMAND), data=str(tmp_path / "data"), jars=str(JARS), config=str(cluster.config)
+            command=str(COMMAND), data=str(directory / "data"), jars=str(JARS), config=str(cluster.config)
         )
     )
+    return cluster
+
+
+@pytest.mark.timeout(900)
+def test_voters_whose_workers_come_late_are_started_soon_and_without_limit_until_they_meet(tmp_path: Path) -> None:
+    cluster = cluster_of_brokers(tmp_path)
+    described = load(cluster.config / "cluster.toml")
+    agents, cluster.mesos.agents = cluster.mesos.agents, cluster.mesos.agents[:1]
+    with cluster:
+        cluster.mesos.agents = agents
+        for _ in range(4):  # alone, it dies again and again
+            wait_until(lambda: task_of_broker_0(cluster).get("healthy") is True, "the voter", START_S)
+            before = task_of_broker_0(cluster)["id"]
+            os.kill(jvm_of_broker(cluster, 0), signal.SIGKILL)
+            wait_until(lambda: task_of_broker_0(cluster).get("id", before) != before, "another", AGAIN_S)  # noqa: B023
+        assert cluster.states()[1:] == ["waiting"] * 2
+        for agent in agents[1:]:
+            time.sleep(20)
+            agent.start()
+        wait_until(lambda: what_is_not_in_sync(described, [0, 1, 2]) == "", f"brokers: {cluster.log()}", START_S)
+
+
+@pytest.mark.timeout(900)  # six starts of a broker
+def test_a_rolling_restart_waits_for_the_replicas(tmp_path: Path) -> None:
+    cluster = cluster_of_brokers(tmp_path)
     described = load(cluster.config / "cluster.toml")
     key_id = kafka_cluster_id((cluster.config / "cluster.key").read_bytes())
     with cluster:
@@ -56,6 +90,24 @@ def test_a_rolling_restart_waits_for_the_replicas(tmp_path: Path) -> None:
         assert sent.acknowledged
         assert cluster.rss_mb() <= 60  # with a Kafka client now
         assert sent.acknowledged <= stored(described.bootstrap_servers)
+
+
+def task_of_broker_0(cluster: SchedulerCluster) -> dict[str, Any]:
+    """As the scheduler shows it; empty while there is none."""
+    task: dict[str, Any] = cluster.brokers().get(0, {}).get("task", {})
+    return task
+
+
+def jvm_of_broker(cluster: SchedulerCluster, broker_id: int) -> int:
+    """The process of a broker's JVM, found by the folder of its properties."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command = (process / "cmdline").read_bytes().split(b"\0")
+            if b"kafka.Kafka" in command and (process / "cwd").resolve().is_relative_to(
+                cluster.mesos.agents[broker_id].work_dir
+            ):
+                return int(process.name)
+    pytest.fail(f"broker {broker_id} has no JVM")
 
 
 class Sender(threading.Thread):
