@@ -162,7 +162,7 @@ class Machine:
 
     def journal(self, unit: str) -> str:
         """The last lines of a unit."""
-        return self.try_("journalctl", "-q", "--no-pager", "-o", "cat", "-n", "30", "-u", unit).stdout
+        return self.try_("journalctl", "-q", "--no-pager", "-o", "cat", "-n", "100", "-u", unit).stdout
 
     def wait_active(self, *units: str, limit_s: float = 120.0) -> None:
         """Wait until each of them is active."""

@@ -44,6 +44,10 @@ logger.resolve.level = error
 """
 
 
+#: How long a JVM that is told to end may take.
+_JVM_END_S = 5.0
+
+
 def open_session(work: Path, jars: Path, computing: Computing, heap_mb: int) -> SparkSession:
     """Start the JVM and return its session; a second or three.
 
@@ -125,7 +129,13 @@ def check_jvm(session: SparkSession, wait_s: float = 0.0) -> None:
 
 
 def close_session(session: SparkSession) -> None:
-    """Stop Spark, unless its JVM is gone already."""
+    """Stop Spark and end its JVM, unless that is gone already."""
     with contextlib.suppress(UserError):
         check_jvm(session)
+        gateway = session.sparkContext._gateway
         session.stop()
+        # The JVM ends with its input. Left to itself it would outlive us, and systemd log a line for each thread it kills.
+        gateway.shutdown()  # type: ignore[union-attr]
+        gateway.proc.stdin.close()  # type: ignore[union-attr]
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            gateway.proc.wait(timeout=_JVM_END_S)  # type: ignore[union-attr]
