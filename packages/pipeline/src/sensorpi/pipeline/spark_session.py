@@ -134,7 +134,7 @@ def close_session(session: SparkSession) -> None:
         check_jvm(session)
         gateway = session.sparkContext._gateway
         session.stop()
-        # The JVM ends with its input. Left to itself it would outlive us, and systemd log a line for each thread it kills.
+        # The JVM ends with its input. Left to itself it would outlive us, and systemd log each thread that it kills.
         gateway.shutdown()  # type: ignore[union-attr]
         gateway.proc.stdin.close()  # type: ignore[union-attr]
         with contextlib.suppress(subprocess.TimeoutExpired):
