@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from onebox.process import Service
 from tests.integration.pipeline_fixture import Pipeline
 from tests.integration.test_pipeline_heartbeat import jvm_of
 from tests.integration.test_pipeline_takeover import second, start
+
+pytestmark = pytest.mark.timeout(900)
 
 __all__ = ["second"]
 
