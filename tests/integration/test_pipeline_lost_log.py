@@ -61,7 +61,7 @@ def line(pipeline: Pipeline, reached: int) -> str:
     )
 
 
-@pytest.mark.skip(reason="a stream that does not fail, as the broker is back in seconds, sees it at its next start only")
+@pytest.mark.skip(reason="a stream that does not fail, as the broker is back soon, sees it at its next start only")
 def test_a_running_job_goes_on_with_the_first_new_reading(pipeline: Pipeline, said: list[str]) -> None:
     sensor = pipeline.new_sensor()
     pipeline.send_readings(sensor, 300)
