@@ -61,7 +61,6 @@ def line(pipeline: Pipeline, reached: int) -> str:
     )
 
 
-@pytest.mark.skip(reason="a stream that does not fail, as the broker is back soon, sees it at its next start only")
 def test_a_running_job_goes_on_with_the_first_new_reading(pipeline: Pipeline, said: list[str]) -> None:
     sensor = pipeline.new_sensor()
     pipeline.send_readings(sensor, 300)
@@ -97,4 +96,5 @@ def test_the_same_topic_at_the_next_start_is_no_loss(pipeline: Pipeline, said: l
     pipeline.restart("spark")
     pipeline.send_readings(sensor, 5, first=6)
     pipeline.wait_for_points(sensor, 10)
-    assert int(pipeline.service("spark").status.split()[0]) <= 5
+    # The batch that was under way may be read again, and nothing before it.
+    assert int(pipeline.service("spark").status.split()[0]) <= 10

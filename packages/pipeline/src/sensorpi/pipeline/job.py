@@ -128,8 +128,9 @@ class _Job:
         self._rehearse(made_up_messages(self._session), times=1, trigger={"processingTime": "0 seconds"})
         while not self._stop.is_set():
             try:
-                self._query = self._start()
-                self._watch(self._query)
+                group = self._group or self._take_over()
+                self._query = self._start(group)
+                self._watch(self._query, group)
             except Superseded as error:
                 self._end_for(error.newer)
             except (StreamingQueryException, KafkaError, Py4JError, ConnectionError) as error:
@@ -163,9 +164,8 @@ class _Job:
                 messages = self._messages({"assign": json.dumps(topic)}, "earliest", most=1)
                 self._rehearse(messages, times=3, trigger={"availableNow": True})
 
-    def _start(self) -> StreamingQuery:
+    def _start(self, group: GroupOffsets) -> StreamingQuery:
         place = self._config.checkpoint
-        group = self._take_over() if self._group is None else self._group
         checkpoint.heal(place)
         if not self._rehearsed:
             self._rehearse_on_kafka(group.own_topic())
@@ -184,6 +184,7 @@ class _Job:
 
     def _find_place(self, place: Path, group: GroupOffsets) -> tuple[str, str]:
         """The topic's id, and where to start in it, in Spark's words; a checkpoint that is there counts for more."""
+        group.forgotten.clear()
         log = group.log()
         lost = checkpoint.why_not_of(place, log.id, log.ends)
         if lost:
@@ -243,10 +244,11 @@ class _Job:
             .load()
         )
 
-    def _watch(self, query: StreamingQuery) -> None:
+    def _watch(self, query: StreamingQuery, group: GroupOffsets) -> None:
+        """Until it is to be started anew: it has failed, or the topic may be another one."""
         last_progress: object = None
         try:
-            while not self._stop.wait(0.2):
+            while not self._stop.wait(0.2) and not group.forgotten.is_set():
                 self._executors.are_away()
                 if query.exception() is not None or not query.isActive:
                     query.awaitTermination()  # raises what ended it

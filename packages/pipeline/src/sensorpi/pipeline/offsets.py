@@ -67,6 +67,8 @@ class GroupOffsets:
         self._checkpoint = checkpoint
         self._claim_file = memory / "claim.json"
         self._superseded = superseded
+        #: Set when the brokers have nothing any more of what was committed: the topic may be another one by that name.
+        self.forgotten = threading.Event()
         self._consumer = self._connect()
         self._outage = Outage(f"Committing the offsets of group {GROUP}", _log, longest_s=5.0)
         self._due: dict[int, int] = {}
@@ -193,6 +195,8 @@ class GroupOffsets:
         """Return the claim of a newer job; without one, commit what is due or what an older job wrote over."""
         partitions = [TopicPartition(TOPIC, number) for number in self._due]
         claims = _claims(_committed(consumer, partitions))
+        if not claims:  # with a topic, and with the brokers' disks, goes what groups committed
+            self.forgotten.set()
         newest = max(claims.values(), default=claim)
         if newest > claim:
             return newest
