@@ -47,10 +47,14 @@ exec {command} spark $role --home {home} --state {folder}/$role "$@"
 """
 
 
-def daemons(cluster: SchedulerCluster) -> dict[str, dict[str, Any]]:
-    """Spark's daemons by name, as `sensorpi job status` shows them."""
-    result = cluster.command("job", "status", "--json")
-    return {each["name"]: each for each in json.loads(result.stdout)["spark"]} if result.stdout else {}
+def daemons(cluster: SchedulerCluster) -> dict[str, dict[str, Any]] | None:
+    """Spark's daemons by name, as `sensorpi job status` shows them; None while no scheduler answers."""
+    shown = json.loads(cluster.command("job", "status", "--json").stdout)
+    return {each["name"]: each for each in shown["spark"]} if "spark" in shown else None
+
+
+def states(cluster: SchedulerCluster) -> set[str]:
+    return {each["state"] for each in (daemons(cluster) or {}).values()}
 
 
 @pytest.mark.timeout(900)  # three starts of a JVM
@@ -81,8 +85,8 @@ def test_sparks_daemons_are_tasks(tmp_path: Path) -> None:
     with cluster:
         wait_until(has_its_worker, f"Spark's worker with its master: {cluster.log()}", START_S)
         wait_until(lambda: cluster.command("job", "status").returncode == 0, "a running job", START_S)
-        wait_until(lambda: {each["state"] for each in daemons(cluster).values()} == {"running"}, "health", START_S)
-        assert {name: each["task"]["host"] for name, each in daemons(cluster).items()} == {
+        wait_until(lambda: states(cluster) == {"running"}, "health", START_S)
+        assert {name: each["task"]["host"] for name, each in (daemons(cluster) or {}).items()} == {
             "spark-master": "w0",
             "spark-worker-0": "w0",
         }

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,10 +35,15 @@ def starts(cluster: SchedulerCluster) -> dict[str, list[int]]:
     return {name: cluster.starts(name) for name in NAMES}
 
 
+def job_task(cluster: SchedulerCluster) -> dict[str, Any]:
+    """The job's task as `sensorpi job status` shows it; empty while it has none."""
+    task: dict[str, Any] = json.loads(cluster.command("job", "status", "--json").stdout).get("task", {})
+    return task
+
+
 def job_host(cluster: SchedulerCluster) -> str:
     """Where the job is; "" while it has no task."""
-    shown = json.loads(cluster.command("job", "status", "--json").stdout)
-    return str(shown["task"]["host"]) if "task" in shown else ""
+    return str(job_task(cluster).get("host", ""))
 
 
 def is_alive(pid: int) -> bool:
@@ -151,6 +157,7 @@ def test_the_job_moves_when_its_node_is_lost(cluster: SchedulerCluster) -> None:
 
 def test_a_job_that_hangs_is_started_again(cluster: SchedulerCluster) -> None:
     """Its heart beats in its sandbox, or did: `service.notify` is the job's watchdog on either engine."""
+    wait_until(lambda: job_task(cluster).get("healthy") is True, "the job's health: until then it may take its time")
     before = cluster.starts("job")
     sandbox = Path(f"/proc/{before[-1]}/cwd").resolve()
     (sandbox / HEARTBEAT).touch()

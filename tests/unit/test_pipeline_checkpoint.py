@@ -104,5 +104,12 @@ def test_a_checkpoint_of_a_lost_log_is_known(checkpoint: Path, remembered: str |
 
 def test_a_checkpoint_without_a_place_is_of_any_log(checkpoint: Path, tmp_path: Path) -> None:
     assert why_not_of(tmp_path / "none", "a", {0: 0}) == ""
-    (checkpoint / "offsets" / "2").write_text("v1\n{}\n-")
+    for batch in (checkpoint / "offsets").iterdir():
+        batch.write_text("v1\n{}\n-")
     assert why_not_of(checkpoint, "a", {0: 0}) == ""
+
+
+def test_a_batch_planned_in_the_new_topic_does_not_hide_the_old_place(checkpoint: Path) -> None:
+    remember_topic(checkpoint, "b")
+    (checkpoint / "offsets" / "2").write_text('v1\n{}\n{"sensors":{"0":2}}')
+    assert why_not_of(checkpoint, "a", {0: 2}).endswith("it was read up to offset 5 of partition 0")

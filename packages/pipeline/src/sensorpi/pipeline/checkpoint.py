@@ -76,11 +76,17 @@ def why_not_of(checkpoint: Path, topic_id: str, ends: Mapping[int, int]) -> str:
 
 
 def _reached(checkpoint: Path) -> dict[int, int]:
-    """The offset by partition at which the last batch that was planned ends."""
-    batches = _batches(checkpoint / "offsets")
-    last = batches[max(batches)].read_text(encoding="utf-8").splitlines()[-1] if batches else "-"
-    planned = {} if last == "-" else json.loads(last)
-    return {int(partition): offset for partition, offset in planned.get(TOPIC, {}).items()}
+    """The highest offset by partition at which a batch that was planned ends.
+
+    That is the last one's, unless the stream went on for a moment in a topic that was made anew under it.
+    """
+    reached: dict[int, int] = {}
+    for file in _batches(checkpoint / "offsets").values():
+        last = file.read_text(encoding="utf-8").splitlines()[-1]
+        planned = {} if last == "-" else json.loads(last).get(TOPIC, {})
+        for partition, offset in planned.items():
+            reached[int(partition)] = max(offset, reached.get(int(partition), 0))
+    return reached
 
 
 def _batches(folder: Path) -> dict[int, Path]:
