@@ -169,6 +169,12 @@ class Site:
             units = [f"--unit={unit}" for unit in (*self.services(name), "sensorpi-config.service")]
             journal = machine.try_("journalctl", "-q", "--no-pager", "-o", "short-monotonic", "-n", "60", *units)
             lines.append(journal.stdout)
+            # Mesos's tasks write into their sandboxes instead.
+            for file in sorted(
+                (machine.root / "var/lib/sensorpi").glob("*/slaves/*/frameworks/*/executors/*/runs/*/stderr")
+            ):
+                said = file.read_text(errors="replace").splitlines()[-40:]
+                lines.append("\n".join([f"--- {name}: {file.parts[-4]}", *said]))
         return "\n".join(lines)
 
 

@@ -94,7 +94,7 @@ class GroupOffsets:
         own_last = load_claim(self._claim_file)
         if previous is not None and own_last is not None and previous > own_last and self._is_alive(committed, stop):
             raise Superseded(previous)
-        oldest = self._consumer.beginning_offsets(partitions)
+        oldest = self._consumer.beginning_offsets(partitions, timeout_ms=_ANSWER_MS)
         offsets = {each: committed[each].offset if each in committed else oldest[each] for each in partitions}
         self._due = {partition.partition: offset for partition, offset in offsets.items()}
         claim = Claim.after(previous, self._node, self._checkpoint)
@@ -125,7 +125,7 @@ class GroupOffsets:
     def start_anew(self) -> str:
         """Forget every place: Spark's `startingOffsets` are the oldest messages. Raises KafkaError."""
         partitions = self._partitions()
-        oldest = self._consumer.beginning_offsets(partitions)
+        oldest = self._consumer.beginning_offsets(partitions, timeout_ms=_ANSWER_MS)
         self._due = {partition.partition: offset for partition, offset in oldest.items()}
         self._wake.set()
         return json.dumps({TOPIC: {str(each.partition): EARLIEST for each in partitions}})
@@ -138,14 +138,15 @@ class GroupOffsets:
         if topic["error_code"] or not topic["partitions"]:
             raise UnknownTopicOrPartitionError(f"topic {TOPIC} is not there")
         numbers = [partition["partition_index"] for partition in topic["partitions"]]
-        ends = self._consumer.end_offsets([TopicPartition(TOPIC, number) for number in numbers])
+        ends = self._consumer.end_offsets([TopicPartition(TOPIC, number) for number in numbers], timeout_ms=_ANSWER_MS)
         return Log(str(topic["topic_id"]), {partition.partition: end for partition, end in ends.items()})
 
     def has_unread(self) -> bool:
         """Whether the topic has messages behind what the group committed. Raises KafkaError."""
-        numbers = self._consumer.partitions_for_topic(TOPIC) or set()
-        ends = self._consumer.end_offsets([TopicPartition(TOPIC, number) for number in numbers])
-        return any(end > (self._consumer.committed(partition) or 0) for partition, end in ends.items())
+        partitions = self._partitions()
+        ends = self._consumer.end_offsets(partitions, timeout_ms=_ANSWER_MS)
+        committed = _committed(self._consumer, partitions)
+        return any(end > (committed[each].offset if each in committed else 0) for each, end in ends.items())
 
     def own_topic(self) -> dict[str, list[int]]:
         """The topic of committed offsets with its partitions: it has messages before any reading was sent."""
