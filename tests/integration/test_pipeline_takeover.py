@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -21,10 +21,13 @@ pytestmark = pytest.mark.timeout(900)
 COMMAND = str(Path(sys.executable).with_name("sensorpi"))
 
 
-def new_job(pipeline: Pipeline, state: Path, log: Path) -> Service:
-    """A job of the same cluster with a state folder of its own, as on another node; it has yet to be started."""
+def new_job(pipeline: Pipeline, state: Path, log: Path, more: Mapping[str, str] | None = None) -> Service:
+    """A job of the same cluster with a state folder of its own, as on another node; it has yet to be started.
+
+    ``more`` is for its environment.
+    """
     jars = str(ROOT / ".cache/jars/spark")
-    environment = os.environ | {"SENSORPI_CONFIG": str(pipeline.stages.home.config)}
+    environment = os.environ | {"SENSORPI_CONFIG": str(pipeline.stages.home.config)} | dict(more or {})
     return Service(
         "job", [COMMAND, "pipeline", "job", "--state", str(state), "--jars", jars], log, environment
     )  # fmt: skip
@@ -37,9 +40,15 @@ def start(job: Service) -> None:
 
 
 @pytest.fixture
-def second(pipeline: Pipeline, tmp_path: Path) -> Iterator[Service]:
+def more_environment() -> dict[str, str]:
+    """Of the second job; a module may have another."""
+    return {}
+
+
+@pytest.fixture
+def second(pipeline: Pipeline, tmp_path: Path, more_environment: dict[str, str]) -> Iterator[Service]:
     """A second job, not yet started; afterwards the first one runs again, whatever became of it."""
-    job = new_job(pipeline, tmp_path / "state", tmp_path / "job.log")
+    job = new_job(pipeline, tmp_path / "state", tmp_path / "job.log", more_environment)
     try:
         yield job
     finally:
