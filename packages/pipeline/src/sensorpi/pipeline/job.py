@@ -188,6 +188,7 @@ class _Job:
         log = group.log()
         lost = checkpoint.why_not_of(place, log.id, log.ends)
         if lost:
+            starting_offsets = group.start_anew()  # first: what was committed may be of the lost log, too
             aside = checkpoint.set_aside_stale(place)
             _log.error(
                 "%s. What came after that and was not read is lost. Starting at its oldest message;"
@@ -195,7 +196,7 @@ class _Job:
                 lost,
                 aside,
             )
-            return log.id, group.start_anew()
+            return log.id, starting_offsets
         return log.id, "earliest" if place.exists() else group.starting_offsets()
 
     def _take_over(self) -> GroupOffsets:

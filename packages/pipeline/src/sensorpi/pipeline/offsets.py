@@ -10,7 +10,8 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +61,7 @@ class GroupOffsets:
     ) -> None:
         """``superseded`` is called once, from a thread, when a newer job was started; ``memory`` remembers this one.
 
-        The rest is as in ``Claim``. Raises KafkaError when the brokers do not answer.
+        The rest is as in ``Claim``.
         """
         self._servers = bootstrap_servers
         self._node = node
@@ -69,7 +70,6 @@ class GroupOffsets:
         self._superseded = superseded
         #: Set when the brokers have nothing any more of what was committed: the topic may be another one by that name.
         self.forgotten = threading.Event()
-        self._consumer = self._connect()
         self._outage = Outage(f"Committing the offsets of group {GROUP}", _log, longest_s=5.0)
         self._due: dict[int, int] = {}
         self._beats = 0
@@ -86,71 +86,72 @@ class GroupOffsets:
 
         Raises Superseded when it is, and KafkaError when the brokers do not answer or the topic is not there yet.
         """
-        partitions = self._partitions()
-        if not partitions:
-            raise UnknownTopicOrPartitionError(f"topic {TOPIC} is not there yet")
-        committed = _committed(self._consumer, partitions)
-        previous = max(_claims(committed).values(), default=None)
-        own_last = load_claim(self._claim_file)
-        if previous is not None and own_last is not None and previous > own_last and self._is_alive(committed, stop):
-            raise Superseded(previous)
-        oldest = self._consumer.beginning_offsets(partitions, timeout_ms=_ANSWER_MS)
-        offsets = {each: committed[each].offset if each in committed else oldest[each] for each in partitions}
-        self._due = {partition.partition: offset for partition, offset in offsets.items()}
-        claim = Claim.after(previous, self._node, self._checkpoint)
-        save_claim(self._claim_file, claim)
-        self._commit(self._consumer, claim)
+        with self._asking() as consumer:
+            partitions = _partitions(consumer)
+            if not partitions:
+                raise UnknownTopicOrPartitionError(f"topic {TOPIC} is not there yet")
+            committed = _committed(consumer, partitions)
+            previous = max(_claims(committed).values(), default=None)
+            own_last = load_claim(self._claim_file)
+            is_older = previous is not None and own_last is not None and previous > own_last
+            if previous is not None and is_older and _is_alive(consumer, committed, stop):
+                raise Superseded(previous)
+            oldest = consumer.beginning_offsets(partitions, timeout_ms=_ANSWER_MS)
+            offsets = {each: committed[each].offset if each in committed else oldest[each] for each in partitions}
+            self._due = {partition.partition: offset for partition, offset in offsets.items()}
+            claim = Claim.after(previous, self._node, self._checkpoint)
+            save_claim(self._claim_file, claim)
+            self._commit(consumer, claim)
         self._thread = threading.Thread(target=self._run, args=(claim,), name="group offsets", daemon=True)
         self._thread.start()
         return previous
-
-    def _is_alive(self, committed: dict[TopicPartition, OffsetAndMetadata], stop: threading.Event) -> bool:
-        """Whether the job that committed this commits again."""
-        deadline = time.monotonic() + _ALIVE_S
-        while time.monotonic() < deadline and not stop.wait(1.0):
-            if _committed(self._consumer, list(committed)) != committed:
-                return True
-        return False
 
     def starting_offsets(self) -> str:
         """Spark's `startingOffsets`: as committed; the oldest of a partition without a commit.
 
         Raises KafkaError when the brokers do not answer.
         """
-        partitions = self._partitions()
-        committed = _committed(self._consumer, partitions)
+        with self._asking() as consumer:
+            partitions = _partitions(consumer)
+            committed = _committed(consumer, partitions)
         offsets = {each: committed[each].offset if each in committed else EARLIEST for each in partitions}
         return json.dumps({TOPIC: {str(each.partition): offset for each, offset in offsets.items()}})
 
     def start_anew(self) -> str:
         """Forget every place: Spark's `startingOffsets` are the oldest messages. Raises KafkaError."""
-        partitions = self._partitions()
-        oldest = self._consumer.beginning_offsets(partitions, timeout_ms=_ANSWER_MS)
+        with self._asking() as consumer:
+            partitions = _partitions(consumer)
+            oldest = consumer.beginning_offsets(partitions, timeout_ms=_ANSWER_MS)
         self._due = {partition.partition: offset for partition, offset in oldest.items()}
         self._wake.set()
         return json.dumps({TOPIC: {str(each.partition): EARLIEST for each in partitions}})
 
     def log(self) -> Log:
         """The topic as it is now. Raises KafkaError when the brokers do not answer or the topic is not there."""
-        # A client of the moment, since one that knows the topic does not ask what it is now.
         with open_client(KafkaAdminClient, self._servers, _CONNECT_S, request_timeout_ms=_ANSWER_MS) as admin:
             [topic] = admin.describe_topics([TOPIC])
         if topic["error_code"] or not topic["partitions"]:
             raise UnknownTopicOrPartitionError(f"topic {TOPIC} is not there")
-        numbers = [partition["partition_index"] for partition in topic["partitions"]]
-        ends = self._consumer.end_offsets([TopicPartition(TOPIC, number) for number in numbers], timeout_ms=_ANSWER_MS)
+        partitions = [TopicPartition(TOPIC, partition["partition_index"]) for partition in topic["partitions"]]
+        with self._asking() as consumer:
+            ends = consumer.end_offsets(partitions, timeout_ms=_ANSWER_MS)
         return Log(str(topic["topic_id"]), {partition.partition: end for partition, end in ends.items()})
 
     def has_unread(self) -> bool:
         """Whether the topic has messages behind what the group committed. Raises KafkaError."""
-        partitions = self._partitions()
-        ends = self._consumer.end_offsets(partitions, timeout_ms=_ANSWER_MS)
-        committed = _committed(self._consumer, partitions)
+        with self._asking() as consumer:
+            partitions = _partitions(consumer)
+            ends = consumer.end_offsets(partitions, timeout_ms=_ANSWER_MS)
+            committed = _committed(consumer, partitions)
         return any(end > (committed[each].offset if each in committed else 0) for each, end in ends.items())
 
     def own_topic(self) -> dict[str, list[int]]:
-        """The topic of committed offsets with its partitions: it has messages before any reading was sent."""
-        partitions = self._consumer.partitions_for_topic(OFFSETS_TOPIC)
+        """The topic of committed offsets with its partitions: it has messages before any reading was sent.
+
+        Raises KafkaError when the brokers do not answer.
+        """
+        with self._asking() as consumer:
+            partitions = consumer.partitions_for_topic(OFFSETS_TOPIC)
         return {OFFSETS_TOPIC: sorted(partitions)} if partitions else {}
 
     def commit(self, next_offsets: dict[int, int]) -> None:
@@ -164,13 +165,18 @@ class GroupOffsets:
         self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout=1.0)
-        self._consumer.close(autocommit=False, timeout_ms=1000)
+
+    @contextmanager
+    def _asking(self) -> Iterator[KafkaConsumer]:
+        """A client of the moment: one from before the brokers failed looks for their leaders where they were."""
+        consumer = self._connect()
+        try:
+            yield consumer
+        finally:
+            consumer.close(autocommit=False, timeout_ms=1000)
 
     def _connect(self) -> KafkaConsumer:
         return open_client(KafkaConsumer, self._servers, _CONNECT_S, group_id=GROUP, enable_auto_commit=False)
-
-    def _partitions(self) -> list[TopicPartition]:
-        return [TopicPartition(TOPIC, number) for number in sorted(self._consumer.partitions_for_topic(TOPIC) or ())]
 
     def _run(self, claim: Claim) -> None:
         consumer: KafkaConsumer | None = None
@@ -216,6 +222,21 @@ class GroupOffsets:
         consumer.assign(list(offsets))
         consumer.commit(offsets, timeout_ms=_ANSWER_MS)
         self._next_beat = time.monotonic() + _BEAT_S
+
+
+def _partitions(consumer: KafkaConsumer) -> list[TopicPartition]:
+    return [TopicPartition(TOPIC, number) for number in sorted(consumer.partitions_for_topic(TOPIC) or ())]
+
+
+def _is_alive(
+    consumer: KafkaConsumer, committed: dict[TopicPartition, OffsetAndMetadata], stop: threading.Event
+) -> bool:
+    """Whether the job that committed this commits again."""
+    deadline = time.monotonic() + _ALIVE_S
+    while time.monotonic() < deadline and not stop.wait(1.0):
+        if _committed(consumer, list(committed)) != committed:
+            return True
+    return False
 
 
 def _committed(consumer: KafkaConsumer, partitions: list[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
