@@ -1,19 +1,14 @@
 """Three brokers that vote, each on a loopback address of its own."""
 
-import os
 import shutil
-import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
 
 from sensorpi.common.secrets import make_key
 from sensorpi.mesos_node.topics import ensure_topics, topic_specs
-from sensorpi.pipeline.offsets import GroupOffsets
 from tests.integration.kafka_fixture import KafkaBroker, free_ports, wait_until
 
 
@@ -60,36 +55,6 @@ def test_separately_formatted_brokers_meet_and_a_lost_one_comes_back(brokers: li
 
     assert "the other voters have a leader, so it is formatted again" in lost.output()
     wait_until(lambda: in_sync_replicas(brokers[0]) == [{0, 1, 2}] * 3, "the lost broker in sync again", 60)
-
-
-def test_the_job_finds_the_topics_end_whichever_broker_is_away(brokers: list[KafkaBroker], tmp_path: Path) -> None:
-    for broker in brokers:
-        broker.launch()
-    for broker in brokers:
-        broker.wait_until_ready()
-    servers = brokers[0].bootstrap_servers
-    ensure_topics(servers, topic_specs(brokers[0].cluster), brokers[0].cluster_id)
-    group = GroupOffsets(servers, "m", "m:/checkpoint", tmp_path / "job", lambda _newer: None)
-    group.take_over(threading.Event())
-    try:
-        for broker in brokers:
-            process = broker.process
-            assert process is not None
-            os.kill(broker.jvm_pid, signal.SIGKILL)  # it is missed after its session; then others lead
-            process.wait(timeout=30)
-            wait_until(lambda: ends(group) == {0: 0, 1: 0, 2: 0}, "the topic's end", 30)
-            broker.start()
-            wait_until(lambda: in_sync_replicas(brokers[0]) == [{0, 1, 2}] * 3, "all replicas in sync", 60)
-    finally:
-        group.close()
-
-
-def ends(group: GroupOffsets) -> dict[int, int]:
-    """The topic's, by partition; empty when they are not answered."""
-    try:
-        return group.log().ends
-    except KafkaError:
-        return {}
 
 
 def test_a_lost_voter_stays_away_while_the_others_do_not_answer(brokers: list[KafkaBroker]) -> None:
