@@ -7,11 +7,11 @@ import pytest
 from onebox.process import Service
 from tests.integration.pipeline_fixture import Pipeline
 from tests.integration.test_pipeline_heartbeat import jvm_of
-from tests.integration.test_pipeline_takeover import second, start
+from tests.integration.test_pipeline_takeover import more_environment, second, start
 
 pytestmark = pytest.mark.timeout(900)
 
-__all__ = ["second"]
+__all__ = ["more_environment", "second"]
 
 
 def test_its_jvm_ends_before_it(pipeline: Pipeline, second: Service) -> None:
