@@ -102,6 +102,27 @@ def end_in_time(stop: threading.Event, ended: threading.Event, limit_s: float = 
         os._exit(0)
 
 
+def find_place(place: Path, group: GroupOffsets) -> tuple[str, str]:
+    """The topic's id, and where to start in it, in Spark's words; a checkpoint at ``place`` counts for more.
+
+    One of a lost log is moved aside. Raises KafkaError when the brokers do not answer; all is as before then.
+    """
+    group.forgotten.clear()
+    log = group.log()
+    lost = checkpoint.why_not_of(place, log.id, log.ends)
+    if lost:
+        starting_offsets = group.start_anew()  # first: what was committed may be of the lost log, too
+        aside = checkpoint.set_aside_stale(place)
+        _log.error(
+            "%s. What came after that and was not read is lost. Starting at its oldest message;"
+            " the checkpoint is now %s.",
+            lost,
+            aside,
+        )
+        return log.id, starting_offsets
+    return log.id, "earliest" if place.exists() else group.starting_offsets()
+
+
 class _Job:
     def __init__(
         self, config: JobConfig, session: SparkSession, settler: BatchSettler, rollup: Rollup, figures: Figures,
@@ -170,7 +191,7 @@ class _Job:
         if not self._rehearsed:
             self._rehearse_on_kafka(group.own_topic())
             self._rehearsed = True
-        topic_id, starting_offsets = self._find_place(place, group)
+        topic_id, starting_offsets = find_place(place, group)
         messages = self._messages({"subscribe": TOPIC}, starting_offsets, self._config.max_offsets_per_trigger)
         query = (
             self._project(messages)
@@ -181,23 +202,6 @@ class _Job:
         )
         checkpoint.remember_topic(place, topic_id)
         return query
-
-    def _find_place(self, place: Path, group: GroupOffsets) -> tuple[str, str]:
-        """The topic's id, and where to start in it, in Spark's words; a checkpoint that is there counts for more."""
-        group.forgotten.clear()
-        log = group.log()
-        lost = checkpoint.why_not_of(place, log.id, log.ends)
-        if lost:
-            starting_offsets = group.start_anew()  # first: what was committed may be of the lost log, too
-            aside = checkpoint.set_aside_stale(place)
-            _log.error(
-                "%s. What came after that and was not read is lost. Starting at its oldest message;"
-                " the checkpoint is now %s.",
-                lost,
-                aside,
-            )
-            return log.id, starting_offsets
-        return log.id, "earliest" if place.exists() else group.starting_offsets()
 
     def _take_over(self) -> GroupOffsets:
         """Be the newest job; an older one ends when it sees that."""

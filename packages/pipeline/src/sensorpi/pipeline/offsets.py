@@ -168,7 +168,7 @@ class GroupOffsets:
 
     @contextmanager
     def _asking(self) -> Iterator[KafkaConsumer]:
-        """A client of the moment: one from before the brokers failed looks for their leaders where they were."""
+        """A client of the moment: one from before the brokers froze got no answer for minutes after it."""
         consumer = self._connect()
         try:
             yield consumer
