@@ -48,6 +48,8 @@ class Executor:
             self._say("TASK_FAILED", message=f"Failed to launch command: {error}")
         else:
             self._say("TASK_RUNNING")
+            if self._health is not None:  # not before, or its first word could come first
+                self._health.start()
             self._watch()
         self._kept.wait()
 
@@ -71,7 +73,6 @@ class Executor:
             self._health = HealthCheck(
                 self._info["health_check"], environment, Path.cwd(), self._take_health, self._kill_unhealthy
             )
-            self._health.start()
 
     def _watch(self) -> None:
         process = self._process
