@@ -92,7 +92,8 @@ class Executor:
 
     def _take_health(self, healthy: bool) -> None:
         with self._lock:
-            if not self._killing:
+            ended = self._process is None or self._process.returncode is not None
+            if not self._killing and not ended:
                 self._say("TASK_RUNNING", reason="REASON_TASK_HEALTH_CHECK_STATUS_UPDATED", healthy=healthy)
 
     def _kill_unhealthy(self) -> None:
