@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sensorpi.common.checkpoint_share import MOUNT_UNIT, SHARE
 from tests.image.conftest import NewCard
 from tests.image.qemu import Heard, Machine, boot, cable
 from tests.packages.machine import wait_for
@@ -34,7 +35,8 @@ def both(new_card: NewCard) -> Iterator[tuple[Heard, Heard]]:
         end = Path(folder, "cable")
         worker = Machine(
             cards[0],
-            f"wait_active {WORKER} var-lib-sensorpi-checkpoint.mount\n"
+            f"wait_active {WORKER} {MOUNT_UNIT}\n"
+            f'until mountpoint -q {SHARE} || [ "$(uptime_s)" -gt {LIMIT_S} ]; do sleep 1; done\n'
             'say "share $(findmnt -n -o SOURCE,FSTYPE /var/lib/sensorpi/checkpoint)"\n'
             "until [ -e /var/lib/sensorpi/checkpoint/done ]; do sleep 1; done\n",
             limit_s=LIMIT_S,

@@ -9,6 +9,7 @@ from sensorpi.common.checkpoint_share import EXPORT_FILE, EXPORT_UNIT, MOUNT_FIL
 from sensorpi.common.cluster import Cluster, parse
 from sensorpi.common.command import main
 from sensorpi.common.node_unit import NodeUnit
+from sensorpi.common.share_command import mount_when_there
 from sensorpi.pipeline.command import checkpoint_folder
 from tests.fakes.clusters import shipped_text
 
@@ -41,7 +42,7 @@ def test_the_master_exports_to_the_workers_as_the_jobs_user() -> None:
 def test_a_worker_mounts_it() -> None:
     [unit] = units_of("worker02")
     assert (unit.name, unit.role) == (MOUNT_UNIT, "mesos-worker")
-    assert unit.files[MOUNT_FILE] == f"[Mount]\nWhat=10.0.0.12:{SHARE}\n"
+    assert unit.files[MOUNT_FILE] == f"SENSORPI_SHARE=10.0.0.12:{SHARE}\n"
 
 
 @pytest.mark.parametrize("node", ["sensor01", "master01"])
@@ -63,9 +64,9 @@ def test_one_machine_alone_exports_nothing() -> None:
     assert units_of("box", whole) == []
 
 
-def an_nfs_server(folder: Path, script: str) -> None:
-    (folder / "exportfs").write_text(f"#!/bin/sh\n{script}\n")
-    (folder / "exportfs").chmod(0o755)
+def a_program(folder: Path, name: str, script: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
 
 
 @pytest.fixture
@@ -78,14 +79,14 @@ def exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_each_client_is_told_to_the_nfs_server(tmp_path: Path, exported: Path) -> None:
-    an_nfs_server(tmp_path, f'echo "$*" >> {exported}')
+    a_program(tmp_path, "exportfs", f'echo "$*" >> {exported}')
     assert main(["share", "export"]) == 0
     assert exported.read_text().splitlines() == [f"-o rw,sync 10.0.0.21:{SHARE}", f"-o rw,sync [fd00::22]:{SHARE}"]
 
 
 def test_what_was_exported_is_taken_back_and_nothing_of_others(tmp_path: Path, exported: Path) -> None:
     listed = f"/srv/music  *(ro,sync)\\n{SHARE}  10.0.0.29(sync,rw)\\n{SHARE}  10.0.0.21(sync,rw)"
-    an_nfs_server(tmp_path, f'if [ "$1" = -s ]; then printf "{listed}\\n"; else echo "$*" >> {exported}; fi')
+    a_program(tmp_path, "exportfs", f'if [ "$1" = -s ]; then printf "{listed}\\n"; else echo "$*" >> {exported}; fi')
     assert main(["share", "unexport"]) == 0
     assert exported.read_text().splitlines() == [f"-u 10.0.0.29:{SHARE}", f"-u 10.0.0.21:{SHARE}"]
 
@@ -102,9 +103,121 @@ def test_a_missing_nfs_server_is_one_line_that_names_the_package(
 def test_what_the_nfs_server_refuses_is_one_line(
     tmp_path: Path, exported: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    an_nfs_server(tmp_path, "echo 'exportfs: Failed to resolve worker01.local' >&2; exit 1")
+    a_program(tmp_path, "exportfs", "echo 'exportfs: Failed to resolve worker01.local' >&2; exit 1")
     assert main(["share", "export"]) == 2
     assert "Failed to resolve worker01.local" in capsys.readouterr().err
+
+
+SOURCE = f"10.0.0.12:{SHARE}"
+
+
+class Mounting:
+    """Stand-ins for mount, umount and findmnt; ``table`` is what is mounted, ``answers`` what becomes of an attempt."""
+
+    def __init__(self, folder: Path, answers: list[str]) -> None:
+        self.table, self.calls, self.waits_s = folder / "table", folder / "calls", list[float]()
+        self._answers, self._answer = iter(answers), folder / "answer"
+        a_program(folder, "findmnt", f"cat {self.table} 2>/dev/null")
+        a_program(folder, "mount.nfs4", "exit 1")
+        a_program(
+            folder, "mount",
+            f'echo "$*" >> {self.calls}; if [ -s {self._answer} ]; then cat {self._answer} >&2; exit 32; fi; '
+            f'eval echo "\\${{$(($# - 1))}}" > {self.table}',
+        )  # fmt: skip
+        a_program(folder, "umount", f'[ ! -e {folder}/busy ] && rm {self.table} || {{ echo "$1: busy" >&2; exit 32; }}')
+        self._next()
+
+    def pause(self, seconds: float) -> None:
+        self.waits_s.append(seconds)
+        self._next()
+
+    def _next(self) -> None:
+        self._answer.write_text(next(self._answers, ""))
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is searched for programs first."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return tmp_path
+
+
+def test_a_share_that_is_not_there_yet_is_said_once_and_tried_ever_less_often(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # The server is off, then it is on and has not exported the folder yet: mount itself would give up there.
+    refused, missing = "mount.nfs4: Connection refused", "mount.nfs4: mounting failed, reason given: No such file"
+    mounting = Mounting(path, [refused, refused, missing, missing, missing, missing])
+    mount_when_there(SOURCE, mounting.pause)
+    assert mounting.table.read_text() == f"{SOURCE}\n"
+    assert mounting.waits_s == [2, 4, 8, 16, 32, 60]
+    assert [record.getMessage() for record in caplog.records[:1]] == [
+        f"{SOURCE} is down: {refused}. Trying again until it is back."
+    ]
+    assert [record.getMessage().split(" after")[0] for record in caplog.records[1:]] == [f"{SOURCE} is back"]
+
+
+def test_it_is_mounted_softly_and_without_programs(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    mounting = Mounting(path, [])
+    mount_when_there(SOURCE, mounting.pause)
+    [call] = mounting.calls.read_text().splitlines()
+    assert call.startswith("-t nfs4 -o soft,")
+    assert call.endswith(f" {SOURCE} {SHARE}")
+    assert {"nosuid", "nodev", "noexec", "retry=0"} <= set(call.split()[3].split(","))
+    assert caplog.records == []
+
+
+def test_what_is_mounted_already_is_left(path: Path) -> None:
+    mounting = Mounting(path, [])
+    mounting.table.write_text(f"{SOURCE}\n")
+    mount_when_there(SOURCE, mounting.pause)
+    assert not mounting.calls.exists()
+
+
+def test_another_masters_share_that_is_in_use_is_waited_for(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    mounting = Mounting(path, [])
+    mounting.table.write_text(f"10.0.0.13:{SHARE}\n")
+
+    def pause(_seconds: float) -> None:
+        mounting.table.unlink()
+
+    mount_when_there(SOURCE, pause)
+    assert f"10.0.0.13:{SHARE} is still mounted" in caplog.text
+    assert mounting.table.read_text() == f"{SOURCE}\n"
+
+
+def test_a_missing_nfs_client_names_the_package(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    mounting = Mounting(path, [])
+    monkeypatch.setattr("sensorpi.common.share_command._HELPER", "mount.nfs4-that-nobody-has")
+
+    def install(_seconds: float) -> None:
+        monkeypatch.setattr("sensorpi.common.share_command._HELPER", "mount.nfs4")
+
+    mount_when_there(SOURCE, install)
+    assert "apt install nfs-common" in caplog.text
+    assert mounting.table.exists()
+
+
+def test_a_share_in_use_stays_mounted(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mounting = Mounting(path, [])
+    mounting.table.write_text(f"{SOURCE}\n")
+    (path / "busy").touch()
+    assert main(["share", "unmount"]) == 0
+    assert capsys.readouterr().out == f"{SOURCE} stays mounted: {SHARE}: busy\n"
+    (path / "busy").unlink()
+    assert main(["share", "unmount"]) == 0
+    assert not mounting.table.exists()
+    assert main(["share", "unmount"]) == 0
+
+
+def test_without_a_share_to_mount_a_line_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("SENSORPI_SHARE", raising=False)
+    assert main(["share", "mount"]) == 2
+    assert "SENSORPI_SHARE" in capsys.readouterr().err
 
 
 def job_options(config: Path, node: str) -> argparse.Namespace:

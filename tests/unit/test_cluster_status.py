@@ -39,13 +39,13 @@ def test_a_unit_that_the_cluster_file_holds_back_is_not_shown() -> None:
         "ConditionResult": "no", "ConditionTimestampMonotonic": "7",
     }  # fmt: skip
     units = {
-        "sensorpi-mesos-worker.target": {"ActiveState": "active", "Wants": "a.mount b.mount c.service"},
-        "a.mount": held_back,
-        "b.mount": {"LoadState": "loaded", "ActiveState": "failed", "SubState": "failed"},
+        "sensorpi-mesos-worker.target": {"ActiveState": "active", "Wants": "a.service b.service c.service"},
+        "a.service": held_back,
+        "b.service": {"LoadState": "loaded", "ActiveState": "failed", "SubState": "failed"},
         "c.service": held_back | {"ConditionTimestampMonotonic": "0"},
     }
     lines, _ = status_lines(["mesos-worker"], units.__getitem__)
-    assert lines == ["mesos-worker: active", "  b.mount: failed: failed", "  c: inactive: dead"]
+    assert lines == ["mesos-worker: active", "  b: failed: failed", "  c: inactive: dead"]
 
 
 def test_a_machine_without_a_role_says_so() -> None:

@@ -14,12 +14,14 @@ from sensorpi.mesos_node.daemons.units import MAKERS_UNITS
 ROOT = Path(__file__).parents[2]
 UNITS = sorted((ROOT / "systemd/system").iterdir())
 SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
-DAEMONS = [unit for unit in SERVICES if "Type=notify" in unit.read_text()]
+DAEMONS = [unit for unit in SERVICES if "RemainAfterExit" not in unit.read_text()]
 TARGETS = [unit for unit in UNITS if unit.suffix == ".target"]
 #: A JVM makes its code at run time, so it needs one right more. In tenths, as systemd-analyze takes it.
 JVM, OTHERS = 25, 20
 #: What it may not, its tasks may not either.
 AGENT = "sensorpi-mesos-agent.service"
+#: What it mounts is for all: it has the machine's own file system.
+MOUNT = "sensorpi-checkpoint-mount.service"
 
 
 def settings(unit: Path) -> ConfigParser:
@@ -36,7 +38,7 @@ def root(tmp_path: Path) -> Path:
     shutil.copytree("/lib/systemd/system", units, symlinks=True, ignore_dangling_symlinks=True)
     for unit in UNITS:
         shutil.copy(unit, units)
-        for program in re.findall(r"^ExecStart=(\S+)", unit.read_text(), re.MULTILINE):
+        for program in re.findall(r"^Exec\w+=(\S+)", unit.read_text(), re.MULTILINE):
             stand_in = tmp_path / program.removeprefix("/")
             stand_in.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy("/bin/true", stand_in)
@@ -50,7 +52,9 @@ def test_systemd_finds_no_fault_in_a_unit(root: Path, unit: Path) -> None:
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("unit", [unit for unit in SERVICES if unit.name != AGENT], ids=lambda unit: unit.name)
+@pytest.mark.parametrize(
+    "unit", [unit for unit in SERVICES if unit.name not in (AGENT, MOUNT)], ids=lambda unit: unit.name
+)
 def test_a_service_has_few_rights(unit: Path) -> None:
     most = JVM if re.search("kafka|spark|pipeline|zookeeper", unit.name) else OTHERS
     command = ["systemd-analyze", "security", "--offline=true", f"--threshold={most}", "--no-pager", str(unit)]
@@ -78,7 +82,7 @@ def test_a_daemon_is_restarted_for_ever_and_waits_for_no_network(unit: Path) -> 
 @pytest.mark.parametrize("unit", [unit for unit in SERVICES if unit not in DAEMONS], ids=lambda unit: unit.name)
 def test_what_ends_by_itself_counts_as_running_afterwards(unit: Path) -> None:
     service = settings(unit)["Service"]
-    assert (service["Type"], service["RemainAfterExit"]) == ("oneshot", "yes")
+    assert (service["Type"], service["RemainAfterExit"]) == ("notify" if unit.name == MOUNT else "oneshot", "yes")
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
@@ -109,6 +113,7 @@ def test_one_package_installs_a_unit(unit: Path) -> None:
 @pytest.mark.parametrize("unit", TARGETS, ids=lambda unit: unit.name)
 def test_a_target_acts_on_the_services_of_its_package_and_on_nothing_else(unit: Path) -> None:
     wanted = re.findall(r"^Wants=(sensorpi-\S+\.service)", unit.read_text(), re.MULTILINE)
+    wanted = [service for service in wanted if service != MOUNT]  # which two roles share
     shipped = [service.name for service in SERVICES if package_of(service) == package_of(unit)]
     assert sorted(wanted) == sorted(shipped)
     for service in SERVICES:
@@ -136,6 +141,12 @@ def test_tasks_outlive_their_agent_and_end_before_the_other_engine_starts() -> N
     assert settings(ROOT / "systemd/system" / AGENT)["Service"]["KillMode"] == "process"
     for name in ("kafka", "spark-job", "spark-master", "spark-worker"):
         assert f"\nAfter={AGENT}\n" in (ROOT / f"systemd/system/sensorpi-{name}.service").read_text()
+
+
+def test_no_boot_waits_for_the_checkpoint_share() -> None:
+    """A mount unit that waits has all of remote-fs.target wait, and with it logins and brokers."""
+    assert not [unit.name for unit in UNITS if unit.suffix == ".mount"]
+    assert MOUNT not in (ROOT / "systemd/system/sensorpi-kafka.service").read_text()
 
 
 def test_units_of_other_packages_on_our_ports_are_held_back() -> None:

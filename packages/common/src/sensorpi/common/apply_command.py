@@ -77,8 +77,6 @@ def _say_and_act(applied: Applied, act: bool) -> None:
         print(f"{role}: {reason}")
     if not _SYSTEMD_RUNS.exists():
         return
-    if any(unit.endswith(".mount") for unit in applied.changed_units):
-        _systemctl("daemon-reload")  # a part of that unit is rendered
     if not act:
         return
     # What failed by the old configuration may not even be wanted by the new one.

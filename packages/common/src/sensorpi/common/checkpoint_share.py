@@ -1,7 +1,6 @@
 """The job's checkpoint on a share: the first mesos-master exports a folder, the other nodes of the job mount it.
 
-Shipped units do both. What only the cluster file knows is rendered below /run/sensorpi: the export's clients, and the
-mount's source as a drop-in, to which the mount unit has a link.
+Shipped services do both. What only the cluster file knows is rendered below /run/sensorpi, for their environment.
 """
 
 import pwd
@@ -11,12 +10,12 @@ from pathlib import Path
 from sensorpi.common.cluster import Cluster, Node
 from sensorpi.common.node_unit import NodeUnit
 
-#: The same path on every node; systemd wants the mount unit to be named after it.
+#: The same path on every node.
 SHARE = Path("/var/lib/sensorpi/checkpoint")
-MOUNT_UNIT = "var-lib-sensorpi-checkpoint.mount"
+MOUNT_UNIT = "sensorpi-checkpoint-mount.service"
 EXPORT_UNIT = "sensorpi-checkpoint-export.service"
 
-MOUNT_FILE = "checkpoint-mount.conf"
+MOUNT_FILE = "checkpoint-mount.env"
 EXPORT_FILE = "checkpoint-export.env"
 
 #: Whoever writes to the share is this user there: the nodes' packages gave it different numbers.
@@ -44,8 +43,8 @@ def units(
     role = next((role for role in _MOUNTING_ROLES if role in node.roles), None)
     if role is None:
         return []
-    drop_in = f"[Mount]\nWhat={cluster.connect_address(server)}:{SHARE}\n"
-    return [NodeUnit(MOUNT_UNIT, role, drop_in, files={MOUNT_FILE: drop_in})]
+    environment = f"SENSORPI_SHARE={cluster.connect_address(server)}:{SHARE}\n"
+    return [NodeUnit(MOUNT_UNIT, role, environment, files={MOUNT_FILE: environment})]
 
 
 def _export(cluster: Cluster, clients: list[Node], ids: Callable[[], tuple[int, int]]) -> NodeUnit:

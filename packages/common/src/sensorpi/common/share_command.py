@@ -1,19 +1,35 @@
-"""`sensorpi share`: what the export unit of the checkpoint share runs."""
+"""`sensorpi share`: what the services of the checkpoint share run."""
 
 import argparse
+import logging
 import os
+import shutil
 import subprocess
+import time
+from collections.abc import Callable
 
 from sensorpi.common.checkpoint_share import SHARE
 from sensorpi.common.errors import UserError
+from sensorpi.common.outage import Outage
+from sensorpi.common.service import notify, set_up_logging
+
+_log = logging.getLogger(__name__)
+
+#: soft: while the share is off the stream gets an error, which it waits out and says, instead of hanging for ever.
+#: retry=0: one attempt a time, and the waits between them are ours.
+_MOUNT_OPTIONS = "soft,timeo=100,retrans=2,noatime,nosuid,nodev,noexec,retry=0"
+_HELPER = "mount.nfs4"
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 2.0, 60.0
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `share export` and `share unexport`."""
-    share = commands.add_parser("share", help="export the checkpoint share; sensorpi-checkpoint-export.service does")
+    """Add `share export`, `share unexport`, `share mount` and `share unmount`."""
+    share = commands.add_parser("share", help="export or mount the checkpoint share; its services do")
     actions = share.add_subparsers(metavar="ACTION", required=True)
     actions.add_parser("export", help="to the clients in $SENSORPI_EXPORTS").set_defaults(run=_export)
     actions.add_parser("unexport", help="to nobody any more").set_defaults(run=_unexport)
+    actions.add_parser("mount", help="from $SENSORPI_SHARE, as soon as it is there").set_defaults(run=_mount)
+    actions.add_parser("unmount", help="unless it is in use").set_defaults(run=_unmount)
 
 
 def _export(_options: argparse.Namespace) -> int:
@@ -43,3 +59,53 @@ def _exportfs(*arguments: str) -> str:
     if result.returncode != 0:
         raise UserError(f"{SHARE} is not exported: {' '.join(result.stderr.split())}")
     return result.stdout
+
+
+def _mount(_options: argparse.Namespace) -> int:
+    source = os.environ.get("SENSORPI_SHARE", "")
+    if not source:
+        raise UserError("SENSORPI_SHARE: expected the share's HOST:PATH")
+    set_up_logging()
+    mount_when_there(source)
+    return 0
+
+
+def mount_when_there(source: str, pause: Callable[[float], None] = time.sleep) -> None:
+    """Mount ``source``, such as 10.0.0.12:/folder, and try again until that works; say once why it does not."""
+    outage = Outage(source, _log, _FIRST_WAIT_S, _LONGEST_WAIT_S)
+    notify(ready=True, status=f"mounting {source}")
+    while (reason := _attempt(source)) is not None:
+        notify(status=f"waiting for {source}: {reason}")
+        pause(outage.failed(reason))
+    outage.succeeded()
+    notify(status=f"{source} is mounted")
+
+
+def _attempt(source: str) -> str | None:
+    """Why it is not mounted; None when it is."""
+    mounted = _mounted_source()
+    if mounted is not None:
+        return None if mounted == source else f"{mounted} is still mounted"
+    # Where only root looks for programs.
+    if shutil.which(_HELPER, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
+        return "apt install nfs-common"
+    result = _run("mount", "-t", "nfs4", "-o", _MOUNT_OPTIONS, source, str(SHARE))
+    return None if result.returncode == 0 else " ".join(result.stderr.split()) or f"exit status {result.returncode}"
+
+
+def _unmount(_options: argparse.Namespace) -> int:
+    mounted = _mounted_source()
+    if mounted is not None:
+        result = _run("umount", str(SHARE))
+        if result.returncode != 0:  # such as in use by a job that goes on
+            print(f"{mounted} stays mounted: {' '.join(result.stderr.split())}")
+    return 0
+
+
+def _mounted_source() -> str | None:
+    result = _run("findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", str(SHARE))
+    return result.stdout.strip() or None
+
+
+def _run(*command: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(command, capture_output=True, text=True, check=False)

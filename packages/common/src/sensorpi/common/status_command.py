@@ -51,7 +51,7 @@ def status_lines(roles: list[str], show: Show) -> tuple[list[str], bool]:
         lines.append(f"{role}: {target.get('ActiveState', 'unknown')}")
         for unit in sorted(target.get("Wants", "").split()):
             service = show(unit)
-            is_ours_to_show = service.get("LoadState") == "loaded" and unit.endswith((".service", ".mount"))
+            is_ours_to_show = service.get("LoadState") == "loaded" and unit.endswith(".service")
             if not is_ours_to_show or _is_held_back(service):
                 continue
             state = service["ActiveState"]
