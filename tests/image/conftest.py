@@ -34,11 +34,13 @@ checkpoint = "nfs"
 """
 NODES = {"sensor": "shed", "mesos-worker": "broker", "mesos-master": "master02", "influx-grafana": "shelf"}
 
-NewCard = Callable[[str], Card]
+#: A role, and where it is not the usual one, suite and architecture.
+Image = Callable[..., Path]
+NewCard = Callable[..., Card]
 
 
 @pytest.fixture(scope="session")
-def image() -> Callable[[str], Path]:
+def image() -> Image:
     """Builds the image of a role, once a session."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     cluster = FOLDER / "cluster.toml"
@@ -48,18 +50,24 @@ def image() -> Callable[[str], Path]:
     key.chmod(0o640)
     built: dict[str, Path] = {}
 
-    def make(role: str) -> Path:
-        if role not in built:
-            asked = order({"ROLE": role, "NODE": NODES[role], "CLUSTER": str(cluster)})
-            built[role] = build(asked, REPOSITORY, FOLDER, source_date_epoch())
-        return built[role]
+    def make(role: str, suite: str = "bookworm", architecture: str = "arm64") -> Path:
+        asked = order(
+            {"ROLE": role, "NODE": NODES[role], "CLUSTER": str(cluster), "SUITE": suite, "ARCH": architecture}
+        )
+        if asked.name not in built:
+            built[asked.name] = build(asked, REPOSITORY, FOLDER, source_date_epoch())
+        return built[asked.name]
 
     return make
 
 
 @pytest.fixture(scope="module")
-def new_card(image: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewCard]:
+def new_card(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewCard]:
     """Flashes cards, and throws them away in the end."""
     folder = tmp_path_factory.mktemp("cards")
-    yield lambda role: Card.flashed(image(role), folder / f"{role}.img")
+
+    def flash(role: str, *kind: str) -> Card:
+        return Card.flashed(image(role, *kind), folder / f"{'-'.join((role, *kind))}.img")
+
+    yield flash
     shutil.rmtree(folder)

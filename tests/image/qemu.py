@@ -12,7 +12,10 @@ from tests.image.card import Card
 #: A script says so on the console; what else is there comes from kernel and systemd.
 _MARK = "PROOF"
 #: Words for the kernel. The Pi 3's first serial port is Bluetooth's, and QEMU resets it as soon as its watchdog runs.
-_WORDS = {"virt": "console=ttyAMA0", "raspi3b": "console=ttyS1 systemd.watchdog_sec=off", "pc": "console=ttyS0"}
+_WORDS = {
+    "virt": "console=ttyAMA0", "raspi3b": "console=ttyS1 systemd.watchdog_sec=off",
+    "raspi0": "console=ttyAMA0 systemd.watchdog_sec=off", "pc": "console=ttyS0",
+}  # fmt: skip
 _PATIENCE = "systemd.default_timeout_start_sec=900"
 _UNIT = """\
 [Unit]
@@ -103,9 +106,11 @@ class Machine:
 
     def end(self) -> None:
         """Pull the plug, if it still runs."""
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._folder.cleanup()
 
 
 def boot(card: Card, script: str, **options: object) -> Heard:
@@ -133,8 +138,12 @@ def _board(board: str, card: Card, folder: Path, memory_mb: int) -> list[str | P
         disk = ["-drive", f"{drive},if=virtio", "-device", "virtio-rng-pci"]
         return ["qemu-system-x86_64", "-M", "pc", "-smp", "2", *memory, *disk]
     tree = folder / "board.dtb"
+    sd_card: list[str | Path] = ["-dtb", tree, "-drive", f"{drive},if=sd"]
+    if board == "raspi0":
+        tree.write_bytes(card.read_boot("bcm2835-rpi-zero.dtb"))
+        return ["qemu-system-arm", "-M", board, *sd_card]
     tree.write_bytes(card.read_boot("bcm2837-rpi-3-b.dtb"))
-    return ["qemu-system-aarch64", "-M", board, "-dtb", tree, "-drive", f"{drive},if=sd", "-serial", "null"]
+    return ["qemu-system-aarch64", "-M", board, *sd_card, "-serial", "null"]
 
 
 def _setting(config: str, name: str) -> str:

@@ -1,7 +1,7 @@
-"""What lies on a sensor's card before it has ever booted, seen without booting or mounting it."""
+"""What lies on a sensor's card of each kind before it has ever booted, seen without booting or mounting it."""
 
 import json
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,13 +11,40 @@ from images.epoch import source_date_epoch
 from images.order import order
 from images.publish import sha256
 from tests.image.card import Card, run
-from tests.image.conftest import CLUSTER, FOLDER, NODES, REPOSITORY
+from tests.image.conftest import CLUSTER, FOLDER, NODES, REPOSITORY, Image
+
+
+@dataclass(frozen=True)
+class Kind:
+    """``firmware`` is what the boards' own first program reads; ``modules`` switch on their card and watchdog."""
+
+    suite: str
+    architecture: str
+    boards: set[str]
+    firmware: set[str]
+    modules: set[str]
+
+
+_64_BIT = (
+    {"bcm2837-rpi-3-b.dtb", "bcm2837-rpi-3-b-plus.dtb", "bcm2837-rpi-zero-2-w.dtb", "bcm2711-rpi-4-b.dtb"},
+    {"bootcode.bin", "start.elf", "start4.elf", "fixup.dat", "fixup4.dat"},
+    {"bcm2835", "sdhci-iproc", "fixed", "gpio-regulator", "bcm2835_wdt", "ext4"},
+)
+_ARMEL = ({"bcm2835-rpi-zero-w.dtb", "bcm2835-rpi-b-plus.dtb"}, {"bootcode.bin", "start.elf", "fixup.dat"}, {"ext4"})
+KINDS = [Kind("bookworm", "arm64", *_64_BIT), Kind("trixie", "arm64", *_64_BIT), Kind("bookworm", "armel", *_ARMEL)]
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: f"{kind.suite}-{kind.architecture}")
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Each kind that `make image` has."""
+    kind: Kind = request.param
+    return kind
 
 
 @pytest.fixture(scope="module")
-def card(image: Callable[[str], Path]) -> Card:
+def card(image: Image, kind: Kind) -> Card:
     """The image itself."""
-    return Card.at(image("sensor"))
+    return Card.at(image("sensor", kind.suite, kind.architecture))
 
 
 def test_it_has_a_boot_partition_and_a_root_file_system(card: Card) -> None:
@@ -27,13 +54,11 @@ def test_it_has_a_boot_partition_and_a_root_file_system(card: Card) -> None:
     assert all(part["start"] % 8192 == 0 for part in table["partitions"])
 
 
-def test_the_firmware_finds_what_it_starts(card: Card) -> None:
+def test_the_firmware_finds_what_it_starts(card: Card, kind: Kind) -> None:
     names = card.boot_names()
-    assert {"bootcode.bin", "start.elf", "start4.elf", "fixup.dat", "fixup4.dat", "config.txt"} <= names
-    boards = {"bcm2837-rpi-3-b.dtb", "bcm2837-rpi-3-b-plus.dtb", "bcm2837-rpi-zero-2-w.dtb", "bcm2711-rpi-4-b.dtb"}
-    assert boards <= names
+    assert kind.firmware | kind.boards | {"config.txt"} <= names
     config = card.boot_text("config.txt")
-    assert "arm_64bit=1" in config
+    assert ("arm_64bit=1" in config) == (kind.architecture == "arm64")
     for name in ("kernel=", "initramfs "):
         assert next(line for line in config.splitlines() if line.startswith(name)).removeprefix(name) in names
 
@@ -45,12 +70,11 @@ def test_the_kernel_finds_its_root_and_counts_memory(card: Card) -> None:
     assert not [word for word in words if word.startswith("cma=")]  # with 64M a Pi 4 does not start
 
 
-def test_the_initrd_has_what_switches_a_card_on_and_checks_it(card: Card, tmp_path: Path) -> None:
+def test_the_initrd_has_what_switches_a_card_on_and_checks_it(card: Card, kind: Kind, tmp_path: Path) -> None:
     name = next(name for name in card.boot_names() if name.startswith("initrd.img"))
     (tmp_path / name).write_bytes(card.read_boot(name))
     archive = run("zstd", "-dc", tmp_path / name)
-    modules = ("bcm2835", "sdhci-iproc", "fixed", "gpio-regulator", "bcm2835_wdt", "ext4")
-    assert [module for module in modules if f"/{module}.ko".encode() not in archive] == []
+    assert [module for module in kind.modules if f"/{module}.ko".encode() not in archive] == []
     assert b"sbin/fsck.ext4" in archive
 
 
@@ -60,9 +84,12 @@ def test_the_radios_firmware_is_there(card: Card) -> None:
     assert "regulatory.db" in " ".join(card.names("/usr/lib/firmware"))
 
 
-def test_a_sensors_card_has_no_key_and_a_workers_has(card: Card, image: Callable[[str], Path]) -> None:
+def test_a_sensors_card_has_no_key(card: Card) -> None:
     assert "sensorpi.toml" in card.boot_names()
     assert "cluster.key" not in card.boot_names()
+
+
+def test_a_workers_card_has_the_key(image: Image) -> None:
     assert Card.at(image("mesos-worker")).read_boot("cluster.key") == bytes(range(32))
 
 
@@ -98,7 +125,9 @@ def test_the_list_of_packages_has_the_role(card: Card) -> None:
     assert "sensorpi-sensor 0." in card.path.with_suffix(".manifest").read_text()
 
 
-def test_the_same_input_gives_the_same_bytes(card: Card, tmp_path: Path) -> None:
-    asked = order({"ROLE": "sensor", "NODE": NODES["sensor"], "CLUSTER": str(FOLDER / "cluster.toml")})
+@pytest.mark.parametrize("role", ["sensor", "mesos-worker"])  # without and with Java
+def test_the_same_input_gives_the_same_bytes(image: Image, role: str, tmp_path: Path) -> None:
+    asked = order({"ROLE": role, "NODE": NODES[role], "CLUSTER": str(FOLDER / "cluster.toml")})
+    first = image(role)
     again = build(asked, REPOSITORY, tmp_path, source_date_epoch())
-    assert sha256(again) == sha256(card.path)
+    assert sha256(again) == sha256(first)
