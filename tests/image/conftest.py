@@ -1,6 +1,7 @@
 """Images for the tests, uncompressed, of a cluster that is not the shipped one: one worker, so that two boot it."""
 
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from images.build import build
 from images.epoch import source_date_epoch
 from images.order import order
 from tests.image.card import Card
+
+# Whoever ends the tests with SIGTERM shall not find machines afterwards.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY = ROOT / "dist/repo"
