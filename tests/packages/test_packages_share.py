@@ -65,6 +65,14 @@ def test_a_master_without_an_nfs_server_says_so_and_stays_up(new_machine: NewMac
     assert machine.do("cat", "/var/lib/nfs/calls").splitlines()[-1] == f"-u 10.0.0.23:{SHARE}"
 
 
+def test_a_purge_leaves_another_masters_share_that_is_still_mounted(new_machine: NewMachine) -> None:
+    machine = a_node(new_machine, "master02", "mesos-master")
+    machine.do("mkdir", "-p", "/srv/share/job")
+    machine.do("mount", "--bind", "/srv/share", str(SHARE))
+    machine.do("apt-get", "-y", "purge", "sensorpi-mesos-master")
+    assert machine.do("ls", "/srv/share") == "job\n"
+
+
 def test_a_worker_mounts_the_share_and_runs_without_it(new_machine: NewMachine) -> None:
     machine = a_node(new_machine, "worker01", "mesos-worker")
     assert machine.state("sensorpi-mesos-worker.target") == "active"
