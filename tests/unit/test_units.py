@@ -16,7 +16,7 @@ UNITS = sorted((ROOT / "systemd/system").iterdir())
 SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
 DAEMONS = [unit for unit in SERVICES if "RemainAfterExit" not in unit.read_text()]
 TARGETS = [unit for unit in UNITS if unit.suffix == ".target"]
-#: A JVM makes its code at run time, so it needs one right more, and who mounts for all has the machine's own file system.
+#: A JVM makes its code at run time, so it needs one right more; who mounts for all has the machine's own file system.
 #: In tenths, as systemd-analyze takes it.
 JVM, MOUNTS, OTHERS = 25, 45, 20
 #: What it may not, its tasks may not either.
