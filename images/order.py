@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensorpi.common import boot_partition, secrets
-from sensorpi.common.card_table import card_settings, card_table, without_card
-from sensorpi.common.cluster import Cluster, Node, parse, read
-from sensorpi.common.cluster_schema import ROLES
+from sensorpi.common.card import boot_partition
+from sensorpi.common.card.table import card_settings, card_table, without_card
+from sensorpi.common.cluster import secrets
+from sensorpi.common.cluster.model import Cluster, Node, parse, read
+from sensorpi.common.cluster.schema import ROLES
+from sensorpi.common.cluster.validators import nearest
 from sensorpi.common.errors import UserError
-from sensorpi.common.validators import nearest
 
 SUITES = ("bookworm", "trixie")
 ARCHITECTURES = ("arm64", "armel")
 
 #: The example, whose nodes everybody can build; its key is made at the first need.
-SHIPPED = Path(__file__).parents[1] / "packages/common/src/sensorpi/common/cluster.toml"
+SHIPPED = Path(__file__).parents[1] / "packages/common/src/sensorpi/common/cluster/cluster.toml"
 SHIPPED_KEY = Path(__file__).parents[1] / secrets.FILE_NAME
 
 #: What a card says where CARD says nothing.

@@ -10,9 +10,9 @@ from images.filesystems import FIRMWARE_LABEL, ROOT_LABEL
 from images.order import Order
 from images.process import environment, run
 from images.tree import discard, remove_traces
-from sensorpi.common.cluster import FILE_NAME
+from sensorpi.common.cluster.model import FILE_NAME
 from sensorpi.common.errors import UserError
-from sensorpi.common.render import render
+from sensorpi.common.files import render
 
 _KEYRING = "/usr/share/keyrings/sensorpi.gpg"
 _LIST = "etc/apt/sources.list.d/sensorpi.list"

@@ -6,9 +6,9 @@ import sys
 
 from onebox import options, query, run
 from onebox.display import LogToScreen, say
-from sensorpi.common import service
+from sensorpi.common.cli.output import run_and_flush
+from sensorpi.common.daemon import service
 from sensorpi.common.errors import UserError
-from sensorpi.common.output import run_and_flush
 
 
 def main() -> int:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from sensorpi.common import cluster, secrets
+from sensorpi.common.cluster import model as cluster
+from sensorpi.common.cluster import secrets
 from sensorpi.common.errors import UserError
 
 USUAL_PORTS = {"kafka": 7000, "controller": 7001, "influxdb": 8086, "backup": 8088, "dashboard": 8080, "grafana": 3000}

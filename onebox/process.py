@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from sensorpi.common.daemon.outage import backoff_s
 from sensorpi.common.errors import UserError
-from sensorpi.common.outage import backoff_s
 
 _log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from onebox.grafana import grafana_process
 from onebox.home import NODE, ROOT, Home, Ports
 from onebox.influxd import influxd_process
 from onebox.process import Service
-from sensorpi.common import secrets
-from sensorpi.common.cluster import Cluster
+from sensorpi.common.cluster import secrets
+from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
 from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC
 from sensorpi.mesos_node.topics import ensure_topics, topic_specs

@@ -11,8 +11,8 @@ from typing import Any
 
 from kafka.errors import KafkaError
 
-from sensorpi.common import secrets
-from sensorpi.common.cluster import Cluster
+from sensorpi.common.cluster import secrets
+from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC
 from sensorpi.mesos_node.kafka_probe import connect
 from sensorpi.pipeline.influx import AWAY, RAW, READER, READINGS, Endpoint, open_client

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 from kafka.partitioner.default import murmur2
 
-from sensorpi.common.cluster import Cluster, parse
+from sensorpi.common.cluster.model import Cluster, example_text, parse
 from sensorpi.common.reading import DEFAULT_SENSOR, TOPIC
 from tests.cluster.engines import Engine
 from tests.cluster.ledger import Ledger
 from tests.cluster.observer import Observer, observing
-from tests.fakes.clusters import shipped_text
 from tests.packages.conftest import bridged, machines
 from tests.packages.machine import Machine, run, wait_for
 
@@ -180,7 +179,7 @@ class Site:
 
 def cluster_text(engine: Engine) -> str:
     """The shipped file with that engine, and a faster sensor."""
-    text = shipped_text().replace("#rate_hz = 1.0 ", f"rate_hz = {RATE_HZ}")
+    text = example_text().replace("#rate_hz = 1.0 ", f"rate_hz = {RATE_HZ}")
     return text.replace('#engine = "standalone"', f'engine = "{engine.name}"')
 
 

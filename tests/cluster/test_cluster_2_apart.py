@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from sensorpi.common.cluster import parse
+from sensorpi.common.cluster.model import parse
 from tests.cluster.engines import ENGINES, Engine
 from tests.cluster.fault import Recovery, Report
 from tests.cluster.site import BROKER, SUITE, WHOLE_S, cluster_text, install, start

@@ -1,8 +1,6 @@
 """Clusters for the tests."""
 
-from importlib.resources import files
-
-from sensorpi.common.cluster import Cluster, parse
+from sensorpi.common.cluster.model import Cluster, example_text, parse
 
 #: One machine with every role, as the text of a cluster file.
 ONE_NODE = """
@@ -12,14 +10,9 @@ roles = ["sensor", "mesos-worker", "mesos-master", "influx-grafana"]
 """
 
 
-def shipped_text() -> str:
-    """The example file that ships with the package."""
-    return files("sensorpi.common").joinpath("cluster.toml").read_text(encoding="utf-8")
-
-
 def shipped() -> Cluster:
     """The six nodes of the example file."""
-    return parse(shipped_text(), "cluster.toml")
+    return parse(example_text(), "cluster.toml")
 
 
 def spark_cluster_of(workers: int, more: str = "", host: str = "10.0.1.0") -> Cluster:

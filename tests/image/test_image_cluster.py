@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common.checkpoint_share import MOUNT_UNIT, SHARE
+from sensorpi.common.share.checkpoint import MOUNT_UNIT, SHARE
 from tests.image.conftest import NewCard
 from tests.image.qemu import Heard, Machine, boot, cable
 from tests.packages.machine import wait_for

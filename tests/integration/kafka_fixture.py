@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common.cluster import load
-from sensorpi.common.secrets import kafka_cluster_id, make_key
+from sensorpi.common.cluster.model import load
+from sensorpi.common.cluster.secrets import kafka_cluster_id, make_key
 from sensorpi.mesos_node.topics import ensure_topics, topic_specs
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sensorpi.common.secrets import make_key
+from sensorpi.common.cluster.secrets import make_key
 from tests.integration.kafka_fixture import COMMAND, free_ports, wait_until
 from tests.integration.mesos_fixture import MesosCluster, Program
 

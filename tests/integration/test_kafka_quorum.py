@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from kafka import KafkaAdminClient
 
-from sensorpi.common.secrets import make_key
+from sensorpi.common.cluster.secrets import make_key
 from sensorpi.mesos_node.topics import ensure_topics, topic_specs
 from tests.integration.kafka_fixture import KafkaBroker, free_ports, wait_until
 

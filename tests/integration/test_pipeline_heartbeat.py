@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from onebox.process import Service
-from sensorpi.common.service import HEARTBEAT
+from sensorpi.common.daemon.service import HEARTBEAT
 from tests.integration.pipeline_fixture import Pipeline, wait_until
 from tests.integration.test_pipeline_takeover import second, start
 

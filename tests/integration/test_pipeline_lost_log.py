@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from sensorpi.common import secrets
+from sensorpi.common.cluster import secrets
 from sensorpi.common.reading import TOPIC
 from sensorpi.mesos_node.topics import ensure_topics, topic_specs
 from tests.integration.pipeline_fixture import Pipeline, wait_until

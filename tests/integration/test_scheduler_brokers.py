@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from sensorpi.common.cluster import load
-from sensorpi.common.secrets import kafka_cluster_id
+from sensorpi.common.cluster.model import load
+from sensorpi.common.cluster.secrets import kafka_cluster_id
 from sensorpi.mesos_node.scheduler.replicas import what_is_not_in_sync
 from sensorpi.mesos_node.topics import ensure_topics, topic_specs
 from tests.integration.kafka_fixture import COMMAND, JARS, wait_until

@@ -10,8 +10,8 @@ from typing import Any
 import pyspark
 import pytest
 
-from sensorpi.common.cluster import load
-from sensorpi.common.spark_cluster import spark_master_url, spark_ports
+from sensorpi.common.cluster.model import load
+from sensorpi.common.cluster.spark import spark_master_url, spark_ports
 from sensorpi.mesos_node.launcher import ProbeError
 from sensorpi.mesos_node.spark_probe import master_probe
 from tests.integration.kafka_fixture import COMMAND, wait_until

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sensorpi.common.service import HEARTBEAT
+from sensorpi.common.daemon.service import HEARTBEAT
 from tests.integration.kafka_fixture import wait_until
 from tests.integration.scheduler_fixture import RECOVER_S, SchedulerCluster
 

@@ -18,8 +18,8 @@ import pytest
 
 from onebox.home import ROOT
 from onebox.process import Service
-from sensorpi.common.cluster import Cluster, load
-from sensorpi.common.spark_cluster import SparkPorts, spark_ports, spark_secret
+from sensorpi.common.cluster.model import Cluster, load
+from sensorpi.common.cluster.spark import SparkPorts, spark_ports, spark_secret
 from tests.integration.pipeline_fixture import Pipeline, wait_until
 
 #: Several JVMs, one after the other.

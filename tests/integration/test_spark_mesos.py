@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from onebox.home import ROOT
-from sensorpi.common.secrets import make_key
+from sensorpi.common.cluster.secrets import make_key
 from tests.fakes.clusters import ONE_NODE
 
 COMMAND = str(Path(sys.executable).with_name("sensorpi"))

@@ -32,7 +32,7 @@ def newer_repository(folder: Path) -> Path:
     changelog = source / "debian/changelog"
     changelog.write_text(_ENTRY + changelog.read_text())
     # The example grows with each release, and most machines run by it.
-    example = source / "packages/common/src/sensorpi/common/cluster.toml"
+    example = source / "packages/common/src/sensorpi/common/cluster/cluster.toml"
     example.write_text(example.read_text() + "# Of the next release.\n")
     run_in(source, "third_party/build-deb", "sensorpi", str(debs))
     for deb in sorted((ROOT / "dist").glob("sensorpi-[ks][ap][fa]*.deb")):

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sensorpi.common.boot_partition import take_in
+from sensorpi.common.card.boot_partition import take_in
 from sensorpi.common.card.wifi import pre_shared_key
-from sensorpi.common.command import main
+from sensorpi.common.cli.main import main
 from tests.fakes import cards
 from tests.packages.base_root import CACHE, REPOSITORY, base_root, make_root
 from tests.packages.machine import ADDRESS, Machine, run, wait_for

@@ -2,8 +2,7 @@
 
 import pytest
 
-from sensorpi.common.cluster import Cluster, parse
-from tests.fakes.clusters import shipped_text
+from sensorpi.common.cluster.model import Cluster, example_text, parse
 from tests.packages.conftest import NewMachine
 from tests.packages.machine import Machine, wait_for
 from tests.packages.test_packages_together import EMULATED, count
@@ -15,7 +14,7 @@ KEY = bytes(range(32))
 
 @pytest.fixture(scope="module")
 def cluster() -> Cluster:
-    return parse(shipped_text(), "cluster.toml")
+    return parse(example_text(), "cluster.toml")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +25,7 @@ def nodes(new_machine: NewMachine, lan: str, cluster: Cluster) -> dict[str, Mach
         machine = new_machine("bookworm", node.address, lan)
         etc = machine.root / "etc/sensorpi"
         etc.mkdir()
-        (etc / "cluster.toml").write_text(shipped_text())
+        (etc / "cluster.toml").write_text(example_text())
         if "sensor" in node.roles:
             drop_in = machine.root / "etc/systemd/system/sensorpi-sensor.service.d"
             drop_in.mkdir(parents=True)

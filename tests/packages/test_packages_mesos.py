@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common.cluster import Cluster, parse
-from tests.fakes.clusters import shipped_text
+from sensorpi.common.cluster.model import Cluster, example_text, parse
 from tests.packages.conftest import NewMachine
 from tests.packages.machine import Machine, wait_for
 from tests.packages.test_packages_cluster import KEY
@@ -15,7 +14,7 @@ from tests.packages.test_packages_together import EMULATED, count
 
 pytestmark = pytest.mark.timeout(2400)
 
-MESOS = shipped_text().replace('#engine = "standalone"', 'engine = "mesos"')
+MESOS = example_text().replace('#engine = "standalone"', 'engine = "mesos"')
 WORKERS = ("worker01", "worker02", "worker03")
 AGENT, MASTER, SCHEDULER, ZOOKEEPER, KAFKA = (
     f"sensorpi-{name}.service" for name in ("mesos-agent", "mesos-master", "scheduler", "zookeeper", "kafka")
@@ -164,7 +163,7 @@ def test_an_agent_that_would_offer_less_says_so_and_its_broker_goes_on(nodes: di
 
 def test_the_other_engine_goes_on_with_the_data_and_back(nodes: dict[str, Machine]) -> None:
     tasks = {name: broker_pid(nodes[name]) for name in WORKERS}
-    apply(nodes, shipped_text())
+    apply(nodes, example_text())
     for name in WORKERS:
         wait_for(f"the end of {name}'s agent", lambda name=name: nodes[name].state(AGENT) == "inactive", START_S)  # type: ignore[misc]
         nodes[name].wait_active(KAFKA, limit_s=START_S)

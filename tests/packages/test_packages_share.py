@@ -2,14 +2,14 @@
 
 import pytest
 
-from sensorpi.common.checkpoint_share import EXPORT_UNIT, MOUNT_UNIT, SHARE
-from tests.fakes.clusters import shipped_text
+from sensorpi.common.cluster.model import example_text
+from sensorpi.common.share.checkpoint import EXPORT_UNIT, MOUNT_UNIT, SHARE
 from tests.packages.conftest import NewMachine
 from tests.packages.machine import Machine, wait_for
 
 pytestmark = pytest.mark.timeout(900)
 
-NFS = shipped_text().replace("[spark]", '[spark]\ncheckpoint = "nfs"')
+NFS = example_text().replace("[spark]", '[spark]\ncheckpoint = "nfs"')
 #: The only client that it still knows later is worker03.
 EXPORTFS = f"""\
 #!/bin/sh
@@ -59,7 +59,7 @@ def test_a_master_without_an_nfs_server_says_so_and_stays_up(new_machine: NewMac
     assert [call.split()[-1] for call in calls] == [f"10.0.0.2{number}:{SHARE}" for number in (1, 2, 3)]
     assert f"anonuid={user},anongid={group} " in calls[0]
     # Nothing stays exported where the checkpoint becomes local.
-    (machine.root / "etc/sensorpi/cluster.toml").write_text(shipped_text())
+    (machine.root / "etc/sensorpi/cluster.toml").write_text(example_text())
     machine.do("sensorpi", "config", "apply")
     wait_for("the end of the export", lambda: machine.state(EXPORT_UNIT) == "inactive")
     assert machine.do("cat", "/var/lib/nfs/calls").splitlines()[-1] == f"-u 10.0.0.23:{SHARE}"
@@ -97,7 +97,7 @@ def test_a_worker_mounts_the_share_and_runs_without_it(new_machine: NewMachine) 
 
 def test_a_checkpoint_that_becomes_local_needs_no_mount(new_machine: NewMachine) -> None:
     machine = a_node(new_machine, "worker01", "mesos-worker")
-    (machine.root / "etc/sensorpi/cluster.toml").write_text(shipped_text())
+    (machine.root / "etc/sensorpi/cluster.toml").write_text(example_text())
     machine.do("sensorpi", "config", "apply")
     wait_for("the end of the mount", lambda: machine.state(MOUNT_UNIT) == "inactive")
     assert status_of_mount(machine) == ""

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common import command
 from sensorpi.common.card import boot_files, writing
-from sensorpi.common.command import main
+from sensorpi.common.cli import main as command
+from sensorpi.common.cli.main import main
+from sensorpi.common.cluster.model import example_text
 from tests.fakes import cards
-from tests.fakes.clusters import shipped_text
 
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEIP0du7ZPjP2e9c1uB7ajnjLEYY4iJNCvEv5XQhKxD7 a pupil's laptop"
 KEY = bytes(range(32))
@@ -30,7 +30,7 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.cluster = folder / "cluster.toml"
-        self.cluster.write_text(shipped_text())
+        self.cluster.write_text(example_text())
         (folder / "cluster.key").write_bytes(KEY)
         (folder / "cluster.key").chmod(0o640)
         (folder / "sensorpi.gpg").write_bytes(b"\x98public")
@@ -75,9 +75,9 @@ def either(request: pytest.FixtureRequest, desk: Desk) -> Desk:
 
 
 def test_the_card_gets_the_cluster_file_and_says_which_node_it_is(either: Desk) -> None:
-    either.cluster.write_bytes(b"\xef\xbb\xbf" + shipped_text().replace("\n", "\r\n").encode())  # by Notepad
+    either.cluster.write_bytes(b"\xef\xbb\xbf" + example_text().replace("\n", "\r\n").encode())  # by Notepad
     text = either.prepare("worker02")["sensorpi.toml"].decode()
-    assert text == f'node = "worker02"\n\n{shipped_text()}'
+    assert text == f'node = "worker02"\n\n{example_text()}'
 
 
 def test_a_trixie_card_gets_what_cloud_init_reads(desk: Desk) -> None:
@@ -129,7 +129,7 @@ def test_the_link_that_is_used_has_the_nodes_own_address(desk: Desk, wifi: bool)
 )
 def test_a_bookworm_node_has_its_own_address(desk: Desk, address: str, line: str, absent: str) -> None:
     cards.bookworm(desk.card)
-    desk.cluster.write_text(shipped_text().replace("10.0.0.22", address))
+    desk.cluster.write_text(example_text().replace("10.0.0.22", address))
     script = desk.prepare("worker02")["firstrun.sh"].decode()
     assert line in script
     assert script.count("address1=") == 1
@@ -138,7 +138,7 @@ def test_a_bookworm_node_has_its_own_address(desk: Desk, address: str, line: str
 
 def test_a_node_with_a_name_for_an_address_takes_dhcps(desk: Desk) -> None:
     before = cards.contents(cards.trixie(desk.card))
-    desk.cluster.write_text(shipped_text().replace("10.0.0.99", "sensor01.local"))
+    desk.cluster.write_text(example_text().replace("10.0.0.99", "sensor01.local"))
     assert desk.prepare("sensor01")["network-config"] == before["network-config"]
 
 
@@ -171,7 +171,7 @@ def test_a_sensors_card_needs_no_key_on_the_desk(either: Desk) -> None:
 
 
 def test_the_packages_are_those_of_the_nodes_roles(either: Desk) -> None:
-    either.cluster.write_text(shipped_text().replace('["mesos-master"]', '["mesos-master", "sensor"]'))
+    either.cluster.write_text(example_text().replace('["mesos-master"]', '["mesos-master", "sensor"]'))
     either.prepare("master02")
     script = b"".join(cards.contents(either.card).values()).decode(errors="replace")
     assert "set -- sensorpi-mesos-master sensorpi-sensor" in script
@@ -218,7 +218,7 @@ def test_what_is_replaced_is_kept_once_and_comes_back(desk: Desk) -> None:
     files = desk.prepare("worker01", *desk.wifi)
     for name in ("user-data", "network-config", "meta-data", "cmdline.txt"):
         assert files[f"{name}.before-sensorpi"] == before[name]
-    desk.cluster.write_text(shipped_text().replace("10.0.0.22", "worker02.local"))
+    desk.cluster.write_text(example_text().replace("10.0.0.22", "worker02.local"))
     files = desk.prepare("worker02")  # without Wi-Fi now
     assert files["network-config"] == before["network-config"]
     assert files["cmdline.txt.before-sensorpi"] == before["cmdline.txt"]
@@ -450,7 +450,7 @@ def test_a_mistake_in_the_options_is_one_line(
 
 def test_a_mistake_in_the_cluster_file_is_one_line(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     cards.trixie(desk.card)
-    desk.cluster.write_text("engine = 1\n" + shipped_text())
+    desk.cluster.write_text("engine = 1\n" + example_text())
     assert "engine = 1" in refused(desk, capsys, "sensor01", *desk.repository)
 
 

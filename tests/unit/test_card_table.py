@@ -4,9 +4,9 @@ from dataclasses import fields
 
 import pytest
 
-from sensorpi.common.card_table import CardSettings, card_settings, card_table, without_card
-from sensorpi.common.cluster import parse
-from sensorpi.common.cluster_schema import CARD_KEYS
+from sensorpi.common.card.table import CardSettings, card_settings, card_table, without_card
+from sensorpi.common.cluster.model import parse
+from sensorpi.common.cluster.schema import CARD_KEYS
 from sensorpi.common.errors import UserError
 
 CARD = '[card]  # this one\nwifi = "Küche"\nwifi_password = "geheimes Wort"\ncountry = "DE"\n'

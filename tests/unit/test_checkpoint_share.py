@@ -5,19 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common.checkpoint_share import EXPORT_FILE, EXPORT_UNIT, MOUNT_FILE, MOUNT_UNIT, SHARE, units
-from sensorpi.common.cluster import Cluster, parse
-from sensorpi.common.command import main
-from sensorpi.common.node_unit import NodeUnit
-from sensorpi.common.share_command import mount_when_there
+from sensorpi.common.cli.main import main
+from sensorpi.common.cluster.model import Cluster, example_text, parse
+from sensorpi.common.config.systemd_unit import NodeUnit
+from sensorpi.common.share.checkpoint import EXPORT_FILE, EXPORT_UNIT, MOUNT_FILE, MOUNT_UNIT, SHARE, units
+from sensorpi.common.share.command import mount_when_there
 from sensorpi.pipeline.command import checkpoint_folder
-from tests.fakes.clusters import shipped_text
 
 NFS = '[spark]\ncheckpoint = "nfs"'
 
 
 def cluster(text: str | None = None) -> Cluster:
-    return parse(shipped_text().replace("[spark]", NFS) if text is None else text, "cluster.toml")
+    return parse(example_text().replace("[spark]", NFS) if text is None else text, "cluster.toml")
 
 
 def units_of(node: str, of: Cluster | None = None) -> list[NodeUnit]:
@@ -26,7 +25,7 @@ def units_of(node: str, of: Cluster | None = None) -> list[NodeUnit]:
 
 
 def test_a_local_checkpoint_needs_no_share() -> None:
-    whole = cluster(shipped_text())
+    whole = cluster(example_text())
     assert [units_of(node.name, whole) for node in whole.nodes] == [[]] * 6
 
 
@@ -52,7 +51,7 @@ def test_who_never_runs_the_job_has_nothing_of_it(node: str) -> None:
 
 def test_a_second_master_mounts_what_the_first_exports() -> None:
     node = '[nodes.master03]\naddress = "10.0.0.13"\nroles = ["mesos-master"]\n\n[sensor]'
-    text = shipped_text().replace("[spark]", NFS).replace("[sensor]", node)
+    text = example_text().replace("[spark]", NFS).replace("[sensor]", node)
     whole = cluster('engine = "mesos"\n' + text)
     assert [unit.name for unit in units_of("master03", whole)] == [MOUNT_UNIT]
     assert f"10.0.0.13:{SHARE}" in units_of("master02", whole)[0].files[EXPORT_FILE]
@@ -190,10 +189,10 @@ def test_a_missing_nfs_client_names_the_package(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     mounting = Mounting(path, [])
-    monkeypatch.setattr("sensorpi.common.share_command._HELPER", "mount.nfs4-that-nobody-has")
+    monkeypatch.setattr("sensorpi.common.share.command._HELPER", "mount.nfs4-that-nobody-has")
 
     def install(_seconds: float) -> None:
-        monkeypatch.setattr("sensorpi.common.share_command._HELPER", "mount.nfs4")
+        monkeypatch.setattr("sensorpi.common.share.command._HELPER", "mount.nfs4")
 
     mount_when_there(SOURCE, install)
     assert "apt install nfs-common" in caplog.text
@@ -235,4 +234,4 @@ def test_another_node_uses_the_share_only_while_it_is_mounted(tmp_path: Path, ca
 
 
 def test_a_local_checkpoint_is_beside_the_state(tmp_path: Path) -> None:
-    assert checkpoint_folder(cluster(shipped_text()), job_options(tmp_path, "master02")) == Path("/state/checkpoint")
+    assert checkpoint_folder(cluster(example_text()), job_options(tmp_path, "master02")) == Path("/state/checkpoint")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common.apply import Places, apply
+from sensorpi.common.cluster.model import example_text
+from sensorpi.common.cluster.secrets import INFLUXDB_READER, load_key, make_key, password
+from sensorpi.common.config.apply import Places, apply
 from sensorpi.common.errors import UserError
-from sensorpi.common.secrets import INFLUXDB_READER, load_key, make_key, password
-from tests.fakes.clusters import shipped_text
 
 ALL = ("sensor", "mesos-worker", "mesos-master", "influx-grafana")
 
@@ -17,7 +17,7 @@ def places(tmp_path: Path) -> Places:
     """A fresh machine."""
     config = tmp_path / "etc"
     config.mkdir()
-    (config / "cluster.toml").write_text(shipped_text())
+    (config / "cluster.toml").write_text(example_text())
     return Places(config, tmp_path / "run", tmp_path / "lib")
 
 
@@ -150,7 +150,7 @@ def mesos(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     for name in ("mesos-agent", "mesos-master"):
         (programs / name).touch(mode=0o755)
     monkeypatch.setenv("PATH", str(programs))
-    monkeypatch.setattr("sensorpi.common.apply._ZOOKEEPER_JAR", programs / "mesos-agent")
+    monkeypatch.setattr("sensorpi.common.config.apply._ZOOKEEPER_JAR", programs / "mesos-agent")
     change(places, '#engine = "standalone"', 'engine = "mesos"')
     as_node(places, "worker01")
     make_key(places.config / "cluster.key")
@@ -171,7 +171,7 @@ def test_an_engine_that_is_not_installed_is_said_and_never_replaced(
     as_node(places, node)
     (mesos / missing).unlink(missing_ok=True)
     if missing == "zookeeper.jar":
-        monkeypatch.setattr("sensorpi.common.apply._ZOOKEEPER_JAR", mesos / missing)
+        monkeypatch.setattr("sensorpi.common.config.apply._ZOOKEEPER_JAR", mesos / missing)
     reason = apply(places, [role]).waiting[role]
     assert 'engine = "mesos"' in reason
     assert f"apt install {package}" in reason

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common import apply_command, boot_partition
-from sensorpi.common.apply import Places
-from sensorpi.common.boot_partition import take_in
+from sensorpi.common.card import boot_partition
+from sensorpi.common.card.boot_partition import take_in
+from sensorpi.common.cluster.model import example_text
+from sensorpi.common.config import apply_command
+from sensorpi.common.config.apply import Places
 from sensorpi.common.errors import UserError
-from tests.fakes.clusters import ONE_NODE, shipped_text
+from tests.fakes.clusters import ONE_NODE
 
 KEY = bytes(range(32))
 
@@ -21,7 +23,7 @@ class Card:
         self.boot, self.etc, self.lib = folder / "boot", folder / "etc", folder / "lib"
         self.boot.mkdir()
         self.etc.mkdir()
-        (self.etc / "cluster.toml").write_text(shipped_text())
+        (self.etc / "cluster.toml").write_text(example_text())
 
     def take_in(self) -> str | None:
         return take_in(self.etc, self.lib, [self.boot.with_name("missing"), self.boot])
@@ -34,18 +36,18 @@ def card(tmp_path: Path) -> Card:
 
 def test_an_empty_partition_changes_nothing(card: Card) -> None:
     assert card.take_in() is None
-    assert (card.etc / "cluster.toml").read_text() == shipped_text()
+    assert (card.etc / "cluster.toml").read_text() == example_text()
 
 
 def test_a_new_file_replaces_the_old_one_and_keeps_it(card: Card) -> None:
     (card.boot / "sensorpi.toml").write_text(ONE_NODE)
     assert "took" in str(card.take_in())
     assert (card.etc / "cluster.toml").read_text() == ONE_NODE
-    assert (card.etc / "cluster.toml.old").read_text() == shipped_text()
+    assert (card.etc / "cluster.toml.old").read_text() == example_text()
 
 
 def test_a_file_that_changes_nothing_leaves_no_copy(card: Card) -> None:
-    (card.boot / "sensorpi.toml").write_text(shipped_text())
+    (card.boot / "sensorpi.toml").write_text(example_text())
     assert "took" in str(card.take_in())
     assert not (card.etc / "cluster.toml.old").exists()
 
@@ -53,20 +55,20 @@ def test_a_file_that_changes_nothing_leaves_no_copy(card: Card) -> None:
 def test_it_is_taken_once_so_that_later_edits_stay(card: Card) -> None:
     (card.boot / "sensorpi.toml").write_text(ONE_NODE)
     card.take_in()
-    (card.etc / "cluster.toml").write_text(shipped_text())
+    (card.etc / "cluster.toml").write_text(example_text())
     assert card.take_in() is None
-    assert (card.etc / "cluster.toml").read_text() == shipped_text()
+    assert (card.etc / "cluster.toml").read_text() == example_text()
     (card.boot / "sensorpi.toml").write_text(ONE_NODE + "# another\n")
     assert card.take_in() is not None
 
 
 @pytest.mark.parametrize("beginning", ['node = "worker02"  # this card', "node = 'worker02'", '\ufeffnode="worker02"'])
 def test_it_may_name_the_node(card: Card, beginning: str) -> None:
-    text = f"{beginning}\n{shipped_text()}"
+    text = f"{beginning}\n{example_text()}"
     (card.boot / "sensorpi.toml").write_bytes(text.replace("\n", "\r\n").encode())
     card.take_in()
     assert (card.etc / "node").read_text() == "worker02\n"
-    assert (card.etc / "cluster.toml").read_bytes() == f"\n{shipped_text()}".encode()
+    assert (card.etc / "cluster.toml").read_bytes() == f"\n{example_text()}".encode()
 
 
 @pytest.mark.parametrize(
@@ -74,11 +76,11 @@ def test_it_may_name_the_node(card: Card, beginning: str) -> None:
     [
         ("[nodes.a]\n", "nodes.a"),
         (
-            'node = "worker09"\n' + shipped_text(),
+            'node = "worker09"\n' + example_text(),
             'node = "worker09": there is no such node in it; did you mean "worker0',
         ),
-        ("node = worker02\n" + shipped_text(), "not TOML: .*line 1"),
-        ("node = 2\n" + shipped_text(), 'node = "2": there is no such node'),
+        ("node = worker02\n" + example_text(), "not TOML: .*line 1"),
+        ("node = 2\n" + example_text(), 'node = "2": there is no such node'),
         ("nonsense", "not TOML"),
     ],
 )
@@ -86,7 +88,7 @@ def test_a_mistake_is_said_and_nothing_is_taken(card: Card, text: str, message: 
     (card.boot / "sensorpi.toml").write_text(text)
     with pytest.raises(UserError, match=message):
         card.take_in()
-    assert (card.etc / "cluster.toml").read_text() == shipped_text()
+    assert (card.etc / "cluster.toml").read_text() == example_text()
     assert not (card.etc / "node").exists()
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common import cluster_schema as schema
-from sensorpi.common.cluster import configured, parse
-from sensorpi.common.command import main
+from sensorpi.common.cli.main import main
+from sensorpi.common.cluster import schema
+from sensorpi.common.cluster.model import configured, example_text, parse
+from sensorpi.common.cluster.secrets import load_key
 from sensorpi.common.errors import UserError
-from sensorpi.common.secrets import load_key
-from tests.fakes.clusters import ONE_NODE, shipped, shipped_text
+from tests.fakes.clusters import ONE_NODE, shipped
 
 ROOT = Path(__file__).parents[2]
 TABLES = {
@@ -62,7 +62,7 @@ def test_who_may_not_write_is_told_so(directory: Path) -> None:
         other = cluster.with_name("other.toml")
         other.write_text(ONE_NODE)
         program = (
-            "import os, sys; from sensorpi.common.command import main; os.setuid(65534); sys.exit(main(sys.argv[1:]))"
+            "import os, sys; from sensorpi.common.cli.main import main; os.setuid(65534); sys.exit(main(sys.argv[1:]))"
         )
         words = ["join", os.fspath(other), "--node", "box", "--config", config]
         result = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True)
@@ -74,7 +74,7 @@ def test_who_may_not_write_is_told_so(directory: Path) -> None:
 def test_a_reader_who_has_seen_enough_gets_no_complaint(directory: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    program = "import sys; from sensorpi.common.command import main; sys.exit(main(sys.argv[1:]))"
+    program = "import sys; from sensorpi.common.cli.main import main; sys.exit(main(sys.argv[1:]))"
     words = ["config", "check", str(directory / "cluster.toml")]
     result = subprocess.run([sys.executable, "-c", program, *words], stdout=writing, stderr=subprocess.PIPE)
     os.close(writing)
@@ -82,7 +82,7 @@ def test_a_reader_who_has_seen_enough_gets_no_complaint(directory: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "text", [ONE_NODE + "[kafka]\nheap_mb = 64\n", ONE_NODE + "attributes = { rack = 'a' }\ncpus = 2\n", shipped_text()]
+    "text", [ONE_NODE + "[kafka]\nheap_mb = 64\n", ONE_NODE + "attributes = { rack = 'a' }\ncpus = 2\n", example_text()]
 )
 def test_what_show_prints_is_the_same_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
     (tmp_path / "cluster.toml").write_text(text)

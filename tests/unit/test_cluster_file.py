@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common.cluster import load, parse, read
-from sensorpi.common.cluster_schema import ROLES
+from sensorpi.common.cluster.model import example_text, load, parse, read
+from sensorpi.common.cluster.schema import ROLES
 from sensorpi.common.errors import UserError
-from tests.fakes.clusters import ONE_NODE, shipped, shipped_text
+from tests.fakes.clusters import ONE_NODE, shipped
 
 
 def test_the_shipped_file_describes_the_six_nodes() -> None:
@@ -26,16 +26,16 @@ def test_the_shipped_file_describes_the_six_nodes() -> None:
 
 
 def test_the_lines_commented_out_in_the_shipped_file_are_the_defaults() -> None:
-    switched_on = re.sub(r"(?m)^#(?=\w+ = )", "", shipped_text())
+    switched_on = re.sub(r"(?m)^#(?=\w+ = )", "", example_text())
     assert "\nport = 7000" in switched_on
     assert parse(switched_on, "all keys written out") == shipped()
 
 
 def test_a_file_that_windows_has_written_is_the_same(tmp_path: Path) -> None:
     path = tmp_path / "cluster.toml"
-    path.write_bytes(b"\xef\xbb\xbf" + shipped_text().replace("\n", "\r\n").encode())
+    path.write_bytes(b"\xef\xbb\xbf" + example_text().replace("\n", "\r\n").encode())
     assert load(path) == shipped()
-    assert read(path) == shipped_text()
+    assert read(path) == example_text()
 
 
 def test_only_the_nodes_have_to_be_there() -> None:

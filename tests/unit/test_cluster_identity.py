@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common.cluster import Cluster
+from sensorpi.common.cluster.identity import identify, identify_or_fail, is_own_address
+from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
-from sensorpi.common.identity import identify, identify_or_fail, is_own_address
 from tests.fakes.clusters import shipped
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorpi.common.errors import UserError
-from sensorpi.common.render import render
+from sensorpi.common.files import render
 
 names = st.text("abcdefgh.", min_size=1, max_size=8).filter(lambda name: name.strip("."))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sensorpi.common.cluster import parse
+from sensorpi.common.cluster.model import parse
 from tests.fakes.clusters import cluster_of
 
 

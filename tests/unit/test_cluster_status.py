@@ -1,6 +1,6 @@
 """`sensorpi status`: each installed role with its services."""
 
-from sensorpi.common.status_command import status_lines
+from sensorpi.common.config.status_command import status_lines
 
 UNITS = {
     "sensorpi-sensor.target": {"ActiveState": "active", "Wants": "sensorpi-sensor.service"},

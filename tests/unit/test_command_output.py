@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common import output
-from sensorpi.common.command import main
+from sensorpi.common.cli import output
+from sensorpi.common.cli.main import main
 
-_SENSORPI = "import sys; from sensorpi.common.command import main; sys.exit(main(sys.argv[1:]))"
+_SENSORPI = "import sys; from sensorpi.common.cli.main import main; sys.exit(main(sys.argv[1:]))"
 _READ = ("sensor", "read", "--board", "emulated")
 
 

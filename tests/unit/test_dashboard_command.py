@@ -30,7 +30,7 @@ def run(*arguments: str) -> int:
 def served(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     """What `serve` was called with."""
     monkeypatch.delenv(PASSWORD_VARIABLE, raising=False)
-    monkeypatch.setattr("sensorpi.common.service.set_up_logging", lambda: None)
+    monkeypatch.setattr("sensorpi.common.daemon.service.set_up_logging", lambda: None)
     call: dict[str, object] = {}
     monkeypatch.setattr(dashboard_command, "serve", lambda **arguments: call.update(arguments))
     return call

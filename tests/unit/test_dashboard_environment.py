@@ -1,6 +1,6 @@
 """What the dashboards are started with."""
 
-from sensorpi.common.secrets import INFLUXDB_ADMIN, INFLUXDB_READER, INFLUXDB_WRITER, password
+from sensorpi.common.cluster.secrets import INFLUXDB_ADMIN, INFLUXDB_READER, INFLUXDB_WRITER, password
 from sensorpi.pipeline.units import chronograf_environment, dashboard_environment, grafana_environment
 from tests.fakes.clusters import shipped
 

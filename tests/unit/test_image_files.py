@@ -9,7 +9,7 @@ import pytest
 
 from images import base, role_root, tree
 from images.layout import blocks
-from sensorpi.common.cluster import Node
+from sensorpi.common.cluster.model import Node
 
 FILES = base.FILES
 CARD = FILES / "card/usr/lib/sensorpi_card"

@@ -9,7 +9,7 @@ from images import order as images_order
 from images.__main__ import main
 from images.base import sources
 from images.order import SHIPPED, Order, order
-from sensorpi.common.boot_partition import take_in
+from sensorpi.common.card.boot_partition import take_in
 from sensorpi.common.errors import UserError
 
 ONE_MACHINE = (

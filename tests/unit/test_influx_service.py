@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common.cluster import Cluster, parse
+from sensorpi.common.cluster.model import Cluster, parse
 from sensorpi.common.errors import UserError
 from sensorpi.pipeline import influx_service
 from sensorpi.pipeline.influx import Credentials, Endpoint

@@ -11,7 +11,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer
 from kafka.errors import KafkaError
 
-from sensorpi.common.kafka_client import open_client
+from sensorpi.common.kafka.client import open_client
 
 
 def open_files() -> int:

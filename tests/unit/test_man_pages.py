@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common.command import parser
+from sensorpi.common.cli.main import parser
 
 ROOT = Path(__file__).parents[2]
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in ROOT.glob("packages/*/man/*.1")}

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common import apply_command, mistake_signs
-from sensorpi.common.apply import Places
-from sensorpi.common.boot_partition import take_in, waits
-from sensorpi.common.command import main
-from tests.fakes.clusters import ONE_NODE, shipped_text
+from sensorpi.common.card.boot_partition import take_in, waits
+from sensorpi.common.cli.main import main
+from sensorpi.common.cluster.model import example_text
+from sensorpi.common.config import apply_command, mistake_signs
+from sensorpi.common.config.apply import Places
+from tests.fakes.clusters import ONE_NODE
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ def test_a_bad_file_on_the_boot_partition_is_shown_and_corrected_at_the_next_boo
 
 
 def test_a_first_configuration_with_a_mistake_is_shown_and_starts_nothing(node: Node, leds: Path) -> None:
-    (node.etc / "cluster.toml").write_text("engine = 1\n" + shipped_text())
+    (node.etc / "cluster.toml").write_text("engine = 1\n" + example_text())
     assert node.apply("--boot") == 2
     assert "engine = 1" in node.issue()
     assert texts(leds / "ACT")["trigger"] == "timer"
@@ -131,20 +132,20 @@ def test_a_first_configuration_with_a_mistake_is_shown_and_starts_nothing(node: 
 
 def test_a_mistake_that_the_last_good_copy_covers_is_shown(node: Node) -> None:
     node.apply("--boot")
-    (node.etc / "cluster.toml").write_text("engine = 1\n" + shipped_text())
+    (node.etc / "cluster.toml").write_text("engine = 1\n" + example_text())
     assert node.apply("--boot") == 0
     assert node.issue().endswith("; the last good configuration serves\n")
 
 
 def test_a_mistake_of_a_running_node_is_for_the_one_at_the_terminal(node: Node) -> None:
     node.apply("--boot")
-    (node.etc / "cluster.toml").write_text("engine = 1\n" + shipped_text())
+    (node.etc / "cluster.toml").write_text("engine = 1\n" + example_text())
     assert node.apply() == 2
     assert node.issue() == ""
 
 
 def test_the_line_goes_once_the_mistake_is_mended_on_the_running_node(node: Node) -> None:
-    (node.etc / "cluster.toml").write_text("engine = 1\n" + shipped_text())
+    (node.etc / "cluster.toml").write_text("engine = 1\n" + example_text())
     node.apply("--boot")
     (node.etc / "cluster.toml").write_text(ONE_NODE)
     assert node.apply() == 0
@@ -163,7 +164,7 @@ def test_a_role_that_is_installed_after_the_boot_leaves_the_boot_partitions_mist
 
 
 def test_repeating_a_boot_changes_nothing(node: Node) -> None:
-    (node.boot / "sensorpi.toml").write_text('node = "worker01"\n' + shipped_text())
+    (node.boot / "sensorpi.toml").write_text('node = "worker01"\n' + example_text())
     node.apply("--boot")
     before = {path: path.stat().st_mtime_ns for path in node.etc.parent.rglob("*") if path.is_file()}
     node.apply("--boot")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorpi.common.cluster import parse
+from sensorpi.common.cluster.model import parse
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.broker import Broker, escape_value
 from sensorpi.mesos_node.topics import topic_specs

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common.cluster import Cluster, parse
+from sensorpi.common.cluster.model import Cluster, example_text, parse
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.daemons import mesos_flags
 from sensorpi.mesos_node.daemons.leftover_tasks import service_processes
@@ -18,7 +18,7 @@ from sensorpi.mesos_node.daemons.offer import Offer, offer_of, refusal
 from sensorpi.mesos_node.daemons.units import units
 from sensorpi.mesos_node.daemons.zookeeper import server_id, zoo_cfg, zookeeper_probe
 from sensorpi.mesos_node.launcher import ProbeError
-from tests.fakes.clusters import ONE_NODE, cluster_of, shipped, shipped_text
+from tests.fakes.clusters import ONE_NODE, cluster_of, shipped
 
 WORK = Path("/var/lib/sensorpi/x")
 OFFER = Offer(4.0, 832, ((7000, 7089), (31000, 32000)), {})
@@ -104,7 +104,7 @@ def test_an_agents_flags() -> None:
 
 
 def test_attributes_and_other_ports_are_offered() -> None:
-    text = shipped_text().replace("10.0.0.21", '10.0.0.21"\nattributes = { rack = "a", disk = "usb" }\n#', 1)
+    text = example_text().replace("10.0.0.21", '10.0.0.21"\nattributes = { rack = "a", disk = "usb" }\n#', 1)
     cluster = parse(text.replace("#port = 7000 ", "port = 9092 "), "c.toml")
     node = cluster.node("worker01")
     command = mesos_flags.agent_command(cluster, node, WORK, offer_of(cluster, node))
@@ -113,7 +113,7 @@ def test_attributes_and_other_ports_are_offered() -> None:
 
 
 def test_an_address_may_be_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster = parse(shipped_text().replace("10.0.0.21", "worker01.local"), "c.toml")
+    cluster = parse(example_text().replace("10.0.0.21", "worker01.local"), "c.toml")
     answers = {"worker01.local": "10.0.0.77"}
 
     def look_up(name: str, *_others: object) -> list[object]:
@@ -127,7 +127,7 @@ def test_an_address_may_be_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_ipv6_address_is_not_for_mesos() -> None:
-    cluster = parse(shipped_text().replace("10.0.0.21", "fd00::21"), "c.toml")
+    cluster = parse(example_text().replace("10.0.0.21", "fd00::21"), "c.toml")
     with pytest.raises(UserError, match=r"^worker01: Mesos needs an IPv4 address, and fd00::21 has none"):
         mesos_flags.own_ip_address(cluster, cluster.node("worker01"))
 

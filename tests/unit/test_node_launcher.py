@@ -15,7 +15,7 @@ import pytest
 LAUNCHER = """
 import sys
 from pathlib import Path
-from sensorpi.common.service import set_up_logging
+from sensorpi.common.daemon.service import set_up_logging
 from sensorpi.mesos_node.launcher import ProbeError, launch
 
 def probe():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka import TopicPartition
 
-from sensorpi.common.command import main
+from sensorpi.common.cli.main import main
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.reassignment import Replicas, spread
 from sensorpi.mesos_node.topic_admin import matching

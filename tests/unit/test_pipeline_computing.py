@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common.cluster import Cluster, parse
+from sensorpi.common.cluster.model import Cluster, example_text, parse
 from sensorpi.common.errors import UserError
 from sensorpi.pipeline.computing import Computing, bind_address, computing
 from sensorpi.pipeline.executors import check_versions
-from tests.fakes.clusters import shipped_text
 
 KEY = bytes(range(32))
 JARS = Path("/usr/share/sensorpi-spark/jars")
@@ -16,7 +15,7 @@ JARS = Path("/usr/share/sensorpi-spark/jars")
 
 def cluster(spark: str, address: str = "10.0.0.12") -> Cluster:
     return parse(
-        shipped_text().replace('"10.0.0.12"', f'"{address}"').replace("[spark]", f"[spark]\n{spark}"), "c.toml"
+        example_text().replace('"10.0.0.12"', f'"{address}"').replace("[spark]", f"[spark]\n{spark}"), "c.toml"
     )
 
 

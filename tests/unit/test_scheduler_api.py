@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from sensorpi.common.cluster import parse
-from sensorpi.common.command import main
+from sensorpi.common.cli.main import main
+from sensorpi.common.cluster.model import parse
+from sensorpi.common.cluster.secrets import SCHEDULER_API, make_key, password
 from sensorpi.common.errors import UserError
-from sensorpi.common.secrets import SCHEDULER_API, make_key, password
 from sensorpi.mesos_node.scheduler.api import ApiServer
 from sensorpi.mesos_node.scheduler.api_client import ApiClient, SchedulerAway
 from sensorpi.mesos_node.scheduler.api_requests import perform

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sensorpi.common.cluster import Cluster
+from sensorpi.common.cluster.model import Cluster
+from sensorpi.common.daemon.service import notify
 from sensorpi.common.errors import UserError
-from sensorpi.common.service import notify
 from sensorpi.mesos_node.mesos.calls import Call
 from sensorpi.mesos_node.scheduler import operations
 from sensorpi.mesos_node.scheduler.core import Core

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sensorpi.common.cluster import Cluster
+from sensorpi.common.cluster.model import Cluster
 from sensorpi.mesos_node.mesos.calls import Call
 from sensorpi.mesos_node.scheduler.core import Core
 from sensorpi.mesos_node.scheduler.model import State, state_from_json

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorpi.common import secrets
+from sensorpi.common.cluster import secrets
 from sensorpi.common.errors import UserError
 
 keys = st.binary(min_size=secrets.KEY_BYTES, max_size=secrets.KEY_BYTES)

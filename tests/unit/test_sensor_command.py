@@ -17,7 +17,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from sensorpi.common.command import main
+from sensorpi.common.cli.main import main
 from sensorpi.common.reading import FIELDS, json_schema
 from sensorpi.sensor import probe
 from sensorpi.sensor.driver import EnviroPhat
@@ -339,8 +339,8 @@ def test_brokers_host_and_rate_come_from_the_options_else_from_the_cluster_file(
             return 0
 
     monkeypatch.setattr("sensorpi.sensor.run.SensorService", Recorder)
-    monkeypatch.setattr("sensorpi.common.service.stop_on_signals", threading.Event)
-    monkeypatch.setattr("sensorpi.common.service.set_up_logging", lambda: None)
+    monkeypatch.setattr("sensorpi.common.daemon.service.stop_on_signals", threading.Event)
+    monkeypatch.setattr("sensorpi.common.daemon.service.set_up_logging", lambda: None)
     assert main(["sensor", "run", *arguments]) == 0
     assert seen == [settings]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common.outage import Outage
+from sensorpi.common.daemon.outage import Outage
 from sensorpi.sensor import publisher as publisher_module
 from sensorpi.sensor.kafka_producer import UnreachableError
 from sensorpi.sensor.publisher import Publisher

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorpi.common import system_clock
+from sensorpi.common.daemon import system_clock
 from sensorpi.sensor.clock import Clock
 from sensorpi.sensor.held import HeldFile
 from sensorpi.sensor.stamps import LatestTimestamps, Sample, Stamper

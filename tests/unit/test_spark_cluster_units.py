@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common.cluster import Cluster, parse
+from sensorpi.common.cluster.model import Cluster, example_text, parse
+from sensorpi.common.cluster.spark import spark_master_url, spark_ports
 from sensorpi.common.errors import UserError
-from sensorpi.common.spark_cluster import spark_master_url, spark_ports
 from sensorpi.mesos_node.daemons.offer import offer_of
 from sensorpi.mesos_node.launcher import ProbeError
 from sensorpi.mesos_node.spark_daemon import SparkDaemon
 from sensorpi.mesos_node.spark_probe import master_probe
 from sensorpi.mesos_node.spark_units import units
-from tests.fakes.clusters import ONE_NODE, shipped, shipped_text, spark_cluster_of
+from tests.fakes.clusters import ONE_NODE, shipped, spark_cluster_of
 
 KEY = bytes(range(32))
 MASTER = '[spark]\nmaster = "spark://10.0.0.12:7077"'
@@ -20,7 +20,7 @@ WORKER_UNIT, MASTER_UNIT = "sensorpi-spark-worker.service", "sensorpi-spark-mast
 
 
 def cluster(more: str = "") -> Cluster:
-    return parse(shipped_text().replace("[spark]", f"{MASTER}\n{more}"), "cluster.toml")
+    return parse(example_text().replace("[spark]", f"{MASTER}\n{more}"), "cluster.toml")
 
 
 def names(of: Cluster, node: str) -> list[str]:

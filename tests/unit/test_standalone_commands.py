@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common.command import main
-from tests.fakes.clusters import shipped_text
+from sensorpi.common.cli.main import main
+from sensorpi.common.cluster.model import example_text
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    (tmp_path / "cluster.toml").write_text(shipped_text())
+    (tmp_path / "cluster.toml").write_text(example_text())
     return tmp_path
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.common import system_clock
-from sensorpi.common.system_clock import has_time_service, is_synchronised, wait_until_synchronised
+from sensorpi.common.daemon import system_clock
+from sensorpi.common.daemon.system_clock import has_time_service, is_synchronised, wait_until_synchronised
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from sensorpi.common.cluster import Cluster, Node
-from sensorpi.common.cluster_schema import InfluxdbSettings, SensorSettings, SparkSettings
-from sensorpi.common.node_unit import NodeUnit
+from sensorpi.common.cluster.model import Cluster, Node
+from sensorpi.common.cluster.schema import InfluxdbSettings, SensorSettings, SparkSettings
+from sensorpi.common.config.systemd_unit import NodeUnit
 from sensorpi.pipeline.units import units as pipeline_units
 from sensorpi.sensor.units import units as sensor_units
 from tests.fakes.clusters import shipped

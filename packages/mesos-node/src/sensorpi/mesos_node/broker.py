@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sensorpi.common.cluster import Cluster, Node
+from sensorpi.common.cluster.model import Cluster, Node
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.topics import DEAD_LETTER_MESSAGE_MAX_BYTES
 

@@ -5,8 +5,8 @@ import json
 import math
 from typing import Any
 
-from sensorpi.common.cluster import FILE_NAME, load
-from sensorpi.common.config_option import add_config_option
+from sensorpi.common.cli.config_option import add_config_option
+from sensorpi.common.cluster.model import FILE_NAME, load
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node import mesos_commands, standalone_commands
 from sensorpi.mesos_node.broker_table import table

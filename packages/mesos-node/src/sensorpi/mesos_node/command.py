@@ -5,16 +5,16 @@ import os
 import re
 from pathlib import Path
 
-from sensorpi.common.cluster import FILE_NAME, Cluster, load
-from sensorpi.common.config_option import add_config_option
+from sensorpi.common.cli.config_option import add_config_option
+from sensorpi.common.cluster.identity import identify_or_fail
+from sensorpi.common.cluster.model import FILE_NAME, Cluster, load
+from sensorpi.common.cluster.secrets import FILE_NAME as KEY_FILE_NAME
+from sensorpi.common.cluster.secrets import kafka_cluster_id, load_key
+from sensorpi.common.daemon.service import notify, set_up_logging
+from sensorpi.common.daemon.system_clock import wait_until_synchronised
+from sensorpi.common.daemon.waiting import is_told_to_wait, wait_if_told
 from sensorpi.common.errors import UserError
-from sensorpi.common.identity import identify_or_fail
-from sensorpi.common.render import render
-from sensorpi.common.secrets import FILE_NAME as KEY_FILE_NAME
-from sensorpi.common.secrets import kafka_cluster_id, load_key
-from sensorpi.common.service import notify, set_up_logging
-from sensorpi.common.system_clock import wait_until_synchronised
-from sensorpi.common.waiting import is_told_to_wait, wait_if_told
+from sensorpi.common.files import render
 from sensorpi.mesos_node.broker import Broker
 from sensorpi.mesos_node.broker_command import add_broker_commands
 from sensorpi.mesos_node.broker_files import LOG4J2, SERVER_PROPERTIES, broker_files

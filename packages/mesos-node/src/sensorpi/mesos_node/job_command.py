@@ -3,8 +3,8 @@
 import argparse
 import json
 
-from sensorpi.common.cluster import FILE_NAME, load
-from sensorpi.common.config_option import add_config_option
+from sensorpi.common.cli.config_option import add_config_option
+from sensorpi.common.cluster.model import FILE_NAME, load
 from sensorpi.mesos_node import mesos_commands, standalone_commands
 from sensorpi.mesos_node.scheduler.expressions import seconds
 

@@ -3,7 +3,7 @@
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from sensorpi.common.kafka_client import open_client
+from sensorpi.common.kafka.client import open_client
 from sensorpi.mesos_node.launcher import Probe, ProbeError
 
 

@@ -7,9 +7,9 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
+from sensorpi.common.daemon.outage import Outage
+from sensorpi.common.daemon.service import notify, stop_on_signals
 from sensorpi.common.errors import UserError
-from sensorpi.common.outage import Outage
-from sensorpi.common.service import notify, stop_on_signals
 
 _log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sensorpi.common.cluster import Cluster
+from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.scheduler.api_client import ApiClient, SchedulerAway, api_client
 from sensorpi.mesos_node.scheduler.expressions import broker_ids

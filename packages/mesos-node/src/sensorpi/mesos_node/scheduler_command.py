@@ -3,14 +3,14 @@
 import argparse
 import shlex
 
-from sensorpi.common.cluster import FILE_NAME, load
-from sensorpi.common.config_option import add_config_option
+from sensorpi.common.cli.config_option import add_config_option
+from sensorpi.common.cluster.identity import identify_or_fail
+from sensorpi.common.cluster.model import FILE_NAME, load
+from sensorpi.common.cluster.secrets import FILE_NAME as KEY_FILE_NAME
+from sensorpi.common.cluster.secrets import load_key
+from sensorpi.common.daemon.service import set_up_logging, stop_on_signals
+from sensorpi.common.daemon.waiting import wait_if_told
 from sensorpi.common.errors import UserError
-from sensorpi.common.identity import identify_or_fail
-from sensorpi.common.secrets import FILE_NAME as KEY_FILE_NAME
-from sensorpi.common.secrets import load_key
-from sensorpi.common.service import set_up_logging, stop_on_signals
-from sensorpi.common.waiting import wait_if_told
 from sensorpi.mesos_node.scheduler.task_info import Programs
 
 

@@ -3,15 +3,15 @@
 import argparse
 from pathlib import Path
 
-from sensorpi.common.cluster import FILE_NAME, load
-from sensorpi.common.config_option import add_config_option
-from sensorpi.common.identity import identify_or_fail
-from sensorpi.common.render import render
-from sensorpi.common.secrets import FILE_NAME as KEY_FILE_NAME
-from sensorpi.common.secrets import load_key
-from sensorpi.common.service import set_up_logging
-from sensorpi.common.spark_cluster import spark_ports
-from sensorpi.common.waiting import wait_if_told
+from sensorpi.common.cli.config_option import add_config_option
+from sensorpi.common.cluster.identity import identify_or_fail
+from sensorpi.common.cluster.model import FILE_NAME, load
+from sensorpi.common.cluster.secrets import FILE_NAME as KEY_FILE_NAME
+from sensorpi.common.cluster.secrets import load_key
+from sensorpi.common.cluster.spark import spark_ports
+from sensorpi.common.daemon.service import set_up_logging
+from sensorpi.common.daemon.waiting import wait_if_told
+from sensorpi.common.files import render
 from sensorpi.mesos_node.launcher import launch
 from sensorpi.mesos_node.spark_daemon import SparkDaemon
 from sensorpi.mesos_node.spark_probe import master_probe, worker_probe

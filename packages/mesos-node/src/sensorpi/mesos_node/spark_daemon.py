@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensorpi.common.cluster import Cluster, Node
+from sensorpi.common.cluster.model import Cluster, Node
+from sensorpi.common.cluster.spark import spark_master, spark_master_url, spark_ports, spark_secret
 from sensorpi.common.errors import UserError
-from sensorpi.common.spark_cluster import spark_master, spark_master_url, spark_ports, spark_secret
 
 #: Of the daemons' own JVMs, in MB: they only manage.
 _DAEMON_HEAP_MB = 48

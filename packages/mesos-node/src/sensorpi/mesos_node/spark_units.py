@@ -1,8 +1,8 @@
 """What the units of Spark's standalone master and workers depend on."""
 
-from sensorpi.common.cluster import Cluster, Node
-from sensorpi.common.node_unit import NodeUnit
-from sensorpi.common.spark_cluster import spark_master, spark_master_url
+from sensorpi.common.cluster.model import Cluster, Node
+from sensorpi.common.cluster.spark import spark_master, spark_master_url
+from sensorpi.common.config.systemd_unit import NodeUnit
 
 #: Rendered where the cluster file asks for them: without it, their units are held back.
 MASTER_FILE = "spark-master.conf"

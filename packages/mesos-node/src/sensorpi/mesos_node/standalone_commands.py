@@ -4,9 +4,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from sensorpi.common.cluster import Cluster
+from sensorpi.common.cluster.identity import identify_or_fail
+from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
-from sensorpi.common.identity import identify_or_fail
 from sensorpi.mesos_node.scheduler.expressions import broker_ids
 
 _BROKER_UNIT = "sensorpi-kafka.service"

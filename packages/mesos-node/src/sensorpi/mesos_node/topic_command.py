@@ -10,13 +10,13 @@ from dataclasses import asdict
 
 from kafka import KafkaAdminClient
 
-from sensorpi.common.apply import installed_roles
-from sensorpi.common.cluster import Cluster
-from sensorpi.common.config_option import add_config_option
-from sensorpi.common.effective import effective
+from sensorpi.common.cli.config_option import add_config_option
+from sensorpi.common.cluster.model import Cluster
+from sensorpi.common.cluster.secrets import FILE_NAME as KEY_FILE_NAME
+from sensorpi.common.cluster.secrets import kafka_cluster_id, load_key
+from sensorpi.common.config.apply import installed_roles
+from sensorpi.common.config.effective import effective
 from sensorpi.common.errors import UserError
-from sensorpi.common.secrets import FILE_NAME as KEY_FILE_NAME
-from sensorpi.common.secrets import kafka_cluster_id, load_key
 from sensorpi.mesos_node import topic_admin
 from sensorpi.mesos_node.scheduler.expressions import broker_ids, seconds, settings
 from sensorpi.mesos_node.topic_admin import Topic

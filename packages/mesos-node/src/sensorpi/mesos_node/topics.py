@@ -8,9 +8,9 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import InvalidPartitionsError, KafkaError, TopicAlreadyExistsError
 
-from sensorpi.common.cluster import Cluster
+from sensorpi.common.cluster.model import Cluster
+from sensorpi.common.daemon.outage import backoff_s
 from sensorpi.common.errors import UserError
-from sensorpi.common.outage import backoff_s
 from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC
 from sensorpi.mesos_node.kafka_probe import connect
 

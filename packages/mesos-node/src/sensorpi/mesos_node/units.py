@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from sensorpi.common.cluster import Cluster, Node
-from sensorpi.common.node_unit import NodeUnit
+from sensorpi.common.cluster.model import Cluster, Node
+from sensorpi.common.config.systemd_unit import NodeUnit
 from sensorpi.mesos_node.broker import Broker
 from sensorpi.mesos_node.broker_files import broker_files
 from sensorpi.mesos_node.topics import topic_specs

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from sensorpi.common import service
-from sensorpi.common.outage import Outage
+from sensorpi.common.daemon import service
+from sensorpi.common.daemon.outage import Outage
 from sensorpi.pipeline.sink import Outcome, SinkConfig
 
 _log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from sensorpi.common.files import render
 from sensorpi.common.reading import TOPIC
-from sensorpi.common.render import render
 
 _log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sensorpi.common.render import render
+from sensorpi.common.files import render
 
 
 @dataclass(frozen=True, order=True)

@@ -5,11 +5,13 @@ import logging
 import os
 from pathlib import Path
 
-from sensorpi.common import cluster, secrets, service
-from sensorpi.common.checkpoint_share import SHARE
-from sensorpi.common.config_option import add_config_option
-from sensorpi.common.identity import identify, identify_or_fail
-from sensorpi.common.waiting import is_told_to_wait, wait_if_told
+from sensorpi.common.cli.config_option import add_config_option
+from sensorpi.common.cluster import model as cluster
+from sensorpi.common.cluster import secrets
+from sensorpi.common.cluster.identity import identify, identify_or_fail
+from sensorpi.common.daemon import service
+from sensorpi.common.daemon.waiting import is_told_to_wait, wait_if_told
+from sensorpi.common.share.checkpoint import SHARE
 from sensorpi.pipeline.computing import computing
 from sensorpi.pipeline.dashboard_command import add_dashboard_command
 from sensorpi.pipeline.influx import Credentials, Endpoint

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sensorpi.common.cluster import Cluster, Node
-from sensorpi.common.cluster_schema import EXECUTOR_OVERHEAD_MB
+from sensorpi.common.cluster.model import Cluster, Node
+from sensorpi.common.cluster.schema import EXECUTOR_OVERHEAD_MB
+from sensorpi.common.cluster.spark import spark_master_url, spark_ports, spark_secret
 from sensorpi.common.errors import UserError
-from sensorpi.common.spark_cluster import spark_master_url, spark_ports, spark_secret
 
 #: A worker that is switched off is given up after this long, in seconds; Spark's own default is 120.
 _SILENCE_S = 40

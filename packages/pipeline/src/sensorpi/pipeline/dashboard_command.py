@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from sensorpi.common import service
+from sensorpi.common.daemon import service
 from sensorpi.common.errors import UserError
 from sensorpi.pipeline.dashboard_range import RangeError, parse_range
 from sensorpi.pipeline.dashboard_server import CHART_JS, serve

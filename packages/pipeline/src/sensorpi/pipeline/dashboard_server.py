@@ -16,9 +16,9 @@ import requests
 import waitress
 from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 
-from sensorpi.common import service
+from sensorpi.common.daemon import service
+from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.errors import UserError
-from sensorpi.common.outage import Outage
 from sensorpi.pipeline.dashboard_data import DashboardData
 from sensorpi.pipeline.dashboard_model import Dashboard, load_dashboards
 from sensorpi.pipeline.dashboard_query import ALL_HOSTS, UnknownHostError

@@ -8,9 +8,9 @@ import time
 
 from pyspark.sql import SparkSession
 
-from sensorpi.common import service
+from sensorpi.common.daemon import service
+from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.errors import UserError
-from sensorpi.common.outage import Outage
 from sensorpi.pipeline.computing import Computing
 
 _log = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ import subprocess
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from sensorpi.common.cluster import Cluster
+from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
-from sensorpi.common.render import render
+from sensorpi.common.files import render
 from sensorpi.pipeline.influx import AWAY, DATABASE, SERVER_SETTINGS, Credentials, Endpoint, open_client
 from sensorpi.pipeline.influx_setup import set_up, wait_for_ping
 

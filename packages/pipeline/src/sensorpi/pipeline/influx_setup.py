@@ -6,8 +6,8 @@ from influxdb import InfluxDBClient
 from influxdb.exceptions import InfluxDBClientError
 from influxdb.line_protocol import quote_ident
 
+from sensorpi.common.daemon.outage import backoff_s
 from sensorpi.common.errors import UserError
-from sensorpi.common.outage import backoff_s
 from sensorpi.common.reading import FIELDS
 from sensorpi.pipeline.influx import (
     ADMIN,

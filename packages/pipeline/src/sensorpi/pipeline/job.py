@@ -15,8 +15,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812  (Spark's own convention)
 from pyspark.sql.streaming.query import StreamingQuery
 
-from sensorpi.common import service
-from sensorpi.common.outage import Outage
+from sensorpi.common.daemon import service
+from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.reading import TOPIC
 from sensorpi.pipeline import checkpoint, fast_path, sink
 from sensorpi.pipeline.batch import BatchSettler

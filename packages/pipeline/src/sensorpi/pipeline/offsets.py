@@ -18,8 +18,8 @@ from pathlib import Path
 from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 
-from sensorpi.common.kafka_client import open_client
-from sensorpi.common.outage import Outage
+from sensorpi.common.daemon.outage import Outage
+from sensorpi.common.kafka.client import open_client
 from sensorpi.common.reading import TOPIC
 from sensorpi.pipeline.claim import Claim, Superseded, load_claim, save_claim
 

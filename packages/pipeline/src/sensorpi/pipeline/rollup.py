@@ -15,7 +15,7 @@ from typing import Any
 from influxdb import InfluxDBClient
 from influxdb.line_protocol import make_lines
 
-from sensorpi.common.outage import Outage
+from sensorpi.common.daemon.outage import Outage
 from sensorpi.pipeline.influx import AWAY, DATABASE, RAW, READINGS, ROLLUP, fault
 
 _log = logging.getLogger(__name__)

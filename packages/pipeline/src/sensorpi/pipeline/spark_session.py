@@ -11,7 +11,7 @@ from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
 from sensorpi.common.errors import UserError
-from sensorpi.common.render import render
+from sensorpi.common.files import render
 from sensorpi.pipeline.computing import Computing
 
 _LOG4J = """\

@@ -1,8 +1,8 @@
 """What the units of the job, of InfluxDB and of the dashboards depend on."""
 
-from sensorpi.common.cluster import Cluster, Node
-from sensorpi.common.node_unit import NodeUnit
-from sensorpi.common.secrets import GRAFANA_ADMIN, INFLUXDB_READER, password
+from sensorpi.common.cluster.model import Cluster, Node
+from sensorpi.common.cluster.secrets import GRAFANA_ADMIN, INFLUXDB_READER, password
+from sensorpi.common.config.systemd_unit import NodeUnit
 
 _DASHBOARDS = "/usr/share/sensorpi/grafana/dashboards"
 

@@ -4,7 +4,7 @@ import logging
 import time
 from pathlib import Path
 
-from sensorpi.common.system_clock import has_time_service, is_synchronised
+from sensorpi.common.daemon.system_clock import has_time_service, is_synchronised
 
 log = logging.getLogger(__name__)
 

@@ -190,8 +190,8 @@ def _environment(options: argparse.Namespace) -> "Environment":
 
 def _fill_in(options: argparse.Namespace) -> None:
     """What the command line leaves open comes from the cluster file, where there is one."""
-    from sensorpi.common.cluster import FILE_NAME, config_directory, load
-    from sensorpi.common.identity import identify
+    from sensorpi.common.cluster.identity import identify
+    from sensorpi.common.cluster.model import FILE_NAME, config_directory, load
 
     directory = config_directory()
     servers, rate, host = _servers("localhost:9092"), 1.0, socket.gethostname()
@@ -206,9 +206,9 @@ def _fill_in(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sensorpi.common.cluster import config_directory
-    from sensorpi.common.service import set_up_logging, stop_on_signals
-    from sensorpi.common.waiting import wait_if_told
+    from sensorpi.common.cluster.model import config_directory
+    from sensorpi.common.daemon.service import set_up_logging, stop_on_signals
+    from sensorpi.common.daemon.waiting import wait_if_told
     from sensorpi.sensor.events import Events
     from sensorpi.sensor.run import SensorService, Settings
 

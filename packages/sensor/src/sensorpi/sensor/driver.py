@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sensorpi.common.outage import Outage
+from sensorpi.common.daemon.outage import Outage
 from sensorpi.sensor.chips import WARM_UP_S, Chip, Light, Motion, Weather
 from sensorpi.sensor.library import Board, load_library
 

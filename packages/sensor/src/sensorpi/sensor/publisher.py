@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sensorpi.common.outage import Outage
+from sensorpi.common.daemon.outage import Outage
 from sensorpi.sensor.kafka_producer import Pending, Producer, UnreachableError
 from sensorpi.sensor.spool import Entry, Spool
 

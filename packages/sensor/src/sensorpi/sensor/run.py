@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensorpi.common.outage import Outage
+from sensorpi.common.daemon.outage import Outage
+from sensorpi.common.daemon.service import notify
 from sensorpi.common.reading import Reading
-from sensorpi.common.service import notify
 from sensorpi.sensor.clock import Clock
 from sensorpi.sensor.driver import EnviroPhat
 from sensorpi.sensor.emulated.board import EmulatedBoard

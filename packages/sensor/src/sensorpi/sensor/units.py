@@ -1,7 +1,7 @@
 """What the publisher's unit depends on."""
 
-from sensorpi.common.cluster import Cluster, Node
-from sensorpi.common.node_unit import NodeUnit
+from sensorpi.common.cluster.model import Cluster, Node
+from sensorpi.common.config.systemd_unit import NodeUnit
 
 
 def units(cluster: Cluster, node: Node, _key: bytes | None) -> list[NodeUnit]:

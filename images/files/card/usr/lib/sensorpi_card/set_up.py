@@ -13,13 +13,13 @@ import sys
 from ipaddress import ip_address
 from pathlib import Path
 
-from sensorpi.common import cluster as cluster_file
-from sensorpi.common.boot_partition import PARTITIONS, SOURCE, take_in
-from sensorpi.common.card_table import CardSettings, card_settings
-from sensorpi.common.cluster import Node
+from sensorpi.common.card.boot_partition import PARTITIONS, SOURCE, take_in
+from sensorpi.common.card.table import CardSettings, card_settings
+from sensorpi.common.cluster import model as cluster_file
+from sensorpi.common.cluster.identity import identify
+from sensorpi.common.cluster.model import Node
 from sensorpi.common.errors import UserError
-from sensorpi.common.identity import identify
-from sensorpi.common.render import render
+from sensorpi.common.files import render
 
 _CONFIG = Path("/etc/sensorpi")
 _TAKEN = Path("/var/lib/sensorpi/config")

@@ -4,7 +4,7 @@ import re
 from enum import Enum
 from pathlib import Path
 
-from sensorpi.common.boot_partition import PARTITIONS
+from sensorpi.common.card.boot_partition import PARTITIONS
 from sensorpi.common.errors import UserError
 
 CMDLINE = "cmdline.txt"

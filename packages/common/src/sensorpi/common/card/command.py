@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
-from sensorpi.common import secrets
 from sensorpi.common.card import options as given
 from sensorpi.common.card.boot_files import recognise
 from sensorpi.common.card.first_boot import Settings, fixed_address, install_script
 from sensorpi.common.card.plan import OWNED, Member, card_files, member
 from sensorpi.common.card.writing import Content, is_replaced, leftovers, write
-from sensorpi.common.cluster import FILE_NAME, config_directory
+from sensorpi.common.cluster import secrets
+from sensorpi.common.cluster.model import FILE_NAME, config_directory
 from sensorpi.common.errors import UserError
 
 

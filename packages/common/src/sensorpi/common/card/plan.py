@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensorpi.common import secrets
-from sensorpi.common.boot_partition import SOURCE
 from sensorpi.common.card import cloud_init, debs, first_run
 from sensorpi.common.card.boot_files import CMDLINE, FirstBoot, kernel_words, with_words
+from sensorpi.common.card.boot_partition import SOURCE
 from sensorpi.common.card.first_boot import DEBS, FOLDER, Repository, Settings
 from sensorpi.common.card.writing import Content
-from sensorpi.common.cluster import Node, load, read
-from sensorpi.common.identity import identify_or_fail
+from sensorpi.common.cluster import secrets
+from sensorpi.common.cluster.identity import identify_or_fail
+from sensorpi.common.cluster.model import Node, load, read
 
 #: Every name that a card may get, beside what lies in our folder.
 OWNED = (SOURCE, secrets.FILE_NAME, "user-data", "network-config", first_run.NAME)

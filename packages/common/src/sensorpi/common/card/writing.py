@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from sensorpi.common.boot_partition import erase
 from sensorpi.common.card.boot_files import CMDLINE
+from sensorpi.common.card.boot_partition import erase
 from sensorpi.common.card.first_boot import FOLDER, MARK
 from sensorpi.common.errors import UserError
 

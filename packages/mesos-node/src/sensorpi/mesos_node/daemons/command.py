@@ -5,13 +5,13 @@ import os
 import shutil
 from pathlib import Path
 
-from sensorpi.common.cluster import FILE_NAME, Cluster, Node, load
-from sensorpi.common.config_option import add_config_option
+from sensorpi.common.cli.config_option import add_config_option
+from sensorpi.common.cluster.identity import identify_or_fail
+from sensorpi.common.cluster.model import FILE_NAME, Cluster, Node, load
+from sensorpi.common.daemon.service import set_up_logging
+from sensorpi.common.daemon.waiting import hold, wait_if_told
 from sensorpi.common.errors import UserError
-from sensorpi.common.identity import identify_or_fail
-from sensorpi.common.render import render
-from sensorpi.common.service import set_up_logging
-from sensorpi.common.waiting import hold, wait_if_told
+from sensorpi.common.files import render
 from sensorpi.mesos_node.daemons import mesos_flags
 from sensorpi.mesos_node.daemons.leftover_tasks import end_tasks, is_for_good
 from sensorpi.mesos_node.daemons.mesos_probe import AGENT_PATH, MASTER_PATH, mesos_probe

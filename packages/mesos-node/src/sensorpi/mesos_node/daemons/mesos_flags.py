@@ -4,7 +4,7 @@ import os
 import socket
 from pathlib import Path
 
-from sensorpi.common.cluster import Cluster, Node
+from sensorpi.common.cluster.model import Cluster, Node
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.daemons.offer import Offer
 

@@ -8,11 +8,11 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sensorpi.common.cluster import Cluster, Node
-from sensorpi.common.cluster_schema import SPARK_PORTS
+from sensorpi.common.cluster.model import Cluster, Node
+from sensorpi.common.cluster.schema import SPARK_PORTS
+from sensorpi.common.cluster.spark import spark_master
 from sensorpi.common.errors import UserError
-from sensorpi.common.render import render
-from sensorpi.common.spark_cluster import spark_master
+from sensorpi.common.files import render
 
 #: First and last of each range: the brokers' and Spark's fixed ports, and Mesos's own default.
 _PORT_RANGES = ((7000, 7089), (31000, 32000))

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from sensorpi.common.cluster import Cluster, Node
-from sensorpi.common.node_unit import NodeUnit
+from sensorpi.common.cluster.model import Cluster, Node
+from sensorpi.common.config.systemd_unit import NodeUnit
 from sensorpi.mesos_node.daemons.mesos_flags import zookeeper_url
 from sensorpi.mesos_node.daemons.offer import offer_of
 from sensorpi.mesos_node.daemons.zookeeper import zoo_cfg

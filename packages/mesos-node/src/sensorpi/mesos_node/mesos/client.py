@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from sensorpi.common.outage import Outage, backoff_s
+from sensorpi.common.daemon.outage import Outage, backoff_s
 from sensorpi.mesos_node.mesos.calls import Json
 from sensorpi.mesos_node.mesos.connection import Answer, Poster
 from sensorpi.mesos_node.mesos.errors import (

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from sensorpi.common.cluster import Cluster
+from sensorpi.common.cluster.model import Cluster
+from sensorpi.common.cluster.secrets import FILE_NAME as KEY_FILE_NAME
+from sensorpi.common.cluster.secrets import SCHEDULER_API, load_key, password
 from sensorpi.common.errors import UserError
-from sensorpi.common.secrets import FILE_NAME as KEY_FILE_NAME
-from sensorpi.common.secrets import SCHEDULER_API, load_key, password
 
 _TIMEOUT_S = 20.0
 

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sensorpi.common.cluster import Cluster
+from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.mesos.calls import Call, accept, decline, kill, reconcile, revive, suppress
 from sensorpi.mesos_node.scheduler import rolling

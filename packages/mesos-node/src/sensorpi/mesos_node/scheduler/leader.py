@@ -15,11 +15,11 @@ from typing import Any
 
 from kazoo.client import KazooClient
 
-from sensorpi.common import service
-from sensorpi.common.cluster import Cluster, Node
+from sensorpi.common.cluster.model import Cluster, Node
+from sensorpi.common.cluster.secrets import SCHEDULER_API, password
+from sensorpi.common.daemon import service
+from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.errors import UserError
-from sensorpi.common.outage import Outage
-from sensorpi.common.secrets import SCHEDULER_API, password
 from sensorpi.mesos_node.mesos.calls import Call, Json
 from sensorpi.mesos_node.mesos.client import SchedulerClient
 from sensorpi.mesos_node.mesos.errors import FrameworkFailedOverError, FrameworkRemovedError, MesosError

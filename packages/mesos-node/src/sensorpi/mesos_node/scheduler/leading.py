@@ -8,7 +8,7 @@ from kazoo.client import KazooClient, KazooState
 from kazoo.exceptions import KazooException, LockTimeout
 from kazoo.handlers.threading import KazooTimeoutError
 
-from sensorpi.common.outage import Outage
+from sensorpi.common.daemon.outage import Outage
 
 _log = logging.getLogger(__name__)
 

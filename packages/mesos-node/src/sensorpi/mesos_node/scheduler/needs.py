@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sensorpi.common.cluster import Cluster
-from sensorpi.common.cluster_schema import SPARK_DAEMON_MB
+from sensorpi.common.cluster.model import Cluster
+from sensorpi.common.cluster.schema import SPARK_DAEMON_MB
+from sensorpi.common.cluster.spark import spark_master, spark_master_url, spark_ports
 from sensorpi.common.errors import UserError
-from sensorpi.common.spark_cluster import spark_master, spark_master_url, spark_ports
 from sensorpi.mesos_node.scheduler.constraints import parse_constraints
 from sensorpi.mesos_node.scheduler.expressions import port_range
 from sensorpi.mesos_node.scheduler.expressions import settings as parse_settings

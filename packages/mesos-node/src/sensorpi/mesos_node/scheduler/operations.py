@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from sensorpi.common.cluster import Cluster
+from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.broker import FIXED_PROPERTIES
 from sensorpi.mesos_node.scheduler import rolling

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sensorpi.common.cluster import Cluster
+from sensorpi.common.cluster.model import Cluster
 
 _TIMEOUT_S = 10.0
 

@@ -3,8 +3,8 @@
 import logging
 import threading
 
-from sensorpi.common import service
-from sensorpi.common.outage import Outage
+from sensorpi.common.daemon import service
+from sensorpi.common.daemon.outage import Outage
 from sensorpi.mesos_node.scheduler import leading
 from sensorpi.mesos_node.scheduler.core import Core
 from sensorpi.mesos_node.scheduler.leader import Leader, Options

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sensorpi.common.service import HEARTBEAT
+from sensorpi.common.daemon.service import HEARTBEAT
 from sensorpi.mesos_node.scheduler.model import JOB, SPARK_MASTER, Task, Workload
 from sensorpi.mesos_node.scheduler.needs import Needs
 from sensorpi.mesos_node.scheduler.offers import Bundle

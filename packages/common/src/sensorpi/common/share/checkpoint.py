@@ -7,8 +7,8 @@ import pwd
 from collections.abc import Callable
 from pathlib import Path
 
-from sensorpi.common.cluster import Cluster, Node
-from sensorpi.common.node_unit import NodeUnit
+from sensorpi.common.cluster.model import Cluster, Node
+from sensorpi.common.config.systemd_unit import NodeUnit
 
 #: The same path on every node.
 SHARE = Path("/var/lib/sensorpi/checkpoint")

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from sensorpi.common.cluster import config_directory
+from sensorpi.common.cluster.model import config_directory
 
 
 def add_config_option(command: argparse.ArgumentParser) -> None:

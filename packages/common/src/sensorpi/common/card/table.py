@@ -12,9 +12,9 @@ from pathlib import Path
 import voluptuous as vol
 
 from sensorpi.common.card.wifi import pre_shared_key
-from sensorpi.common.cluster_schema import mistake_line
+from sensorpi.common.cluster.schema import mistake_line
+from sensorpi.common.cluster.validators import nearest
 from sensorpi.common.errors import UserError
-from sensorpi.common.validators import nearest
 
 _TABLE = re.compile(r"(?ms)^\[card\][ \t]*(?:#[^\n]*)?$.*?(?=^\[|\Z)")
 _SSH_KEY = re.compile(r"(?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+(?: [^\n]*)?")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sensorpi.common.service import notify
+from sensorpi.common.daemon.service import notify
 
 _log = logging.getLogger(__name__)
 

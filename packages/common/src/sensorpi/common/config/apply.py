@@ -7,13 +7,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensorpi.common import secrets, waiting
-from sensorpi.common.cluster import FILE_NAME
-from sensorpi.common.cluster_schema import ROLES
-from sensorpi.common.effective import Effective, effective
+from sensorpi.common.cluster import secrets
+from sensorpi.common.cluster.model import FILE_NAME
+from sensorpi.common.cluster.schema import ROLES
+from sensorpi.common.config.effective import Effective, effective
+from sensorpi.common.config.systemd_unit import NodeUnit, installed_units
+from sensorpi.common.daemon import waiting
 from sensorpi.common.errors import UserError
-from sensorpi.common.node_unit import NodeUnit, installed_units
-from sensorpi.common.render import render
+from sensorpi.common.files import render
 
 #: Units of one engine carry ConditionPathExists= for a file of this name and the engine's.
 _ENGINE = "engine-"

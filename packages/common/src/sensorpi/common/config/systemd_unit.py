@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 
-from sensorpi.common.cluster import Cluster, Node
+from sensorpi.common.cluster.model import Cluster, Node
 
 #: Each entry point is a ``UnitsOf``.
 GROUP = "sensorpi.units"

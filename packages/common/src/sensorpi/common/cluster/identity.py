@@ -5,9 +5,9 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 
-from sensorpi.common.cluster import Cluster, Node
+from sensorpi.common.cluster.model import Cluster, Node
+from sensorpi.common.cluster.validators import nearest
 from sensorpi.common.errors import UserError
-from sensorpi.common.validators import nearest
 
 
 def is_own_address(address: str) -> bool:

@@ -4,13 +4,12 @@ import re
 import socket
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
-from sensorpi.common import cluster as cluster_file
-from sensorpi.common.cluster import Cluster, Node
-from sensorpi.common.cluster_schema import ROLES
-from sensorpi.common.identity import identify, is_own_address
+from sensorpi.common.cluster import model as cluster_file
+from sensorpi.common.cluster.identity import identify, is_own_address
+from sensorpi.common.cluster.model import Cluster, Node
+from sensorpi.common.cluster.schema import ROLES
 
 _ONE_MACHINE = """\
 # Made for a machine whose cluster.toml is still the example, and which is none of the example's nodes.
@@ -40,11 +39,6 @@ class Effective:
     waiting: dict[str, str]
 
 
-def example_text() -> str:
-    """The cluster file that is shipped, and copied to /etc/sensorpi by the package."""
-    return files(__package__).joinpath(cluster_file.FILE_NAME).read_text(encoding="utf-8")
-
-
 def effective(
     directory: Path,
     installed: Collection[str],
@@ -64,7 +58,7 @@ def effective(
     node = identify(cluster, directory, host_name, owns)
     if node is None and remembered in [each.name for each in cluster.nodes]:
         node = cluster.node(str(remembered))
-    if node is None and text == example_text():
+    if node is None and text == cluster_file.example_text():
         text = _ONE_MACHINE.format(name=_node_name(socket.gethostname() if host_name is None else host_name))
         cluster = cluster_file.parse(text, "one-machine cluster")
         return Effective(text, cluster, cluster.nodes[0], True, _waiting_alone(installed))

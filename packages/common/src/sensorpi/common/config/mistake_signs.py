@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from sensorpi.common.render import render
+from sensorpi.common.files import render
 
 #: The package links it into /etc/issue.d, where agetty looks.
 ISSUE = "mistake.issue"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points, version
 from typing import NoReturn
 
+from sensorpi.common.cli.output import complain, run_and_flush
 from sensorpi.common.errors import UserError
-from sensorpi.common.output import complain, run_and_flush
 
 #: Each entry point is a function (subparsers) -> None; a sub-command sets `run`, a function
 #: (argparse.Namespace) -> int that returns the exit status.

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from sensorpi.common.service import notify, stop_on_signals
+from sensorpi.common.daemon.service import notify, stop_on_signals
 
 _log = logging.getLogger(__name__)
 

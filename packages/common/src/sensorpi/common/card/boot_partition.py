@@ -7,12 +7,12 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from sensorpi.common import secrets
-from sensorpi.common.card_table import without_card
-from sensorpi.common.cluster import FILE_NAME, parse, plain_text
+from sensorpi.common.card.table import without_card
+from sensorpi.common.cluster import secrets
+from sensorpi.common.cluster.model import FILE_NAME, parse, plain_text
+from sensorpi.common.cluster.validators import nearest
 from sensorpi.common.errors import UserError
-from sensorpi.common.render import render
-from sensorpi.common.validators import nearest
+from sensorpi.common.files import render
 
 #: Raspberry Pi OS since bookworm, and before.
 PARTITIONS = (Path("/boot/firmware"), Path("/boot"))

@@ -2,18 +2,17 @@
 
 import argparse
 from dataclasses import asdict
-from importlib.resources import files
 from json import dumps
 from pathlib import Path
 
-from sensorpi.common import cluster as cluster_file
-from sensorpi.common import secrets
-from sensorpi.common.apply import installed_roles
-from sensorpi.common.apply_command import add_apply_command, add_join_command
-from sensorpi.common.config_option import add_config_option
-from sensorpi.common.effective import effective
+from sensorpi.common.cli.config_option import add_config_option
+from sensorpi.common.cluster import model as cluster_file
+from sensorpi.common.cluster import secrets
+from sensorpi.common.cluster.identity import identify
+from sensorpi.common.config.apply import installed_roles
+from sensorpi.common.config.apply_command import add_apply_command, add_join_command
+from sensorpi.common.config.effective import effective
 from sensorpi.common.errors import UserError
-from sensorpi.common.identity import identify
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -70,7 +69,7 @@ def _init(options: argparse.Namespace) -> int:
         options.config.mkdir(parents=True, exist_ok=True)
         file = options.config / cluster_file.FILE_NAME
         if not file.exists():
-            file.write_bytes(files(__package__).joinpath(cluster_file.FILE_NAME).read_bytes())
+            file.write_text(cluster_file.example_text(), encoding="utf-8")
             print(f"wrote {file}; name your nodes and addresses there")
     except OSError as error:
         raise UserError(f"{options.config}: {error.strerror}") from None

@@ -8,10 +8,10 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from sensorpi.common.checkpoint_share import SHARE
+from sensorpi.common.daemon.outage import Outage
+from sensorpi.common.daemon.service import notify, set_up_logging
 from sensorpi.common.errors import UserError
-from sensorpi.common.outage import Outage
-from sensorpi.common.service import notify, set_up_logging
+from sensorpi.common.share.checkpoint import SHARE
 
 _log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import voluptuous as vol
 
-from sensorpi.common import validators
+from sensorpi.common.cluster import validators
+from sensorpi.common.cluster.validators import Check
 from sensorpi.common.reading import DEFAULT_HOST
-from sensorpi.common.validators import Check
 
 ROLES = ("sensor", "mesos-worker", "mesos-master", "influx-grafana")
 

@@ -5,14 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sensorpi.common import mistake_signs, secrets
-from sensorpi.common.apply import Applied, Places, apply, installed_roles
-from sensorpi.common.boot_partition import take_in, waits
-from sensorpi.common.cluster import FILE_NAME, load, read
-from sensorpi.common.config_option import add_config_option
+from sensorpi.common.card.boot_partition import take_in, waits
+from sensorpi.common.cli.config_option import add_config_option
+from sensorpi.common.cluster import secrets
+from sensorpi.common.cluster.identity import identify_or_fail
+from sensorpi.common.cluster.model import FILE_NAME, load, read
+from sensorpi.common.config import mistake_signs
+from sensorpi.common.config.apply import Applied, Places, apply, installed_roles
 from sensorpi.common.errors import UserError
-from sensorpi.common.identity import identify_or_fail
-from sensorpi.common.render import render
+from sensorpi.common.files import render
 
 _SYSTEMD_RUNS = Path("/run/systemd/system")
 

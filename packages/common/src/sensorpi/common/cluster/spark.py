@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, fields
 
-from sensorpi.common.cluster import Cluster, Node
-from sensorpi.common.cluster_schema import SPARK_PORTS, SPARK_URL, SparkSettings
-from sensorpi.common.secrets import password
+from sensorpi.common.cluster.model import Cluster, Node
+from sensorpi.common.cluster.schema import SPARK_PORTS, SPARK_URL, SparkSettings
+from sensorpi.common.cluster.secrets import password
 
 #: The name of the secret that the master, the workers and the driver share; without it anyone could have them run code.
 _SECRET = "spark/rpc"  # noqa: S105

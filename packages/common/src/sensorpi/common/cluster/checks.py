@@ -4,7 +4,7 @@ from typing import Any
 
 import voluptuous as vol
 
-from sensorpi.common.cluster_schema import (
+from sensorpi.common.cluster.schema import (
     JOB_OVERHEAD_MB,
     SPARK_DAEMON_MB,
     SPARK_PORTS,

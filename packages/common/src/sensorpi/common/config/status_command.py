@@ -4,7 +4,7 @@ import argparse
 import subprocess
 from collections.abc import Callable, Mapping
 
-from sensorpi.common.apply import installed_roles
+from sensorpi.common.config.apply import installed_roles
 
 #: A unit's name -> some of its properties, as `systemctl show` names them.
 Show = Callable[[str], Mapping[str, str]]

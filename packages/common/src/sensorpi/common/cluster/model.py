@@ -4,12 +4,13 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 
 import voluptuous as vol
 
-from sensorpi.common.cluster_checks import check_whole
-from sensorpi.common.cluster_schema import (
+from sensorpi.common.cluster.checks import check_whole
+from sensorpi.common.cluster.schema import (
     DashboardSettings,
     InfluxdbSettings,
     KafkaSettings,
@@ -138,6 +139,11 @@ def config_directory() -> Path:
 def configured() -> Cluster:
     """This node's cluster, from ``cluster.toml`` in the configuration directory. Raises ``UserError``."""
     return load(config_directory() / FILE_NAME)
+
+
+def example_text() -> str:
+    """The cluster file that is shipped, and copied to /etc/sensorpi by the package."""
+    return files(__package__).joinpath(FILE_NAME).read_text(encoding="utf-8")
 
 
 def load(path: Path) -> Cluster:

@@ -1,0 +1,1 @@
+"""Renders the cluster file for the services of this node, and restarts those that a change affects."""
