@@ -83,7 +83,7 @@ def _recorded_range_ms(options: argparse.Namespace) -> tuple[int, int] | None:
     """Check a recording before anything starts, and say which times the dashboard should open on."""
     if options.replay is None:
         return None
-    from sensorpi.sensor.recording import check_recording
+    from sensorpi.sensor.recordings.recording import check_recording
 
     span = check_recording(Path(options.replay), options.map)
     return span if options.timestamps == "original" else None

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from sensorpi.sensor.spool import Entry, Spool
+from sensorpi.sensor.publishing.spool import Entry, Spool
 from tests.cluster.ledger import Ledger, ReadingId
 
 

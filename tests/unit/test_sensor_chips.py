@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorpi.sensor.emulated import bmp280, lsm303d, tcs3472
-from sensorpi.sensor.emulated.board import EmulatedBoard
-from sensorpi.sensor.environment import Conditions, Moment
-from sensorpi.sensor.library import load_library
+from sensorpi.sensor.board.emulated import bmp280, lsm303d, tcs3472
+from sensorpi.sensor.board.emulated.board import EmulatedBoard
+from sensorpi.sensor.board.emulated.environment import Conditions, Moment
+from sensorpi.sensor.board.library import load_library
 
 
 @pytest.fixture(autouse=True)

@@ -19,18 +19,18 @@ import pytest
 
 from sensorpi.common.cli.main import main
 from sensorpi.common.reading import FIELDS, json_schema
-from sensorpi.sensor import probe
-from sensorpi.sensor.driver import EnviroPhat
-from sensorpi.sensor.emulated.board import EmulatedBoard
-from sensorpi.sensor.emulated.faults import FailingTransactions
-from sensorpi.sensor.events import Events
-from sensorpi.sensor.gpio import LgpioGPIO, StandInGPIO, gpio_modules
-from sensorpi.sensor.kafka_producer import UnreachableError
-from sensorpi.sensor.library import BoardMissingError, load_library
-from sensorpi.sensor.real_board import RealBoard
+from sensorpi.sensor.board import probe
+from sensorpi.sensor.board.driver import EnviroPhat
+from sensorpi.sensor.board.emulated.board import EmulatedBoard
+from sensorpi.sensor.board.emulated.faults import FailingTransactions
+from sensorpi.sensor.board.emulated.synthetic import Beat, SyntheticDay
+from sensorpi.sensor.board.gpio import LgpioGPIO, StandInGPIO, gpio_modules
+from sensorpi.sensor.board.library import BoardMissingError, load_library
+from sensorpi.sensor.board.real_board import RealBoard
+from sensorpi.sensor.publishing.events import Events
+from sensorpi.sensor.publishing.producer import UnreachableError
+from sensorpi.sensor.publishing.spool import Entry, Spool
 from sensorpi.sensor.run import SensorService, Settings
-from sensorpi.sensor.spool import Entry, Spool
-from sensorpi.sensor.synthetic import Beat, SyntheticDay
 
 
 @pytest.fixture(autouse=True)

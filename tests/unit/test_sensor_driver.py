@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.sensor.cpu_heat import CpuHeat
-from sensorpi.sensor.driver import EnviroPhat
-from sensorpi.sensor.emulated import bmp280, lsm303d, tcs3472
-from sensorpi.sensor.emulated.board import EmulatedBoard
-from sensorpi.sensor.emulated.faults import FailingTransactions, TornByte
-from sensorpi.sensor.environment import Conditions, Moment
+from sensorpi.sensor.board.cpu_heat import CpuHeat
+from sensorpi.sensor.board.driver import EnviroPhat
+from sensorpi.sensor.board.emulated import bmp280, lsm303d, tcs3472
+from sensorpi.sensor.board.emulated.board import EmulatedBoard
+from sensorpi.sensor.board.emulated.environment import Conditions, Moment
+from sensorpi.sensor.board.emulated.faults import FailingTransactions, TornByte
 
 CONDITIONS = Conditions(
     temperature_c=21.5, pressure_pa=101_000.0, heading_deg=123.0, clear=1000, red=400, green=300, blue=200,

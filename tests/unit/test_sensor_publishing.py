@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from sensorpi.common.daemon.outage import Outage
-from sensorpi.sensor import publisher as publisher_module
-from sensorpi.sensor.kafka_producer import UnreachableError
-from sensorpi.sensor.publisher import Publisher
-from sensorpi.sensor.spool import Entry, Spool
+from sensorpi.sensor.publishing import publisher as publisher_module
+from sensorpi.sensor.publishing.producer import UnreachableError
+from sensorpi.sensor.publishing.publisher import Publisher
+from sensorpi.sensor.publishing.spool import Entry, Spool
 
 
 class Message:

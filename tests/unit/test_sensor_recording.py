@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from sensorpi.common.errors import UserError
 from sensorpi.common.reading import Reading
-from sensorpi.sensor.driver import EnviroPhat
-from sensorpi.sensor.emulated.board import EmulatedBoard
-from sensorpi.sensor.environment import Moment
-from sensorpi.sensor.mapping import load_mapping, parse_mapping, shipped_mappings, time_reader
-from sensorpi.sensor.recorded_conditions import conditions_of, saturated
-from sensorpi.sensor.recorded_rows import Row
-from sensorpi.sensor.recording import check_recording, open_recording
-from sensorpi.sensor.replay import Replay
+from sensorpi.sensor.board.driver import EnviroPhat
+from sensorpi.sensor.board.emulated.board import EmulatedBoard
+from sensorpi.sensor.board.emulated.environment import Moment
+from sensorpi.sensor.recordings.conditions import conditions_of, saturated
+from sensorpi.sensor.recordings.mapping import load_mapping, parse_mapping, shipped_mappings, time_reader
+from sensorpi.sensor.recordings.recording import check_recording, open_recording
+from sensorpi.sensor.recordings.replay import Replay
+from sensorpi.sensor.recordings.rows import Row
 from tests.fakes.recordings import write_astro_pi
 
 MAPPING = """

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.sensor.spool import Entry, Spool
+from sensorpi.sensor.publishing.spool import Entry, Spool
 
 
 def entries(first: int, last: int, sensor: str = "S") -> list[Entry]:

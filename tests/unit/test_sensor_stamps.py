@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorpi.common.daemon import system_clock
-from sensorpi.sensor.clock import Clock
-from sensorpi.sensor.held import HeldFile
-from sensorpi.sensor.stamps import LatestTimestamps, Sample, Stamper
+from sensorpi.sensor.stamping.clock import Clock
+from sensorpi.sensor.stamping.held import HeldFile
+from sensorpi.sensor.stamping.stamps import LatestTimestamps, Sample, Stamper
 
 
 class FakeClock:

@@ -13,7 +13,7 @@ from sensorpi.common.cluster.model import Cluster, Node
 from sensorpi.common.cluster.schema import InfluxdbSettings, SensorSettings, SparkSettings
 from sensorpi.common.config.systemd_unit import NodeUnit
 from sensorpi.pipeline.units import units as pipeline_units
-from sensorpi.sensor.units import units as sensor_units
+from sensorpi.sensor.systemd_units import units as sensor_units
 from tests.fakes.clusters import shipped
 
 ONLY_WHERE_IT_COMPUTES_ELSEWHERE = {"executor_heap_mb", "worker_cores", "first_port", "mesos_native_library"}

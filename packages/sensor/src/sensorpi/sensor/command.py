@@ -11,9 +11,9 @@ from sensorpi.common.errors import UserError
 from sensorpi.common.reading import DEFAULT_SENSOR, FIELD_UNITS, Reading
 
 if TYPE_CHECKING:  # the rest is imported when a command runs, so that others start fast on a Pi Zero
-    from sensorpi.sensor.emulated.board import EmulatedBoard
-    from sensorpi.sensor.environment import Environment
-    from sensorpi.sensor.real_board import RealBoard
+    from sensorpi.sensor.board.emulated.board import EmulatedBoard
+    from sensorpi.sensor.board.emulated.environment import Environment
+    from sensorpi.sensor.board.real_board import RealBoard
 
 STATE_DIRECTORY = "/var/lib/sensorpi/sensor"
 
@@ -115,10 +115,10 @@ def _name(text: str) -> str:
 
 def _board(options: argparse.Namespace) -> "EmulatedBoard | RealBoard":
     if options.board == "emulated" or getattr(options, "replay", None) is not None:
-        from sensorpi.sensor.emulated.board import EmulatedBoard
+        from sensorpi.sensor.board.emulated.board import EmulatedBoard
 
         return EmulatedBoard()
-    from sensorpi.sensor.real_board import RealBoard
+    from sensorpi.sensor.board.real_board import RealBoard
 
     return RealBoard()
 
@@ -126,7 +126,7 @@ def _board(options: argparse.Namespace) -> "EmulatedBoard | RealBoard":
 def _cpu_heat(options: argparse.Namespace) -> Any:
     if options.cpu_heat_factor is None:
         return None
-    from sensorpi.sensor.cpu_heat import CpuHeat
+    from sensorpi.sensor.board.cpu_heat import CpuHeat
 
     return CpuHeat(options.cpu_heat_factor)
 
@@ -136,10 +136,10 @@ def _seconds_of_day() -> float:
 
 
 def _read(options: argparse.Namespace) -> int:
-    from sensorpi.sensor.driver import EnviroPhat
-    from sensorpi.sensor.emulated.board import EmulatedBoard
-    from sensorpi.sensor.library import BoardMissingError
-    from sensorpi.sensor.synthetic import SyntheticDay
+    from sensorpi.sensor.board.driver import EnviroPhat
+    from sensorpi.sensor.board.emulated.board import EmulatedBoard
+    from sensorpi.sensor.board.emulated.synthetic import SyntheticDay
+    from sensorpi.sensor.board.library import BoardMissingError
 
     board = _board(options)
     try:
@@ -163,8 +163,8 @@ def _read(options: argparse.Namespace) -> int:
 
 
 def _probe(options: argparse.Namespace) -> int:
-    from sensorpi.sensor.library import BoardMissingError
-    from sensorpi.sensor.probe import probe_board
+    from sensorpi.sensor.board.library import BoardMissingError
+    from sensorpi.sensor.board.probe import probe_board
 
     try:
         lines, all_well = probe_board(_board(options))
@@ -175,10 +175,10 @@ def _probe(options: argparse.Namespace) -> int:
 
 
 def _environment(options: argparse.Namespace) -> "Environment":
-    from sensorpi.sensor.synthetic import Beat, SyntheticDay
+    from sensorpi.sensor.board.emulated.synthetic import Beat, SyntheticDay
 
     if options.replay is not None:
-        from sensorpi.sensor.replay import Replay
+        from sensorpi.sensor.recordings.replay import Replay
 
         return Replay(
             options.replay, options.map, options.speed, options.timestamps == "original", options.sensor, options.host
@@ -209,7 +209,7 @@ def _run(options: argparse.Namespace) -> int:
     from sensorpi.common.cluster.model import config_directory
     from sensorpi.common.daemon.service import set_up_logging, stop_on_signals
     from sensorpi.common.daemon.waiting import wait_if_told
-    from sensorpi.sensor.events import Events
+    from sensorpi.sensor.publishing.events import Events
     from sensorpi.sensor.run import SensorService, Settings
 
     set_up_logging()

@@ -12,18 +12,18 @@ from pathlib import Path
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.daemon.service import notify
 from sensorpi.common.reading import Reading
-from sensorpi.sensor.clock import Clock
-from sensorpi.sensor.driver import EnviroPhat
-from sensorpi.sensor.emulated.board import EmulatedBoard
-from sensorpi.sensor.environment import Environment, Moment
-from sensorpi.sensor.events import Events
-from sensorpi.sensor.held import HeldFile
-from sensorpi.sensor.kafka_producer import KafkaReadingProducer, Producer
-from sensorpi.sensor.library import BoardMissingError
-from sensorpi.sensor.publisher import Publisher
-from sensorpi.sensor.real_board import RealBoard
-from sensorpi.sensor.spool import Entry, Spool
-from sensorpi.sensor.stamps import LatestTimestamps, Sample, Stamper
+from sensorpi.sensor.board.driver import EnviroPhat
+from sensorpi.sensor.board.emulated.board import EmulatedBoard
+from sensorpi.sensor.board.emulated.environment import Environment, Moment
+from sensorpi.sensor.board.library import BoardMissingError
+from sensorpi.sensor.board.real_board import RealBoard
+from sensorpi.sensor.publishing.events import Events
+from sensorpi.sensor.publishing.producer import KafkaReadingProducer, Producer
+from sensorpi.sensor.publishing.publisher import Publisher
+from sensorpi.sensor.publishing.spool import Entry, Spool
+from sensorpi.sensor.stamping.clock import Clock
+from sensorpi.sensor.stamping.held import HeldFile
+from sensorpi.sensor.stamping.stamps import LatestTimestamps, Sample, Stamper
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ Source: Bosch BST-BMP280-DS001, sections 3.11.3, 4.3 and 8.1 (floating point com
 import math
 import struct
 
-from sensorpi.sensor.emulated.surroundings import Surroundings
-from sensorpi.sensor.environment import Conditions
+from sensorpi.sensor.board.emulated.environment import Conditions
+from sensorpi.sensor.board.emulated.surroundings import Surroundings
 
 ADDRESS = 0x77
 CHIP_ID, CALIBRATION, ID, RESET, CONTROL, CONFIG, DATA = 0x58, 0x88, 0xD0, 0xE0, 0xF4, 0xF5, 0xF7

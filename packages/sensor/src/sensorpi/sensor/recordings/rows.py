@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TextIO
 
 from sensorpi.common.errors import UserError
 from sensorpi.common.reading import FIELDS
-from sensorpi.sensor.mapping import TIMES_MS, Mapping, Name
+from sensorpi.sensor.recordings.mapping import TIMES_MS, Mapping, Name
 
 #: What stands for a missing value, besides an empty cell.
 NULL = "null"

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from sensorpi.sensor.environment import Moment
-from sensorpi.sensor.recorded_conditions import conditions_of, fields_of
-from sensorpi.sensor.recording import check, open_recording
+from sensorpi.sensor.board.emulated.environment import Moment
+from sensorpi.sensor.recordings.conditions import conditions_of, fields_of
+from sensorpi.sensor.recordings.recording import check, open_recording
 
 
 class Replay:

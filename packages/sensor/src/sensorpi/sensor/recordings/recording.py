@@ -10,9 +10,9 @@ from pathlib import Path
 
 from sensorpi.common.errors import UserError
 from sensorpi.common.reading import DEFAULT_SENSOR
-from sensorpi.sensor.mapping import Mapping, load_mapping
-from sensorpi.sensor.recorded_conditions import saturated
-from sensorpi.sensor.recorded_rows import Row, csv_rows, json_rows
+from sensorpi.sensor.recordings.conditions import saturated
+from sensorpi.sensor.recordings.mapping import Mapping, load_mapping
+from sensorpi.sensor.recordings.rows import Row, csv_rows, json_rows
 
 log = logging.getLogger(__name__)
 

@@ -2,11 +2,11 @@
 
 import types
 
-from sensorpi.sensor.emulated import ads1015, bmp280, lsm303d, tcs3472
-from sensorpi.sensor.emulated.bus import Chip, EmulatedBus
-from sensorpi.sensor.emulated.surroundings import Surroundings
-from sensorpi.sensor.environment import Moment
-from sensorpi.sensor.gpio import StandInGPIO
+from sensorpi.sensor.board.emulated import ads1015, bmp280, lsm303d, tcs3472
+from sensorpi.sensor.board.emulated.bus import Chip, EmulatedBus
+from sensorpi.sensor.board.emulated.environment import Moment
+from sensorpi.sensor.board.emulated.surroundings import Surroundings
+from sensorpi.sensor.board.gpio import StandInGPIO
 
 
 class EmulatedBoard:

@@ -3,8 +3,8 @@
 import math
 
 from sensorpi.common.reading import FIELD_UNITS
-from sensorpi.sensor.emulated.bmp280 import PRESSURE_RANGE_PA, TEMPERATURE_RANGE_C
-from sensorpi.sensor.environment import Conditions
+from sensorpi.sensor.board.emulated.bmp280 import PRESSURE_RANGE_PA, TEMPERATURE_RANGE_C
+from sensorpi.sensor.board.emulated.environment import Conditions
 
 MOST_COUNTS = 65_535
 #: A clear count for rows that have colours only: 100 counts for each of their 255 steps.

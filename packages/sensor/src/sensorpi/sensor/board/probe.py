@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from sensorpi.sensor.library import Board
+from sensorpi.sensor.board.library import Board
 
 #: The bus on the 40-pin header, which the board needs.
 BUS_NUMBER = 1

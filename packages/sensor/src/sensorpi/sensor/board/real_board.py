@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 from types import ModuleType
 
-from sensorpi.sensor.gpio import gpio_modules
-from sensorpi.sensor.library import BoardMissingError
-from sensorpi.sensor.probe import i2c_trouble
+from sensorpi.sensor.board.gpio import gpio_modules
+from sensorpi.sensor.board.library import BoardMissingError
+from sensorpi.sensor.board.probe import i2c_trouble
 
 
 class RealBoard:

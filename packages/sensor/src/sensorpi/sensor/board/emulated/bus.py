@@ -4,7 +4,7 @@ import errno
 from collections.abc import Sequence
 from typing import Protocol
 
-from sensorpi.sensor.emulated.faults import Fault
+from sensorpi.sensor.board.emulated.faults import Fault
 
 
 class Chip(Protocol):

@@ -3,7 +3,7 @@
 Source: ams TCS3472 datasheet, command register and register description; gain is 1×.
 """
 
-from sensorpi.sensor.emulated.surroundings import Surroundings
+from sensorpi.sensor.board.emulated.surroundings import Surroundings
 
 ADDRESS = 0x29
 COMMAND, REGISTER_MASK = 0x80, 0x1F

@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Iterator
 
-from sensorpi.sensor.environment import Conditions, Moment
+from sensorpi.sensor.board.emulated.environment import Conditions, Moment
 
 DAY_S = 86_400.0
 

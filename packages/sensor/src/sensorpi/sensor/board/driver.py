@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sensorpi.common.daemon.outage import Outage
-from sensorpi.sensor.chips import WARM_UP_S, Chip, Light, Motion, Weather
-from sensorpi.sensor.library import Board, load_library
+from sensorpi.sensor.board.chips import WARM_UP_S, Chip, Light, Motion, Weather
+from sensorpi.sensor.board.library import Board, load_library
 
 log = logging.getLogger(__name__)
 

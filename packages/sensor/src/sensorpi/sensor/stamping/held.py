@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from sensorpi.sensor.stamps import Sample
+from sensorpi.sensor.stamping.stamps import Sample
 
 log = logging.getLogger(__name__)
 

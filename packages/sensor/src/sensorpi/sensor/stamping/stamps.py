@@ -21,7 +21,7 @@ MOST_HELD = 20_000
 
 
 class ReadingClock(Protocol):
-    """What stamps a reading; ``sensorpi.sensor.clock.Clock`` is one."""
+    """What stamps a reading; ``sensorpi.sensor.stamping.clock.Clock`` is one."""
 
     def synchronised(self) -> bool:
         """Whether timestamps can be made."""

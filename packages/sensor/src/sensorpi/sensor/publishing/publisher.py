@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sensorpi.common.daemon.outage import Outage
-from sensorpi.sensor.kafka_producer import Pending, Producer, UnreachableError
-from sensorpi.sensor.spool import Entry, Spool
+from sensorpi.sensor.publishing.producer import Pending, Producer, UnreachableError
+from sensorpi.sensor.publishing.spool import Entry, Spool
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """What the emulated chips share: the environment's clock and the conditions that they feel."""
 
-from sensorpi.sensor.environment import Conditions
+from sensorpi.sensor.board.emulated.environment import Conditions
 
 
 class Surroundings:

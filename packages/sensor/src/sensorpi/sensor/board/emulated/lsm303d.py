@@ -6,8 +6,8 @@ Source: ST LSM303D datasheet, section 8; the tilt compensation inverted is the e
 import math
 import struct
 
-from sensorpi.sensor.emulated.surroundings import Surroundings
-from sensorpi.sensor.environment import Conditions
+from sensorpi.sensor.board.emulated.environment import Conditions
+from sensorpi.sensor.board.emulated.surroundings import Surroundings
 
 ADDRESS = 0x1D
 AUTO_INCREMENT, REGISTER_MASK = 0x80, 0x7F

@@ -1,0 +1,1 @@
+"""Timestamps: strictly increasing, and only from a synchronised clock."""
