@@ -14,7 +14,7 @@ from kafka.errors import KafkaError
 from sensorpi.common.cluster import secrets
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC
-from sensorpi.mesos_node.kafka_probe import connect
+from sensorpi.mesos_node.kafka.probe import connect
 from sensorpi.pipeline.influx import AWAY, RAW, READER, READINGS, Endpoint, open_client
 from sensorpi.pipeline.offsets import OFFSETS_TOPIC
 from tests.cluster.ledger import ReadingId

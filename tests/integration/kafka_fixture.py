@@ -14,7 +14,7 @@ import pytest
 
 from sensorpi.common.cluster.model import load
 from sensorpi.common.cluster.secrets import kafka_cluster_id, make_key
-from sensorpi.mesos_node.topics import ensure_topics, topic_specs
+from sensorpi.mesos_node.kafka.topics import ensure_topics, topic_specs
 
 ROOT = Path(__file__).parents[2]
 JARS = ROOT / ".cache/jars/kafka"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from sensorpi.mesos_node.kafka_probe import kafka_probe
+from sensorpi.mesos_node.kafka.probe import kafka_probe
+from sensorpi.mesos_node.kafka.topics import TopicSpec, ensure_topics
 from sensorpi.mesos_node.launcher import ProbeError
-from sensorpi.mesos_node.topics import TopicSpec, ensure_topics
 from tests.integration.kafka_fixture import KafkaBroker, one_broker, wait_until
 
 KEPT = TopicSpec("kept", 1, 1, {})

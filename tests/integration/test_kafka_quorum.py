@@ -8,7 +8,7 @@ import pytest
 from kafka import KafkaAdminClient
 
 from sensorpi.common.cluster.secrets import make_key
-from sensorpi.mesos_node.topics import ensure_topics, topic_specs
+from sensorpi.mesos_node.kafka.topics import ensure_topics, topic_specs
 from tests.integration.kafka_fixture import KafkaBroker, free_ports, wait_until
 
 

@@ -9,7 +9,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.topics import TopicSpec, ensure_topics, topic_specs
+from sensorpi.mesos_node.kafka.topics import TopicSpec, ensure_topics, topic_specs
 from tests.integration.kafka_fixture import KafkaBroker
 
 MB = 1024 * 1024

@@ -12,7 +12,7 @@ from kazoo.client import KazooClient
 
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.mesos import calls
-from sensorpi.mesos_node.mesos.leader import LeaderFinder
+from sensorpi.mesos_node.mesos.master_detector import LeaderFinder
 from sensorpi.mesos_node.mesos.sandbox import find_sandbox
 from tests.fakes.mesos_framework import Framework
 from tests.fakes.mesos_recordings import lines

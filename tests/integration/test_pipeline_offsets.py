@@ -10,7 +10,7 @@ import pytest
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 
 from sensorpi.common.reading import TOPIC
-from sensorpi.mesos_node.topics import ensure_topics, topic_specs
+from sensorpi.mesos_node.kafka.topics import ensure_topics, topic_specs
 from sensorpi.pipeline.claim import Claim, Superseded
 from sensorpi.pipeline.offsets import GROUP, OFFSETS_TOPIC, GroupOffsets
 from tests.integration.kafka_fixture import KafkaBroker, fresh_broker_in, wait_until

@@ -14,8 +14,8 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from sensorpi.common.cluster.model import load
 from sensorpi.common.cluster.secrets import kafka_cluster_id
+from sensorpi.mesos_node.kafka.topics import ensure_topics, topic_specs
 from sensorpi.mesos_node.scheduler.replicas import what_is_not_in_sync
-from sensorpi.mesos_node.topics import ensure_topics, topic_specs
 from tests.integration.kafka_fixture import COMMAND, JARS, wait_until
 from tests.integration.scheduler_fixture import SchedulerCluster
 

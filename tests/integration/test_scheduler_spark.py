@@ -13,7 +13,7 @@ import pytest
 from sensorpi.common.cluster.model import load
 from sensorpi.common.cluster.spark import spark_master_url, spark_ports
 from sensorpi.mesos_node.launcher import ProbeError
-from sensorpi.mesos_node.spark_probe import master_probe
+from sensorpi.mesos_node.spark.probe import master_probe
 from tests.integration.kafka_fixture import COMMAND, wait_until
 from tests.integration.scheduler_fixture import SchedulerCluster
 from tests.integration.test_spark_cluster import ports_in_a_row

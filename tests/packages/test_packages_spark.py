@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from sensorpi.mesos_node.spark_units import MASTER_FILE, WORKER_FILE
+from sensorpi.mesos_node.spark.systemd_units import MASTER_FILE, WORKER_FILE
 from tests.packages.conftest import NewMachine
 from tests.packages.machine import Machine, wait_for
 from tests.packages.test_packages_together import EMULATED, count

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sensorpi.mesos_node.mesos.leader import address_of, leading
+from sensorpi.mesos_node.mesos.master_detector import address_of, leading
 from tests.fakes.mesos_recordings import DIRECTORY
 
 RECORDED: dict[str, str] = json.loads((DIRECTORY / "zookeeper-mesos-znode.json").read_text(encoding="utf-8"))

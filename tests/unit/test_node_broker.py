@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from sensorpi.common.cluster.model import parse
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.broker import Broker, escape_value
-from sensorpi.mesos_node.topics import topic_specs
+from sensorpi.mesos_node.kafka.broker import Broker, escape_value
+from sensorpi.mesos_node.kafka.topics import topic_specs
 from tests.fakes.clusters import ONE_NODE, cluster_of, shipped
 
 DATA = Path("/data")

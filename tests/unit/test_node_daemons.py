@@ -15,7 +15,7 @@ from sensorpi.mesos_node.daemons import mesos_flags
 from sensorpi.mesos_node.daemons.leftover_tasks import service_processes
 from sensorpi.mesos_node.daemons.mesos_probe import AGENT_PATH, mesos_probe
 from sensorpi.mesos_node.daemons.offer import Offer, offer_of, refusal
-from sensorpi.mesos_node.daemons.units import units
+from sensorpi.mesos_node.daemons.systemd_units import units
 from sensorpi.mesos_node.daemons.zookeeper import server_id, zoo_cfg, zookeeper_probe
 from sensorpi.mesos_node.launcher import ProbeError
 from tests.fakes.clusters import ONE_NODE, cluster_of, shipped

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.broker import Broker
-from sensorpi.mesos_node.formatting import format_once, marker, needs_formatting
+from sensorpi.mesos_node.kafka.broker import Broker
+from sensorpi.mesos_node.kafka.formatting import format_once, marker, needs_formatting
 from tests.fakes.clusters import cluster_of
 
 ID = "AAAAAAAAAAAAAAAAAAAAAA"

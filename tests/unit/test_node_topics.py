@@ -10,8 +10,8 @@ from kafka import TopicPartition
 
 from sensorpi.common.cli.main import main
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.reassignment import Replicas, spread
-from sensorpi.mesos_node.topic_admin import matching
+from sensorpi.mesos_node.kafka.reassignment import Replicas, spread
+from sensorpi.mesos_node.kafka.topic_admin import matching
 
 BROKERS = range(5)
 

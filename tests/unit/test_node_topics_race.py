@@ -7,8 +7,8 @@ from kafka import KafkaAdminClient
 from kafka.errors import InvalidPartitionsError, TopicAlreadyExistsError
 
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node import topics
-from sensorpi.mesos_node.topics import TopicSpec
+from sensorpi.mesos_node.kafka import topics
+from sensorpi.mesos_node.kafka.topics import TopicSpec
 
 SPEC = TopicSpec("sensors", 3, 3, {"retention.ms": "1"})
 

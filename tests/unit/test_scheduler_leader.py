@@ -8,7 +8,7 @@ import pytest
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.mesos.errors import UnreachableError
 from sensorpi.mesos_node.scheduler.core import Core
-from sensorpi.mesos_node.scheduler.leader import Leader, Options
+from sensorpi.mesos_node.scheduler.event_loop import Leader, Options
 from sensorpi.mesos_node.scheduler.model import State, state_from_json
 from sensorpi.mesos_node.scheduler.store import NotOurs, StoreAway
 from sensorpi.mesos_node.scheduler.task_info import Programs

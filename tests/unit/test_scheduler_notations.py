@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.scheduler.constraints import parse_constraints, unmet
-from sensorpi.mesos_node.scheduler.expressions import (
+from sensorpi.mesos_node.notation.constraints import parse_constraints, unmet
+from sensorpi.mesos_node.notation.expressions import (
     broker_ids,
     port_range,
     seconds,

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from sensorpi.mesos_node.slowness import say_when_slow
+from sensorpi.common.cli.slowness import say_when_slow
 
 
 def test_what_takes_long_is_said_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

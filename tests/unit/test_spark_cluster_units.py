@@ -9,9 +9,9 @@ from sensorpi.common.cluster.spark import spark_master_url, spark_ports
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.daemons.offer import offer_of
 from sensorpi.mesos_node.launcher import ProbeError
-from sensorpi.mesos_node.spark_daemon import SparkDaemon
-from sensorpi.mesos_node.spark_probe import master_probe
-from sensorpi.mesos_node.spark_units import units
+from sensorpi.mesos_node.spark.daemon import SparkDaemon
+from sensorpi.mesos_node.spark.probe import master_probe
+from sensorpi.mesos_node.spark.systemd_units import units
 from tests.fakes.clusters import ONE_NODE, shipped, spark_cluster_of
 
 KEY = bytes(range(32))

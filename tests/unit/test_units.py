@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.mesos_node.daemons.units import MAKERS_UNITS
+from sensorpi.mesos_node.daemons.systemd_units import MAKERS_UNITS
 
 ROOT = Path(__file__).parents[2]
 UNITS = sorted((ROOT / "systemd/system").iterdir())

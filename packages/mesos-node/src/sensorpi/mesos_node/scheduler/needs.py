@@ -8,9 +8,9 @@ from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.cluster.schema import SPARK_DAEMON_MB
 from sensorpi.common.cluster.spark import spark_master, spark_master_url, spark_ports
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.scheduler.constraints import parse_constraints
-from sensorpi.mesos_node.scheduler.expressions import port_range
-from sensorpi.mesos_node.scheduler.expressions import settings as parse_settings
+from sensorpi.mesos_node.notation.constraints import parse_constraints
+from sensorpi.mesos_node.notation.expressions import port_range
+from sensorpi.mesos_node.notation.expressions import settings as parse_settings
 from sensorpi.mesos_node.scheduler.model import SPARK_MASTER, SPARK_WORKER, Workload
 from sensorpi.mesos_node.scheduler.offers import PortRange
 

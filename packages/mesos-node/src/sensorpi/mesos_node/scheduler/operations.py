@@ -7,9 +7,9 @@ from typing import Any
 
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.broker import FIXED_PROPERTIES
+from sensorpi.mesos_node.kafka.broker import FIXED_PROPERTIES
+from sensorpi.mesos_node.notation.expressions import broker_ids
 from sensorpi.mesos_node.scheduler import rolling
-from sensorpi.mesos_node.scheduler.expressions import broker_ids
 from sensorpi.mesos_node.scheduler.model import JOB, RUNNING, UNREACHABLE, Settings, State, Workload, broker_name
 from sensorpi.mesos_node.scheduler.needs import needs_of
 from sensorpi.mesos_node.scheduler.updates import give_up

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sensorpi.mesos_node.scheduler.constraints import unmet
+from sensorpi.mesos_node.notation.constraints import unmet
 from sensorpi.mesos_node.scheduler.model import State, Task, Workload
 from sensorpi.mesos_node.scheduler.needs import Needs
 from sensorpi.mesos_node.scheduler.offers import Bundle

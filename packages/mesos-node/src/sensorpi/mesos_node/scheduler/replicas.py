@@ -16,7 +16,7 @@ def what_is_not_in_sync(cluster: Cluster, broker_ids: Collection[int]) -> str:
     # Only a rolling restart needs a Kafka client, and it takes memory.
     from kafka.errors import KafkaError
 
-    from sensorpi.mesos_node.kafka_probe import connect
+    from sensorpi.mesos_node.kafka.probe import connect
 
     try:
         with connect(cluster.bootstrap_servers, _TIMEOUT_S) as admin:

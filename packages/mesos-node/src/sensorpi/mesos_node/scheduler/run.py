@@ -5,9 +5,9 @@ import threading
 
 from sensorpi.common.daemon import service
 from sensorpi.common.daemon.outage import Outage
-from sensorpi.mesos_node.scheduler import leading
+from sensorpi.mesos_node.scheduler import election as leading
 from sensorpi.mesos_node.scheduler.core import Core
-from sensorpi.mesos_node.scheduler.leader import Leader, Options
+from sensorpi.mesos_node.scheduler.event_loop import Leader, Options
 from sensorpi.mesos_node.scheduler.model import State
 from sensorpi.mesos_node.scheduler.store import Store, StoreAway
 

@@ -15,15 +15,15 @@ from sensorpi.common.daemon.system_clock import wait_until_synchronised
 from sensorpi.common.daemon.waiting import is_told_to_wait, wait_if_told
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import render
-from sensorpi.mesos_node.broker import Broker
-from sensorpi.mesos_node.broker_command import add_broker_commands
-from sensorpi.mesos_node.broker_files import LOG4J2, SERVER_PROPERTIES, broker_files
-from sensorpi.mesos_node.formatting import format_once
-from sensorpi.mesos_node.kafka_probe import kafka_probe
+from sensorpi.mesos_node.commands.broker import add_broker_commands
+from sensorpi.mesos_node.commands.topic import add_topic_commands
+from sensorpi.mesos_node.kafka.broker import Broker
+from sensorpi.mesos_node.kafka.broker_files import LOG4J2, SERVER_PROPERTIES, broker_files
+from sensorpi.mesos_node.kafka.formatting import format_once
+from sensorpi.mesos_node.kafka.probe import kafka_probe
+from sensorpi.mesos_node.kafka.systemd_units import DATA
+from sensorpi.mesos_node.kafka.topics import ensure_topics, topic_specs
 from sensorpi.mesos_node.launcher import launch
-from sensorpi.mesos_node.topic_command import add_topic_commands
-from sensorpi.mesos_node.topics import ensure_topics, topic_specs
-from sensorpi.mesos_node.units import DATA
 
 _ROLE = "mesos-worker"
 #: With a clock a week behind, a broker would stamp messages so that they expire when the clock is set.

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from sensorpi.common.cli.slowness import say_when_slow
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
+from sensorpi.mesos_node.engines.following import FAILED, all_in_state, follow, restarted
+from sensorpi.mesos_node.notation.expressions import broker_ids
 from sensorpi.mesos_node.scheduler.api_client import ApiClient, SchedulerAway, api_client
-from sensorpi.mesos_node.scheduler.expressions import broker_ids
-from sensorpi.mesos_node.scheduler.following import FAILED, all_in_state, follow, restarted
-from sensorpi.mesos_node.slowness import say_when_slow
 
 
 def brokers(cluster: Cluster, config: Path, expression: str) -> list[dict[str, Any]]:

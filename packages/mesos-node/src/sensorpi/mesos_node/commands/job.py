@@ -5,8 +5,9 @@ import json
 
 from sensorpi.common.cli.config_option import add_config_option
 from sensorpi.common.cluster.model import FILE_NAME, load
-from sensorpi.mesos_node import mesos_commands, standalone_commands
-from sensorpi.mesos_node.scheduler.expressions import seconds
+from sensorpi.mesos_node.engines import mesos as mesos_commands
+from sensorpi.mesos_node.engines import standalone as standalone_commands
+from sensorpi.mesos_node.notation.expressions import seconds
 
 _HELP = {
     "start": "run the job, and wait until it runs",

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from sensorpi.common.cluster.model import Cluster, Node
 from sensorpi.common.config.systemd_unit import NodeUnit
-from sensorpi.mesos_node.broker import Broker
-from sensorpi.mesos_node.broker_files import broker_files
-from sensorpi.mesos_node.topics import topic_specs
+from sensorpi.mesos_node.kafka.broker import Broker
+from sensorpi.mesos_node.kafka.broker_files import broker_files
+from sensorpi.mesos_node.kafka.topics import topic_specs
 
 #: Where the unit keeps the brokers' data.
 DATA = Path("/var/lib/sensorpi/kafka")

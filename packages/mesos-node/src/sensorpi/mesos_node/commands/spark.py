@@ -13,8 +13,8 @@ from sensorpi.common.daemon.service import set_up_logging
 from sensorpi.common.daemon.waiting import wait_if_told
 from sensorpi.common.files import render
 from sensorpi.mesos_node.launcher import launch
-from sensorpi.mesos_node.spark_daemon import SparkDaemon
-from sensorpi.mesos_node.spark_probe import master_probe, worker_probe
+from sensorpi.mesos_node.spark.daemon import SparkDaemon
+from sensorpi.mesos_node.spark.probe import master_probe, worker_probe
 
 #: Where the Debian packages put what they bring and what they keep.
 _HOME = Path("/usr/share/sensorpi-spark")

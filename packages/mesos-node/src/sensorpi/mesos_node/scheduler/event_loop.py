@@ -23,7 +23,7 @@ from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.mesos.calls import Call, Json
 from sensorpi.mesos_node.mesos.client import SchedulerClient
 from sensorpi.mesos_node.mesos.errors import FrameworkFailedOverError, FrameworkRemovedError, MesosError
-from sensorpi.mesos_node.mesos.leader import LeaderFinder
+from sensorpi.mesos_node.mesos.master_detector import LeaderFinder
 from sensorpi.mesos_node.mesos.sandbox import find_sandbox
 from sensorpi.mesos_node.scheduler.api import ApiServer
 from sensorpi.mesos_node.scheduler.api_requests import perform, task_of

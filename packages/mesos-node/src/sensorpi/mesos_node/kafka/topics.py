@@ -12,7 +12,7 @@ from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.daemon.outage import backoff_s
 from sensorpi.common.errors import UserError
 from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC
-from sensorpi.mesos_node.kafka_probe import connect
+from sensorpi.mesos_node.kafka.probe import connect
 
 MESSAGE_MAX_BYTES = 8 * 1024 * 1024
 

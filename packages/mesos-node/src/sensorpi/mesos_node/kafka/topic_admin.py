@@ -10,11 +10,11 @@ from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
+from sensorpi.common.cli.slowness import say_when_slow
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.kafka_probe import connect
-from sensorpi.mesos_node.reassignment import Replicas, spread
-from sensorpi.mesos_node.slowness import say_when_slow
-from sensorpi.mesos_node.topics import TopicSpec
+from sensorpi.mesos_node.kafka.probe import connect
+from sensorpi.mesos_node.kafka.reassignment import Replicas, spread
+from sensorpi.mesos_node.kafka.topics import TopicSpec
 
 _POLL_S = 0.5
 _SHOWN_S = 5.0

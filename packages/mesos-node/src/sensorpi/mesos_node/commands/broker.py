@@ -8,11 +8,12 @@ from typing import Any
 from sensorpi.common.cli.config_option import add_config_option
 from sensorpi.common.cluster.model import FILE_NAME, load
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node import mesos_commands, standalone_commands
-from sensorpi.mesos_node.broker_table import table
-from sensorpi.mesos_node.scheduler.constraints import parse_constraints
-from sensorpi.mesos_node.scheduler.expressions import port_range, seconds
-from sensorpi.mesos_node.scheduler.expressions import settings as parse_settings
+from sensorpi.mesos_node.commands.broker_table import table
+from sensorpi.mesos_node.engines import mesos as mesos_commands
+from sensorpi.mesos_node.engines import standalone as standalone_commands
+from sensorpi.mesos_node.notation.constraints import parse_constraints
+from sensorpi.mesos_node.notation.expressions import port_range, seconds
+from sensorpi.mesos_node.notation.expressions import settings as parse_settings
 
 _EXPRESSION = "which brokers: 0 or 0,1 or 0..2 or * or *[hostname=worker*]"
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.broker import Broker
-from sensorpi.mesos_node.kafka_probe import quorum_has_leader
+from sensorpi.mesos_node.kafka.broker import Broker
+from sensorpi.mesos_node.kafka.probe import quorum_has_leader
 
 _log = logging.getLogger(__name__)
 

@@ -17,10 +17,10 @@ from sensorpi.common.cluster.secrets import kafka_cluster_id, load_key
 from sensorpi.common.config.apply import installed_roles
 from sensorpi.common.config.effective import effective
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node import topic_admin
-from sensorpi.mesos_node.scheduler.expressions import broker_ids, seconds, settings
-from sensorpi.mesos_node.topic_admin import Topic
-from sensorpi.mesos_node.topics import TopicSpec, topic_specs
+from sensorpi.mesos_node.kafka import topic_admin
+from sensorpi.mesos_node.kafka.topic_admin import Topic
+from sensorpi.mesos_node.kafka.topics import TopicSpec, topic_specs
+from sensorpi.mesos_node.notation.expressions import broker_ids, seconds, settings
 
 _TIMED_OUT = 1
 

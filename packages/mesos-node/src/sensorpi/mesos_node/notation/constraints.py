@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.scheduler.expressions import settings
+from sensorpi.mesos_node.notation.expressions import settings
 
 
 def parse_constraints(text: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sensorpi.common.cluster.model import Cluster, Node
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.topics import DEAD_LETTER_MESSAGE_MAX_BYTES
+from sensorpi.mesos_node.kafka.topics import DEAD_LETTER_MESSAGE_MAX_BYTES
 
 #: A broker that waits for the other voters ends itself after this long, and takes its vote along (Kafka's default
 #: is 60 s): ten minutes let workers that are switched on one after the other meet.

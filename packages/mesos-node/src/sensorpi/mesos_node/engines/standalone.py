@@ -7,7 +7,7 @@ from typing import Any
 from sensorpi.common.cluster.identity import identify_or_fail
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.scheduler.expressions import broker_ids
+from sensorpi.mesos_node.notation.expressions import broker_ids
 
 _BROKER_UNIT = "sensorpi-kafka.service"
 _JOB_UNIT = "sensorpi-spark-job.service"
@@ -40,7 +40,7 @@ def brokers(cluster: Cluster, config: Path, expression: str) -> list[dict[str, A
 def _registered(cluster: Cluster) -> set[int] | None:
     from kafka.errors import KafkaError
 
-    from sensorpi.mesos_node.kafka_probe import connect
+    from sensorpi.mesos_node.kafka.probe import connect
 
     try:
         with connect(cluster.bootstrap_servers, _ASK_S) as admin:

@@ -1,6 +1,6 @@
 """What the broker's JVM reads, by file name."""
 
-from sensorpi.mesos_node.broker import Broker
+from sensorpi.mesos_node.kafka.broker import Broker
 
 SERVER_PROPERTIES = "server.properties"
 LOG4J2 = "log4j2.xml"

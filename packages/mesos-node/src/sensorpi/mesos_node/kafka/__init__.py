@@ -1,0 +1,1 @@
+"""What a Kafka broker and a topic are: their files, their settings, formatting and administration."""

@@ -1,0 +1,1 @@
+"""The daemons of Spark's standalone cluster."""
