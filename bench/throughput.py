@@ -18,9 +18,9 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from onebox.home import Home, choose_ports
 from onebox.stages import Stages
 from sensorpi.common.reading import TOPIC, Reading
-from sensorpi.pipeline.influx import reader_client, writer_client
-from sensorpi.pipeline.lines import LineWriter
-from sensorpi.pipeline.message import bounds, parse
+from sensorpi.pipeline.influx.client import reader_client, writer_client
+from sensorpi.pipeline.job.lines import LineWriter
+from sensorpi.pipeline.job.message import bounds, parse
 
 VALUES = {
     "temperature": 21.53, "pressure": 101325.25, "heading": 359.13, "lightv": 300.0, "lightr": 85.0, "lightg": 84.0,

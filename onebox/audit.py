@@ -12,7 +12,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from onebox.ledger import Ledger, ReadingId
 from sensorpi.common.reading import DEAD_LETTER_TOPIC
-from sensorpi.pipeline.influx import RAW, READINGS
+from sensorpi.pipeline.influx.client import RAW, READINGS
 
 
 @dataclass(frozen=True)

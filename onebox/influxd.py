@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from sensorpi.pipeline.influx import SERVER_SETTINGS
+from sensorpi.pipeline.influx.client import SERVER_SETTINGS
 
 
 def influxd_process(directory: Path, http_port: int, backup_port: int) -> tuple[list[str], dict[str, str]]:

@@ -10,7 +10,7 @@ import requests
 from onebox.home import Home, choose_ports
 from onebox.stages import Stages
 from sensorpi.common.errors import UserError
-from sensorpi.pipeline.influx import DATABASE, RAW, READER
+from sensorpi.pipeline.influx.client import DATABASE, RAW, READER
 
 
 def answer(influxql: str, as_json: bool) -> int:

@@ -23,7 +23,7 @@ from onebox.ledger import Ledger
 from onebox.process import Service
 from onebox.stages import Stages, check_set_up
 from sensorpi.common.errors import UserError
-from sensorpi.pipeline.influx import AWAY, reader_client
+from sensorpi.pipeline.influx.client import AWAY, reader_client
 
 _log = logging.getLogger(__name__)
 

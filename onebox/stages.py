@@ -21,8 +21,8 @@ from sensorpi.common.errors import UserError
 from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC
 from sensorpi.mesos_node.kafka.topics import ensure_topics, topic_specs
 from sensorpi.pipeline.command import influxdb_credentials, influxdb_endpoint
-from sensorpi.pipeline.influx import DATABASE, READER, Credentials, Endpoint
-from sensorpi.pipeline.influx_setup import set_up
+from sensorpi.pipeline.influx.client import DATABASE, READER, Credentials, Endpoint
+from sensorpi.pipeline.influx.setup import set_up
 
 _log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from sensorpi.common.cluster import secrets
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC
 from sensorpi.mesos_node.kafka.probe import connect
-from sensorpi.pipeline.influx import AWAY, RAW, READER, READINGS, Endpoint, open_client
-from sensorpi.pipeline.offsets import OFFSETS_TOPIC
+from sensorpi.pipeline.influx.client import AWAY, RAW, READER, READINGS, Endpoint, open_client
+from sensorpi.pipeline.job.offsets import OFFSETS_TOPIC
 from tests.cluster.ledger import ReadingId
 from tests.packages.machine import run
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import requests
 
-from sensorpi.pipeline.dashboard_server import serve
-from sensorpi.pipeline.influx import DATABASE, RAW, ROLLUP, Endpoint
-from sensorpi.pipeline.influx_setup import set_up
+from sensorpi.pipeline.dashboard.server import serve
+from sensorpi.pipeline.influx.client import DATABASE, RAW, ROLLUP, Endpoint
+from sensorpi.pipeline.influx.setup import set_up
 from tests.integration.influx_fixture import InfluxServer, free_port
 
 DASHBOARDS = Path(__file__).parents[2] / "grafana" / "dashboards"

@@ -9,8 +9,8 @@ import pytest
 from influxdb import InfluxDBClient
 
 from onebox.influxd import influxd_process
-from sensorpi.pipeline.influx import Credentials, Endpoint, admin_client, reader_client, writer_client
-from sensorpi.pipeline.influx_setup import set_up, wait_for_ping
+from sensorpi.pipeline.influx.client import Credentials, Endpoint, admin_client, reader_client, writer_client
+from sensorpi.pipeline.influx.setup import set_up, wait_for_ping
 
 
 def free_port() -> int:

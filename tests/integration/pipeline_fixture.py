@@ -16,7 +16,7 @@ from onebox.home import USUAL_PORTS, Home, choose_ports
 from onebox.process import Service
 from onebox.stages import Stages
 from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC, Reading
-from sensorpi.pipeline.influx import reader_client, writer_client
+from sensorpi.pipeline.influx.client import reader_client, writer_client
 
 LARGEST_BYTES = 12 * 1024 * 1024
 

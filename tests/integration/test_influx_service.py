@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sensorpi.common.errors import UserError
-from sensorpi.pipeline.influx import open_client
-from sensorpi.pipeline.influx_service import other_databases
+from sensorpi.pipeline.influx.client import open_client
+from sensorpi.pipeline.influx.service import other_databases
 from tests.integration.influx_fixture import InfluxServer
 
 

@@ -7,8 +7,15 @@ import pytest
 from influxdb.exceptions import InfluxDBClientError
 
 from sensorpi.common.errors import UserError
-from sensorpi.pipeline.influx import Credentials, Endpoint, admin_client, open_client, reader_client, writer_client
-from sensorpi.pipeline.influx_setup import set_up, wait_for_ping
+from sensorpi.pipeline.influx.client import (
+    Credentials,
+    Endpoint,
+    admin_client,
+    open_client,
+    reader_client,
+    writer_client,
+)
+from sensorpi.pipeline.influx.setup import set_up, wait_for_ping
 from tests.integration.influx_fixture import InfluxServer, free_port
 
 POINT = "sensor,sensor=EnviroPhat,host=a temperature=21.5 1700000000000"

@@ -6,7 +6,7 @@ import pytest
 
 from onebox import audit
 from onebox.ledger import Ledger, ReadingId
-from sensorpi.pipeline.influx import DATABASE, RAW
+from sensorpi.pipeline.influx.client import DATABASE, RAW
 from tests.integration.influx_fixture import InfluxServer
 
 START_MS = 1_600_000_000_000

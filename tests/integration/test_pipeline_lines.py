@@ -4,8 +4,8 @@ import uuid
 
 import pytest
 
-from sensorpi.pipeline.influx import DATABASE, RAW, WRITER, Endpoint, open_client
-from sensorpi.pipeline.lines import COMMON_CAUSE, InfluxUnavailable, LineWriter
+from sensorpi.pipeline.influx.client import DATABASE, RAW, WRITER, Endpoint, open_client
+from sensorpi.pipeline.job.lines import COMMON_CAUSE, InfluxUnavailable, LineWriter
 from tests.integration.influx_fixture import InfluxServer, free_port
 
 

@@ -56,8 +56,8 @@ def all_read(pipeline: Pipeline) -> int:
 def line(pipeline: Pipeline, reached: int) -> str:
     where = checkpoint_of(pipeline).with_name("checkpoint.stale")
     return (
-        f"ERROR sensorpi.pipeline.job: {LINE}{reached} of partition 0. What came after that and was not read is lost."
-        f" Starting at its oldest message; the checkpoint is now {where}."
+        f"ERROR sensorpi.pipeline.job.run: {LINE}{reached} of partition 0. "
+        f"What came after that and was not read is lost. Starting at its oldest message; the checkpoint is now {where}."
     )
 
 

@@ -11,8 +11,8 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 
 from sensorpi.common.reading import TOPIC
 from sensorpi.mesos_node.kafka.topics import ensure_topics, topic_specs
-from sensorpi.pipeline.claim import Claim, Superseded
-from sensorpi.pipeline.offsets import GROUP, OFFSETS_TOPIC, GroupOffsets
+from sensorpi.pipeline.job.claim import Claim, Superseded
+from sensorpi.pipeline.job.offsets import GROUP, OFFSETS_TOPIC, GroupOffsets
 from tests.integration.kafka_fixture import KafkaBroker, fresh_broker_in, wait_until
 
 PARTITION = TopicPartition(TOPIC, 0)

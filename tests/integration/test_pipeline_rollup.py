@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sensorpi.pipeline.influx import DATABASE, RAW, ROLLUP
-from sensorpi.pipeline.rollup import GRACE_S, Rollup
+from sensorpi.pipeline.influx.client import DATABASE, RAW, ROLLUP
+from sensorpi.pipeline.job.rollup import GRACE_S, Rollup
 from tests.integration.influx_fixture import InfluxServer
 
 MINUTE = int(time.time()) // 60 - 50_000  # since the epoch; its means are still kept

@@ -12,7 +12,7 @@ from kafka import KafkaConsumer, TopicPartition
 from onebox.home import ROOT
 from onebox.process import Service
 from sensorpi.common.reading import TOPIC
-from sensorpi.pipeline.job import SUPERSEDED
+from sensorpi.pipeline.job.run import SUPERSEDED
 from tests.integration.pipeline_fixture import Pipeline, wait_until
 
 #: Several JVMs, one after the other.

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from sensorpi.common.errors import UserError
-from sensorpi.pipeline import dashboard_command
-from sensorpi.pipeline.dashboard_command import PASSWORD_VARIABLE, add_dashboard_command
-from sensorpi.pipeline.dashboard_server import serve
-from sensorpi.pipeline.influx import Endpoint
+from sensorpi.pipeline.dashboard import command as dashboard_command
+from sensorpi.pipeline.dashboard.command import PASSWORD_VARIABLE, add_dashboard_command
+from sensorpi.pipeline.dashboard.server import serve
+from sensorpi.pipeline.influx.client import Endpoint
 
 ROOT = Path(__file__).parents[2]
 DASHBOARDS = ROOT / "grafana" / "dashboards"
@@ -117,7 +117,7 @@ def test_the_manual_page_names_every_option() -> None:
 
 
 def test_the_page_uses_no_inline_script_or_style() -> None:
-    page = (ROOT / "packages/pipeline/src/sensorpi/pipeline/web/index.html").read_text(encoding="utf-8")
+    page = (ROOT / "packages/pipeline/src/sensorpi/pipeline/dashboard/web/index.html").read_text(encoding="utf-8")
     assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|https?://", page) == []
 
 

@@ -1,7 +1,7 @@
 """What the dashboards are started with."""
 
 from sensorpi.common.cluster.secrets import INFLUXDB_ADMIN, INFLUXDB_READER, INFLUXDB_WRITER, password
-from sensorpi.pipeline.units import chronograf_environment, dashboard_environment, grafana_environment
+from sensorpi.pipeline.systemd_units import chronograf_environment, dashboard_environment, grafana_environment
 from tests.fakes.clusters import shipped
 
 KEY = bytes(32)

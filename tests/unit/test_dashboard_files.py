@@ -10,8 +10,8 @@ import pytest
 
 from sensorpi.common.errors import UserError
 from sensorpi.common.reading import FIELDS
-from sensorpi.pipeline.dashboard_model import load_dashboards
-from sensorpi.pipeline.influx import PIPELINE_FIELDS
+from sensorpi.pipeline.dashboard.model import load_dashboards
+from sensorpi.pipeline.influx.client import PIPELINE_FIELDS
 
 GRAFANA = Path(__file__).parents[2] / "grafana"
 FILES = sorted((GRAFANA / "dashboards").glob("*.json"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sensorpi.pipeline.dashboard_series import Point, break_at_gaps, break_at_wraps, reduce, series_name
+from sensorpi.pipeline.dashboard.series import Point, break_at_gaps, break_at_wraps, reduce, series_name
 
 
 def every(step_ms: int, *indices: int) -> list[Point]:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorpi.pipeline.dashboard_query import UnknownHostError, fill_in, host_regex, newest_only
-from sensorpi.pipeline.dashboard_range import TimeRange
+from sensorpi.pipeline.dashboard.query import UnknownHostError, fill_in, host_regex, newest_only
+from sensorpi.pipeline.dashboard.range import TimeRange
 
 QUERY = (
     'SELECT mean("temperature") FROM "sensordata"."${resolution}"."sensor" '

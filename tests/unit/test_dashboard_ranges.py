@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorpi.pipeline.dashboard_range import RangeError, TimeRange, interval_ms, parse_range, parse_time_ms
+from sensorpi.pipeline.dashboard.range import RangeError, TimeRange, interval_ms, parse_range, parse_time_ms
 
 NOW_MS = 1_700_000_000_000
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000

@@ -7,9 +7,9 @@ import pytest
 
 from sensorpi.common.cluster.model import Cluster, parse
 from sensorpi.common.errors import UserError
-from sensorpi.pipeline import influx_service
-from sensorpi.pipeline.influx import Credentials, Endpoint
-from sensorpi.pipeline.influx_service import drop_in_text, take_over
+from sensorpi.pipeline.influx import service as influx_service
+from sensorpi.pipeline.influx.client import Credentials, Endpoint
+from sensorpi.pipeline.influx.service import drop_in_text, take_over
 from tests.fakes.clusters import ONE_NODE, shipped
 
 CREDENTIALS = Credentials("a", "w", "r")

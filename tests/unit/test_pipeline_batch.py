@@ -5,10 +5,10 @@ import threading
 
 import pytest
 
-from sensorpi.pipeline import batch
-from sensorpi.pipeline.batch import BatchSettler, Stopped
-from sensorpi.pipeline.influx import Endpoint
-from sensorpi.pipeline.sink import Outcome, SinkConfig
+from sensorpi.pipeline.influx.client import Endpoint
+from sensorpi.pipeline.job import batch
+from sensorpi.pipeline.job.batch import BatchSettler, Stopped
+from sensorpi.pipeline.job.sink import Outcome, SinkConfig
 
 CONFIG = SinkConfig(Endpoint("127.0.0.1", 1), "secret", "127.0.0.1:1", 0)
 

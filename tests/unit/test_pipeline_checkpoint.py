@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.pipeline.checkpoint import heal, remember_topic, set_aside_stale, why_not_of
+from sensorpi.pipeline.job.checkpoint import heal, remember_topic, set_aside_stale, why_not_of
 
 OFFSETS = 'v1\n{"batchWatermarkMs":0,"batchTimestampMs":1,"conf":{}}\n{"sensors":{"0":5}}'
 COMMIT = 'v1\n{"nextBatchWatermarkMs":0}'

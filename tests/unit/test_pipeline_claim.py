@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorpi.pipeline.claim import Claim, load_claim, save_claim
-from sensorpi.pipeline.job import SUPERSEDED
+from sensorpi.pipeline.job.claim import Claim, load_claim, save_claim
+from sensorpi.pipeline.job.run import SUPERSEDED
 
 ROOT = Path(__file__).parents[2]
 

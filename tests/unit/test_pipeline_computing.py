@@ -6,8 +6,8 @@ import pytest
 
 from sensorpi.common.cluster.model import Cluster, example_text, parse
 from sensorpi.common.errors import UserError
-from sensorpi.pipeline.computing import Computing, bind_address, computing
-from sensorpi.pipeline.executors import check_versions
+from sensorpi.pipeline.job.deploy_mode import Computing, bind_address, computing
+from sensorpi.pipeline.job.executors import check_versions
 
 KEY = bytes(range(32))
 JARS = Path("/usr/share/sensorpi-spark/jars")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorpi.common.reading import FIELDS, Reading, json_schema
-from sensorpi.pipeline.message import Bounds, Point, Refused, bounds, parse
+from sensorpi.pipeline.job.message import Bounds, Point, Refused, bounds, parse
 
 NOW_MS = 1_700_000_000_000
 ALLOWED = bounds(NOW_MS, raw_retention_days=0)

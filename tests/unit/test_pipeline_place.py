@@ -6,9 +6,9 @@ from unittest.mock import Mock
 import pytest
 from kafka.errors import KafkaConnectionError
 
-from sensorpi.pipeline.checkpoint import remember_topic
-from sensorpi.pipeline.job import find_place
-from sensorpi.pipeline.offsets import GroupOffsets, Log
+from sensorpi.pipeline.job.checkpoint import remember_topic
+from sensorpi.pipeline.job.offsets import GroupOffsets, Log
+from sensorpi.pipeline.job.run import find_place
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from sensorpi.common.cluster.model import Cluster, Node
 from sensorpi.common.cluster.schema import InfluxdbSettings, SensorSettings, SparkSettings
 from sensorpi.common.config.systemd_unit import NodeUnit
-from sensorpi.pipeline.units import units as pipeline_units
+from sensorpi.pipeline.systemd_units import units as pipeline_units
 from sensorpi.sensor.systemd_units import units as sensor_units
 from tests.fakes.clusters import shipped
 

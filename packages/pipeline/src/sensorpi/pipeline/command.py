@@ -12,11 +12,11 @@ from sensorpi.common.cluster.identity import identify, identify_or_fail
 from sensorpi.common.daemon import service
 from sensorpi.common.daemon.waiting import is_told_to_wait, wait_if_told
 from sensorpi.common.share.checkpoint import SHARE
-from sensorpi.pipeline.computing import computing
-from sensorpi.pipeline.dashboard_command import add_dashboard_command
-from sensorpi.pipeline.influx import Credentials, Endpoint
-from sensorpi.pipeline.influx_service import take_over
-from sensorpi.pipeline.influx_setup import set_up
+from sensorpi.pipeline.dashboard.command import add_dashboard_command
+from sensorpi.pipeline.influx.client import Credentials, Endpoint
+from sensorpi.pipeline.influx.service import take_over
+from sensorpi.pipeline.influx.setup import set_up
+from sensorpi.pipeline.job.deploy_mode import computing
 
 _log = logging.getLogger(__name__)
 
@@ -68,8 +68,8 @@ def _set_up(options: argparse.Namespace) -> int:
 
 def _job(options: argparse.Namespace) -> int:
     # Only the job needs PySpark; the other sub-commands run where it is not installed.
-    from sensorpi.pipeline.job import SUPERSEDED, JobConfig, run
-    from sensorpi.pipeline.sink import SinkConfig
+    from sensorpi.pipeline.job.run import SUPERSEDED, JobConfig, run
+    from sensorpi.pipeline.job.sink import SinkConfig
 
     service.set_up_logging()
     if wait_if_told(options.config, "mesos-master"):

@@ -18,18 +18,18 @@ from pyspark.sql.streaming.query import StreamingQuery
 from sensorpi.common.daemon import service
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.reading import TOPIC
-from sensorpi.pipeline import checkpoint, fast_path, sink
-from sensorpi.pipeline.batch import BatchSettler
-from sensorpi.pipeline.claim import Claim, Superseded
-from sensorpi.pipeline.computing import Computing
-from sensorpi.pipeline.executors import Executors, check_versions, wait_for_master
-from sensorpi.pipeline.figures import Figures
-from sensorpi.pipeline.influx import AWAY, WRITER, fault, open_client
-from sensorpi.pipeline.offsets import GroupOffsets
-from sensorpi.pipeline.rehearsal import Trigger, made_up_messages, reading_internal_topics, rehearse
-from sensorpi.pipeline.rollup import Rollup
-from sensorpi.pipeline.sink import Outcome, SinkConfig
-from sensorpi.pipeline.spark_session import check_jvm, close_session, open_session
+from sensorpi.pipeline.influx.client import AWAY, WRITER, fault, open_client
+from sensorpi.pipeline.job import checkpoint, fast_path, sink
+from sensorpi.pipeline.job.batch import BatchSettler
+from sensorpi.pipeline.job.claim import Claim, Superseded
+from sensorpi.pipeline.job.deploy_mode import Computing
+from sensorpi.pipeline.job.executors import Executors, check_versions, wait_for_master
+from sensorpi.pipeline.job.figures import Figures
+from sensorpi.pipeline.job.offsets import GroupOffsets
+from sensorpi.pipeline.job.rehearsal import Trigger, made_up_messages, reading_internal_topics, rehearse
+from sensorpi.pipeline.job.rollup import Rollup
+from sensorpi.pipeline.job.sink import Outcome, SinkConfig
+from sensorpi.pipeline.job.spark_session import check_jvm, close_session, open_session
 
 _log = logging.getLogger(__name__)
 

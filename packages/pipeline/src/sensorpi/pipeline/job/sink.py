@@ -14,10 +14,10 @@ from typing import Protocol
 from kafka.errors import KafkaError
 
 from sensorpi.common.reading import DEFAULT_HOST
-from sensorpi.pipeline.dead_letters import DeadLetter, DeadLetters
-from sensorpi.pipeline.influx import WRITER, Endpoint, open_client
-from sensorpi.pipeline.lines import InfluxUnavailable, LineWriter, Refusal
-from sensorpi.pipeline.message import LARGEST_MESSAGE_BYTES, Refused, bounds, parse
+from sensorpi.pipeline.influx.client import WRITER, Endpoint, open_client
+from sensorpi.pipeline.job.dead_letters import DeadLetter, DeadLetters
+from sensorpi.pipeline.job.lines import InfluxUnavailable, LineWriter, Refusal
+from sensorpi.pipeline.job.message import LARGEST_MESSAGE_BYTES, Refused, bounds, parse
 
 #: Lines in one POST: large enough for speed, small enough for a 1 GB Pi.
 LINES_PER_POST = 5_000

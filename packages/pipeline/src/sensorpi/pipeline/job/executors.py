@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from sensorpi.common.daemon import service
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.errors import UserError
-from sensorpi.pipeline.computing import Computing
+from sensorpi.pipeline.job.deploy_mode import Computing
 
 _log = logging.getLogger(__name__)
 

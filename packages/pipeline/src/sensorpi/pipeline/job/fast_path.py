@@ -8,7 +8,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F  # noqa: N812  (Spark's own convention)
 
 from sensorpi.common.reading import FIELDS, OLDEST_TIMESTAMP_MS
-from sensorpi.pipeline.message import LARGEST_MESSAGE_BYTES, LONGEST_LEAD_MS
+from sensorpi.pipeline.job.message import LARGEST_MESSAGE_BYTES, LONGEST_LEAD_MS
 
 _NUMBER = r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,17})?"
 #: Names that need no escaping in line protocol.

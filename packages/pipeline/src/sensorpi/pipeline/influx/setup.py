@@ -9,7 +9,7 @@ from influxdb.line_protocol import quote_ident
 from sensorpi.common.daemon.outage import backoff_s
 from sensorpi.common.errors import UserError
 from sensorpi.common.reading import FIELDS
-from sensorpi.pipeline.influx import (
+from sensorpi.pipeline.influx.client import (
     ADMIN,
     AWAY,
     DATABASE,

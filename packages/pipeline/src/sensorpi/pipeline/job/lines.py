@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from influxdb import InfluxDBClient
 from influxdb.exceptions import InfluxDBClientError
 
-from sensorpi.pipeline.influx import AWAY, DATABASE, RAW, fault
+from sensorpi.pipeline.influx.client import AWAY, DATABASE, RAW, fault
 
 #: So many lines refused one by one, all for one cause and none for another, are no longer the points' fault.
 COMMON_CAUSE = 20

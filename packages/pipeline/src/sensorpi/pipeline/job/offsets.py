@@ -21,7 +21,7 @@ from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.kafka.client import open_client
 from sensorpi.common.reading import TOPIC
-from sensorpi.pipeline.claim import Claim, Superseded, load_claim, save_claim
+from sensorpi.pipeline.job.claim import Claim, Superseded, load_claim, save_claim
 
 GROUP = "sensorpi-job"
 #: Kafka's own topic, which holds what all groups committed.

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from sensorpi.common.daemon import service
 from sensorpi.common.errors import UserError
-from sensorpi.pipeline.dashboard_range import RangeError, parse_range
-from sensorpi.pipeline.dashboard_server import CHART_JS, serve
-from sensorpi.pipeline.influx import Endpoint
+from sensorpi.pipeline.dashboard.range import RangeError, parse_range
+from sensorpi.pipeline.dashboard.server import CHART_JS, serve
+from sensorpi.pipeline.influx.client import Endpoint
 
 #: Where the Debian package puts the dashboard files.
 DASHBOARDS = Path("/usr/share/sensorpi/grafana/dashboards")

@@ -7,7 +7,7 @@ that InfluxDB itself named.
 import re
 from collections.abc import Collection
 
-from sensorpi.pipeline.dashboard_range import TimeRange
+from sensorpi.pipeline.dashboard.range import TimeRange
 
 #: The choice that means every host.
 ALL_HOSTS = ""

@@ -19,11 +19,11 @@ from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 from sensorpi.common.daemon import service
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.errors import UserError
-from sensorpi.pipeline.dashboard_data import DashboardData
-from sensorpi.pipeline.dashboard_model import Dashboard, load_dashboards
-from sensorpi.pipeline.dashboard_query import ALL_HOSTS, UnknownHostError
-from sensorpi.pipeline.dashboard_range import RangeError, TimeRange, parse_range
-from sensorpi.pipeline.influx import READER, Endpoint, open_client
+from sensorpi.pipeline.dashboard.data import DashboardData
+from sensorpi.pipeline.dashboard.model import Dashboard, load_dashboards
+from sensorpi.pipeline.dashboard.query import ALL_HOSTS, UnknownHostError
+from sensorpi.pipeline.dashboard.range import RangeError, TimeRange, parse_range
+from sensorpi.pipeline.influx.client import READER, Endpoint, open_client
 
 #: A WSGI application.
 Wsgi = Callable[..., Iterable[bytes]]

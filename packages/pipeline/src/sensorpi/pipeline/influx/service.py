@@ -7,8 +7,8 @@ from pathlib import Path
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import render
-from sensorpi.pipeline.influx import AWAY, DATABASE, SERVER_SETTINGS, Credentials, Endpoint, open_client
-from sensorpi.pipeline.influx_setup import set_up, wait_for_ping
+from sensorpi.pipeline.influx.client import AWAY, DATABASE, SERVER_SETTINGS, Credentials, Endpoint, open_client
+from sensorpi.pipeline.influx.setup import set_up, wait_for_ping
 
 #: It outlives the removal of our packages: an InfluxDB that asked for passwords goes on asking.
 DROP_IN = Path("/etc/systemd/system/influxdb.service.d/sensorpi.conf")

@@ -5,8 +5,8 @@ import time
 
 from influxdb import InfluxDBClient
 
-from sensorpi.pipeline.batch import BatchResult
-from sensorpi.pipeline.influx import AWAY, DATABASE, EVENTS, PIPELINE, RAW
+from sensorpi.pipeline.influx.client import AWAY, DATABASE, EVENTS, PIPELINE, RAW
+from sensorpi.pipeline.job.batch import BatchResult
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorpi.common.errors import UserError
-from sensorpi.pipeline.dashboard_range import parse_duration_ms
+from sensorpi.pipeline.dashboard.range import parse_duration_ms
 
 DEFAULT_COLOR = "#7a8699"
 

@@ -16,7 +16,7 @@ from influxdb import InfluxDBClient
 from influxdb.line_protocol import make_lines
 
 from sensorpi.common.daemon.outage import Outage
-from sensorpi.pipeline.influx import AWAY, DATABASE, RAW, READINGS, ROLLUP, fault
+from sensorpi.pipeline.influx.client import AWAY, DATABASE, RAW, READINGS, ROLLUP, fault
 
 _log = logging.getLogger(__name__)
 

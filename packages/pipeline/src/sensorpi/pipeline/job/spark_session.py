@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import render
-from sensorpi.pipeline.computing import Computing
+from sensorpi.pipeline.job.deploy_mode import Computing
 
 _LOG4J = """\
 rootLogger.level = warn

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from sensorpi.common.daemon import service
 from sensorpi.common.daemon.outage import Outage
-from sensorpi.pipeline.sink import Outcome, SinkConfig
+from sensorpi.pipeline.job.sink import Outcome, SinkConfig
 
 _log = logging.getLogger(__name__)
 

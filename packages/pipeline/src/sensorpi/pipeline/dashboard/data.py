@@ -8,8 +8,8 @@ from typing import Any
 
 from influxdb import InfluxDBClient
 
-from sensorpi.pipeline.dashboard_model import Dashboard, Panel, Target
-from sensorpi.pipeline.dashboard_query import (
+from sensorpi.pipeline.dashboard.model import Dashboard, Panel, Target
+from sensorpi.pipeline.dashboard.query import (
     ALL_HOSTS,
     fill_in,
     grows_with_interval,
@@ -17,9 +17,9 @@ from sensorpi.pipeline.dashboard_query import (
     host_regex,
     newest_only,
 )
-from sensorpi.pipeline.dashboard_range import TimeRange, interval_ms
-from sensorpi.pipeline.dashboard_series import Point, break_at_gaps, break_at_wraps, reduce, series_name
-from sensorpi.pipeline.influx import RAW, ROLLUP
+from sensorpi.pipeline.dashboard.range import TimeRange, interval_ms
+from sensorpi.pipeline.dashboard.series import Point, break_at_gaps, break_at_wraps, reduce, series_name
+from sensorpi.pipeline.influx.client import RAW, ROLLUP
 
 #: What one point of the rollup stands for: for intervals from here on, it shows as much as the readings.
 ROLLUP_STEP_MS = 60_000

@@ -1,0 +1,1 @@
+"""The built-in dashboard: one page and its data, from Grafana's dashboard files."""

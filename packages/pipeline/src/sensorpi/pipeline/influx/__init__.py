@@ -1,0 +1,1 @@
+"""InfluxDB: its clients, its set-up, its service."""
