@@ -34,7 +34,7 @@ unit: .test-ready ## only the tests that take seconds
 	@$(VENV)/bin/pytest tests/unit $(value ARGS)
 
 lint: .test-ready ## ruff, mypy, shellcheck, systemd-analyze, dashboard JSON
-	@$(VENV)/bin/pytest tests/unit/test_lint.py $(value ARGS)
+	@$(VENV)/bin/pytest tests/unit/tree/test_lint.py $(value ARGS)
 
 bench: .run-ready ## throughput, side by side with a plain consumer
 	@PYTHONPATH=$(CURDIR) $(VENV)/bin/python bench/throughput.py $(value ARGS)

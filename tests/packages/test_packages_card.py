@@ -22,7 +22,7 @@ from sensorpi.common.cli.main import main
 from tests.fakes import cards
 from tests.packages.base_root import CACHE, REPOSITORY, base_root, make_root
 from tests.packages.machine import ADDRESS, Machine, run, wait_for
-from tests.unit.test_card import KEY, SSH_KEY
+from tests.unit.common.card.test_card import KEY, SSH_KEY
 
 pytestmark = pytest.mark.timeout(1200)
 

@@ -2,16 +2,16 @@
 
 from sensorpi.common.cluster.model import Cluster, Node
 from sensorpi.common.cluster.secrets import GRAFANA_ADMIN, INFLUXDB_READER, password
-from sensorpi.common.config.systemd_unit import NodeUnit
+from sensorpi.common.config.systemd_unit import SystemdUnit
 
 _DASHBOARDS = "/usr/share/sensorpi/grafana/dashboards"
 
 
-def units(cluster: Cluster, node: Node, key: bytes | None) -> list[NodeUnit]:
+def systemd_units(cluster: Cluster, node: Node, key: bytes | None) -> list[SystemdUnit]:
     """Those of the node's roles ``mesos-master`` and ``influx-grafana``."""
-    found: list[NodeUnit] = []
+    found: list[SystemdUnit] = []
     if "mesos-master" in node.roles:
-        found.append(NodeUnit("sensorpi-spark-job.service", "mesos-master", _job(cluster, node), needs_key=True))
+        found.append(SystemdUnit("sensorpi-spark-job.service", "mesos-master", _job(cluster, node), needs_key=True))
     if "influx-grafana" in node.roles:
         influxdb = _text(
             cluster.influxdb.port,
@@ -23,10 +23,10 @@ def units(cluster: Cluster, node: Node, key: bytes | None) -> list[NodeUnit]:
         grafana = {} if key is None else {"grafana.env": grafana_environment(cluster, key)}
         chronograf = {} if key is None else {"chronograf.env": chronograf_environment(cluster, key)}
         found += [
-            NodeUnit("sensorpi-influxdb-setup.service", "influx-grafana", influxdb, needs_key=True),
-            NodeUnit("sensorpi-dashboard.service", "influx-grafana", "", needs_key=True, files=dashboard),
-            NodeUnit("grafana-server.service", "influx-grafana", "", files=grafana),
-            NodeUnit("chronograf.service", "influx-grafana", "", files=chronograf),
+            SystemdUnit("sensorpi-influxdb-setup.service", "influx-grafana", influxdb, needs_key=True),
+            SystemdUnit("sensorpi-dashboard.service", "influx-grafana", "", needs_key=True, files=dashboard),
+            SystemdUnit("grafana-server.service", "influx-grafana", "", files=grafana),
+            SystemdUnit("chronograf.service", "influx-grafana", "", files=chronograf),
         ]
     return found
 

@@ -11,7 +11,7 @@ from sensorpi.common.cluster import secrets
 from sensorpi.common.cluster.model import FILE_NAME
 from sensorpi.common.cluster.schema import ROLES
 from sensorpi.common.config.effective import Effective, effective
-from sensorpi.common.config.systemd_unit import NodeUnit, installed_units
+from sensorpi.common.config.systemd_unit import SystemdUnit, installed_systemd_units
 from sensorpi.common.daemon import waiting
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import render
@@ -94,14 +94,14 @@ def _key(directory: Path, configuration: Effective) -> bytes | None:
     return key
 
 
-def _units(configuration: Effective, key: bytes | None, installed: Collection[str]) -> list[NodeUnit]:
+def _units(configuration: Effective, key: bytes | None, installed: Collection[str]) -> list[SystemdUnit]:
     node = configuration.node
     if node is None:
         return []
-    return [unit for unit in installed_units(configuration.cluster, node, key) if unit.role in installed]
+    return [unit for unit in installed_systemd_units(configuration.cluster, node, key) if unit.role in installed]
 
 
-def _reasons(configuration: Effective, key: bytes | None, units: list[NodeUnit]) -> dict[str, str]:
+def _reasons(configuration: Effective, key: bytes | None, units: list[SystemdUnit]) -> dict[str, str]:
     """Why each role that waits does."""
     reasons = dict(configuration.waiting)
     if configuration.cluster.engine == "mesos":
@@ -127,7 +127,7 @@ def _lacking(configuration: Effective) -> dict[str, str]:
 
 
 def _render(
-    directory: Path, configuration: Effective, key: bytes | None, units: list[NodeUnit], reasons: dict[str, str]
+    directory: Path, configuration: Effective, key: bytes | None, units: list[SystemdUnit], reasons: dict[str, str]
 ) -> list[str]:
     fingerprint = "" if key is None else hashlib.sha256(b"fingerprint " + key).hexdigest()
     public = {

@@ -6,12 +6,12 @@ from importlib.metadata import entry_points
 
 from sensorpi.common.cluster.model import Cluster, Node
 
-#: Each entry point is a ``UnitsOf``.
-GROUP = "sensorpi.units"
+#: Each entry point is a ``SystemdUnitsOf``.
+GROUP = "sensorpi.systemd_units"
 
 
 @dataclass(frozen=True)
-class NodeUnit:
+class SystemdUnit:
     """A systemd unit of ours, or one of others that we configure.
 
     ``settings`` is any text that changes when the unit has to be restarted. ``files`` are texts that the unit reads,
@@ -26,10 +26,10 @@ class NodeUnit:
 
 
 #: The units that a cluster gives this node, with the key if there is one.
-UnitsOf = Callable[[Cluster, Node, bytes | None], list[NodeUnit]]
+SystemdUnitsOf = Callable[[Cluster, Node, bytes | None], list[SystemdUnit]]
 
 
-def installed_units(cluster: Cluster, node: Node, key: bytes | None) -> list[NodeUnit]:
+def installed_systemd_units(cluster: Cluster, node: Node, key: bytes | None) -> list[SystemdUnit]:
     """The units of all distributions that are installed here, whatever the node's roles."""
     found = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
     return [unit for entry in found for unit in entry.load()(cluster, node, key)]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sensorpi.common.cluster.model import Cluster, Node
-from sensorpi.common.config.systemd_unit import NodeUnit
+from sensorpi.common.config.systemd_unit import SystemdUnit
 
 #: The same path on every node.
 SHARE = Path("/var/lib/sensorpi/checkpoint")
@@ -30,9 +30,9 @@ def owner_ids() -> tuple[int, int]:
     return owner.pw_uid, owner.pw_gid
 
 
-def units(
+def systemd_units(
     cluster: Cluster, node: Node, _key: bytes | None, ids: Callable[[], tuple[int, int]] = owner_ids
-) -> list[NodeUnit]:
+) -> list[SystemdUnit]:
     """The export on the node that has the share, the mount on the others that may run the job."""
     if cluster.spark.checkpoint != "nfs":
         return []
@@ -44,10 +44,10 @@ def units(
     if role is None:
         return []
     environment = f"SENSORPI_SHARE={cluster.connect_address(server)}:{SHARE}\n"
-    return [NodeUnit(MOUNT_UNIT, role, environment, files={MOUNT_FILE: environment})]
+    return [SystemdUnit(MOUNT_UNIT, role, environment, files={MOUNT_FILE: environment})]
 
 
-def _export(cluster: Cluster, clients: list[Node], ids: Callable[[], tuple[int, int]]) -> NodeUnit:
+def _export(cluster: Cluster, clients: list[Node], ids: Callable[[], tuple[int, int]]) -> SystemdUnit:
     try:
         user, group = ids()
     except KeyError:  # the role is not installed here, and its unit is not rendered
@@ -55,4 +55,4 @@ def _export(cluster: Cluster, clients: list[Node], ids: Callable[[], tuple[int, 
     options = f"rw,sync,no_subtree_check,all_squash,anonuid={user},anongid={group}"
     exports = " ".join(f"{cluster.connect_address(client)}:{SHARE}" for client in clients)
     environment = f"SENSORPI_EXPORT_OPTIONS={options}\nSENSORPI_EXPORTS={exports}\n"
-    return NodeUnit(EXPORT_UNIT, "mesos-master", environment, files={EXPORT_FILE: environment})
+    return SystemdUnit(EXPORT_UNIT, "mesos-master", environment, files={EXPORT_FILE: environment})

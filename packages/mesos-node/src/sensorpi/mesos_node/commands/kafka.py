@@ -17,8 +17,7 @@ from sensorpi.common.errors import UserError
 from sensorpi.common.files import render
 from sensorpi.mesos_node.commands.broker import add_broker_commands
 from sensorpi.mesos_node.commands.topic import add_topic_commands
-from sensorpi.mesos_node.kafka.broker import Broker
-from sensorpi.mesos_node.kafka.broker_files import LOG4J2, SERVER_PROPERTIES, broker_files
+from sensorpi.mesos_node.kafka.broker import LOG4J2, SERVER_PROPERTIES, Broker, broker_files
 from sensorpi.mesos_node.kafka.formatting import format_once
 from sensorpi.mesos_node.kafka.probe import kafka_probe
 from sensorpi.mesos_node.kafka.systemd_units import DATA

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sensorpi.common.cluster.model import Cluster, Node
-from sensorpi.common.config.systemd_unit import NodeUnit
+from sensorpi.common.config.systemd_unit import SystemdUnit
 from sensorpi.mesos_node.daemons.mesos_flags import zookeeper_url
 from sensorpi.mesos_node.daemons.offer import offer_of
 from sensorpi.mesos_node.daemons.zookeeper import zoo_cfg
@@ -21,24 +21,26 @@ ZOOKEEPER_FILE = "zookeeper.conf"
 _ZOOKEEPER_DATA = Path("/var/lib/sensorpi/zookeeper")
 
 
-def units(cluster: Cluster, node: Node, _key: bytes | None) -> list[NodeUnit]:
+def systemd_units(cluster: Cluster, node: Node, _key: bytes | None) -> list[SystemdUnit]:
     """Those of the node's roles, where cluster.toml says ``engine = "mesos"``."""
     if cluster.engine != "mesos":
         return []
     found = [
-        NodeUnit(name, role, "mesos") for role, names in MAKERS_UNITS.items() if role in node.roles for name in names
+        SystemdUnit(name, role, "mesos") for role, names in MAKERS_UNITS.items() if role in node.roles for name in names
     ]
     mesos = f"{zookeeper_url(cluster)} {node.name} {node.address}"
     if node in cluster.zookeeper_nodes:
         configuration = zoo_cfg(cluster, _ZOOKEEPER_DATA)
         found.append(
-            NodeUnit("sensorpi-zookeeper.service", "mesos-worker", configuration, files={ZOOKEEPER_FILE: configuration})
+            SystemdUnit(
+                "sensorpi-zookeeper.service", "mesos-worker", configuration, files={ZOOKEEPER_FILE: configuration}
+            )
         )
     if "mesos-worker" in node.roles:
         agent = f"{mesos} {cluster.mesos.agent_port} {offer_of(cluster, node)}"
-        found.append(NodeUnit("sensorpi-mesos-agent.service", "mesos-worker", agent))
+        found.append(SystemdUnit("sensorpi-mesos-agent.service", "mesos-worker", agent))
     if "mesos-master" in node.roles:
         master = f"{mesos} {cluster.mesos.master_port} {len(cluster.with_role('mesos-master'))}"
-        found.append(NodeUnit("sensorpi-mesos-master.service", "mesos-master", master))
-        found.append(NodeUnit("sensorpi-scheduler.service", "mesos-master", str(cluster), needs_key=True))
+        found.append(SystemdUnit("sensorpi-mesos-master.service", "mesos-master", master))
+        found.append(SystemdUnit("sensorpi-scheduler.service", "mesos-master", str(cluster), needs_key=True))
     return found

@@ -21,6 +21,9 @@ _REGISTRATION_TIMEOUT_MS = 600_000
 #: A request has to fit into the heap many times over; Kafka's default of 100 MB lets one client end the broker.
 _REQUEST_MAX_BYTES = 16 * 1024 * 1024
 
+SERVER_PROPERTIES = "server.properties"
+LOG4J2 = "log4j2.xml"
+
 #: What makes a broker this broker; its options cannot change it.
 FIXED_PROPERTIES = (
     "process.roles",
@@ -233,6 +236,11 @@ class Broker:
             main_class,
             *arguments,
         ]
+
+
+def broker_files(broker: Broker) -> dict[str, str]:
+    """What the broker's JVM reads: each file's name and text."""
+    return {SERVER_PROPERTIES: broker.properties_text(), LOG4J2: broker.log4j2_text()}
 
 
 def escape_value(value: str) -> str:

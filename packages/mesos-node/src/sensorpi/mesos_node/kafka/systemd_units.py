@@ -3,22 +3,21 @@
 from pathlib import Path
 
 from sensorpi.common.cluster.model import Cluster, Node
-from sensorpi.common.config.systemd_unit import NodeUnit
-from sensorpi.mesos_node.kafka.broker import Broker
-from sensorpi.mesos_node.kafka.broker_files import broker_files
+from sensorpi.common.config.systemd_unit import SystemdUnit
+from sensorpi.mesos_node.kafka.broker import Broker, broker_files
 from sensorpi.mesos_node.kafka.topics import topic_specs
 
 #: Where the unit keeps the brokers' data.
 DATA = Path("/var/lib/sensorpi/kafka")
 
 
-def units(cluster: Cluster, node: Node, _key: bytes | None) -> list[NodeUnit]:
+def systemd_units(cluster: Cluster, node: Node, _key: bytes | None) -> list[SystemdUnit]:
     """The broker and the declaration of its topics, on a node with the role ``mesos-worker``."""
     if "mesos-worker" not in node.roles:
         return []
     broker = f"{cluster.engine} {broker_files(Broker(cluster, node, DATA))} {cluster.kafka.heap_mb}"
     topics = f"{cluster.bootstrap_servers} {topic_specs(cluster)}"
     return [
-        NodeUnit("sensorpi-kafka.service", "mesos-worker", broker, needs_key=True),
-        NodeUnit("sensorpi-kafka-topics.service", "mesos-worker", topics, needs_key=True),
+        SystemdUnit("sensorpi-kafka.service", "mesos-worker", broker, needs_key=True),
+        SystemdUnit("sensorpi-kafka-topics.service", "mesos-worker", topics, needs_key=True),
     ]

@@ -2,14 +2,14 @@
 
 from sensorpi.common.cluster.model import Cluster, Node
 from sensorpi.common.cluster.spark import spark_master, spark_master_url
-from sensorpi.common.config.systemd_unit import NodeUnit
+from sensorpi.common.config.systemd_unit import SystemdUnit
 
 #: Rendered where the cluster file asks for them: without it, their units are held back.
 MASTER_FILE = "spark-master.conf"
 WORKER_FILE = "spark-worker.conf"
 
 
-def units(cluster: Cluster, node: Node, _key: bytes | None) -> list[NodeUnit]:
+def systemd_units(cluster: Cluster, node: Node, _key: bytes | None) -> list[SystemdUnit]:
     """The master on its node and a worker on each mesos-worker, where `[spark] master` is ``spark://…``.
 
     Under Mesos both are tasks.
@@ -22,9 +22,13 @@ def units(cluster: Cluster, node: Node, _key: bytes | None) -> list[NodeUnit]:
     units = []
     if node == found[0]:
         files = {MASTER_FILE: url}
-        units.append(NodeUnit("sensorpi-spark-master.service", "mesos-master", settings, needs_key=True, files=files))
+        units.append(
+            SystemdUnit("sensorpi-spark-master.service", "mesos-master", settings, needs_key=True, files=files)
+        )
     if "mesos-worker" in node.roles:
         files = {WORKER_FILE: url}
         settings += f" {cluster.spark.worker_cores} {cluster.spark.executor_heap_mb}"
-        units.append(NodeUnit("sensorpi-spark-worker.service", "mesos-worker", settings, needs_key=True, files=files))
+        units.append(
+            SystemdUnit("sensorpi-spark-worker.service", "mesos-worker", settings, needs_key=True, files=files)
+        )
     return units

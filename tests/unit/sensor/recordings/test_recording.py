@@ -346,6 +346,6 @@ def test_full_speed_is_due_at_once_and_lets_the_environment_s_time_pass(tmp_path
 
 
 def test_the_mapping_in_the_documentation_is_without_mistakes() -> None:
-    text = (Path(__file__).parents[2] / "docs/sensor.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[4] / "docs/sensor.md").read_text(encoding="utf-8")
     example = text.split("```toml\n")[1].split("```")[0]
     assert parse_mapping(example, "docs/sensor.md").fields.keys() == {"temperature", "pressure"}

@@ -172,5 +172,5 @@ def test_repeating_a_boot_changes_nothing(node: Node) -> None:
 
 
 def test_the_package_links_the_line_to_where_agetty_looks() -> None:
-    links = (Path(__file__).parents[2] / "debian/sensorpi-common.links").read_text().splitlines()
+    links = (Path(__file__).parents[4] / "debian/sensorpi-common.links").read_text().splitlines()
     assert f"run/sensorpi/{mistake_signs.ISSUE} etc/issue.d/sensorpi.issue" in links

@@ -7,8 +7,8 @@ import pytest
 
 from sensorpi.common.cli.main import main
 from sensorpi.common.cluster.model import Cluster, example_text, parse
-from sensorpi.common.config.systemd_unit import NodeUnit
-from sensorpi.common.share.checkpoint import EXPORT_FILE, EXPORT_UNIT, MOUNT_FILE, MOUNT_UNIT, SHARE, units
+from sensorpi.common.config.systemd_unit import SystemdUnit
+from sensorpi.common.share.checkpoint import EXPORT_FILE, EXPORT_UNIT, MOUNT_FILE, MOUNT_UNIT, SHARE, systemd_units
 from sensorpi.common.share.command import mount_when_there
 from sensorpi.pipeline.command import checkpoint_folder
 
@@ -19,9 +19,9 @@ def cluster(text: str | None = None) -> Cluster:
     return parse(example_text().replace("[spark]", NFS) if text is None else text, "cluster.toml")
 
 
-def units_of(node: str, of: Cluster | None = None) -> list[NodeUnit]:
+def units_of(node: str, of: Cluster | None = None) -> list[SystemdUnit]:
     whole = of or cluster()
-    return units(whole, whole.node(node), None, ids=lambda: (993, 992))
+    return systemd_units(whole, whole.node(node), None, ids=lambda: (993, 992))
 
 
 def test_a_local_checkpoint_needs_no_share() -> None:

@@ -17,7 +17,7 @@ from sensorpi.common.cluster.secrets import load_key
 from sensorpi.common.errors import UserError
 from tests.fakes.clusters import ONE_NODE, shipped
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 TABLES = {
     "kafka": schema.KafkaSettings,
     "spark": schema.SparkSettings,

@@ -9,7 +9,7 @@ import pytest
 
 from sensorpi.common.cli.main import parser
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in ROOT.glob("packages/*/man/*.1")}
 
 

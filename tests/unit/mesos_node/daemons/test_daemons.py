@@ -15,7 +15,7 @@ from sensorpi.mesos_node.daemons import mesos_flags
 from sensorpi.mesos_node.daemons.leftover_tasks import service_processes
 from sensorpi.mesos_node.daemons.mesos_probe import AGENT_PATH, mesos_probe
 from sensorpi.mesos_node.daemons.offer import Offer, offer_of, refusal
-from sensorpi.mesos_node.daemons.systemd_units import units
+from sensorpi.mesos_node.daemons.systemd_units import systemd_units
 from sensorpi.mesos_node.daemons.zookeeper import server_id, zoo_cfg, zookeeper_probe
 from sensorpi.mesos_node.launcher import ProbeError
 from tests.fakes.clusters import ONE_NODE, cluster_of, shipped
@@ -37,7 +37,9 @@ def test_an_odd_number_of_workers_runs_zookeeper(workers: int, servers: int) -> 
     for node in cluster.workers[servers:]:
         with pytest.raises(UserError, match=rf"^{node.name} runs no ZooKeeper: cluster\.toml gives it to w0"):
             server_id(cluster, node)
-    have_it = [n.name for n in cluster.nodes if any("zookeeper.conf" in unit.files for unit in units(cluster, n, None))]
+    have_it = [
+        n.name for n in cluster.nodes if any("zookeeper.conf" in unit.files for unit in systemd_units(cluster, n, None))
+    ]
     assert have_it == [node.name for node in cluster.workers[:servers]]
 
 
@@ -265,4 +267,4 @@ def test_nothing_at_the_port_is_no_success() -> None:
 
 def test_the_other_engine_has_none_of_it() -> None:
     cluster = shipped()
-    assert all(units(cluster, node, None) == [] for node in cluster.nodes)
+    assert all(systemd_units(cluster, node, None) == [] for node in cluster.nodes)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-TOOL = Path(__file__).parents[2] / "third_party/mesos-deb"
+TOOL = Path(__file__).parents[3] / "third_party/mesos-deb"
 
 pytestmark = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="not on a Debian system")
 

@@ -9,7 +9,7 @@ from onebox.grafana import grafana_process
 from sensorpi.common.errors import UserError
 
 ARGUMENTS = (3000, "http://127.0.0.1:8086", "reader-secret", "admin-secret")
-PROVISIONING = Path(__file__).parents[2] / "grafana" / "provisioning"
+PROVISIONING = Path(__file__).parents[3] / "grafana" / "provisioning"
 
 
 @pytest.fixture

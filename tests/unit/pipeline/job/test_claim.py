@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sensorpi.pipeline.job.claim import Claim, load_claim, save_claim
 from sensorpi.pipeline.job.run import SUPERSEDED
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 
 
 def test_each_start_is_newer_than_the_one_before() -> None:

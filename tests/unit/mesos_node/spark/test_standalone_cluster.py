@@ -11,7 +11,7 @@ from sensorpi.mesos_node.daemons.offer import offer_of
 from sensorpi.mesos_node.launcher import ProbeError
 from sensorpi.mesos_node.spark.daemon import SparkDaemon
 from sensorpi.mesos_node.spark.probe import master_probe
-from sensorpi.mesos_node.spark.systemd_units import units
+from sensorpi.mesos_node.spark.systemd_units import systemd_units
 from tests.fakes.clusters import ONE_NODE, shipped, spark_cluster_of
 
 KEY = bytes(range(32))
@@ -24,7 +24,7 @@ def cluster(more: str = "") -> Cluster:
 
 
 def names(of: Cluster, node: str) -> list[str]:
-    return [unit.name for unit in units(of, of.node(node), KEY)]
+    return [unit.name for unit in systemd_units(of, of.node(node), KEY)]
 
 
 def daemon(node: str, tmp_path: Path, of: Cluster | None = None) -> SparkDaemon:
@@ -60,7 +60,7 @@ def test_an_agent_offers_the_masters_port() -> None:
 
 
 def test_a_units_file_holds_no_secret_and_its_settings_show_a_change() -> None:
-    [before], [after] = (units(of, of.node("worker01"), KEY) for of in (cluster(), cluster("worker_cores = 2")))
+    [before], [after] = (systemd_units(of, of.node("worker01"), KEY) for of in (cluster(), cluster("worker_cores = 2")))
     assert dict(before.files) == {"spark-worker.conf": "spark://10.0.0.12:7077\n"}
     assert before.settings != after.settings
     assert before.needs_key

@@ -11,7 +11,7 @@ import pytest
 
 from sensorpi.mesos_node.daemons.systemd_units import MAKERS_UNITS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 UNITS = sorted((ROOT / "systemd/system").iterdir())
 SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
 DAEMONS = [unit for unit in SERVICES if "RemainAfterExit" not in unit.read_text()]

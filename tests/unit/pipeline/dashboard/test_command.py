@@ -14,7 +14,7 @@ from sensorpi.pipeline.dashboard.command import PASSWORD_VARIABLE, add_dashboard
 from sensorpi.pipeline.dashboard.server import serve
 from sensorpi.pipeline.influx.client import Endpoint
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 DASHBOARDS = ROOT / "grafana" / "dashboards"
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from sensorpi.common.cluster.model import Cluster, Node
 from sensorpi.common.cluster.schema import InfluxdbSettings, SensorSettings, SparkSettings
-from sensorpi.common.config.systemd_unit import NodeUnit
-from sensorpi.pipeline.systemd_units import units as pipeline_units
-from sensorpi.sensor.systemd_units import units as sensor_units
+from sensorpi.common.config.systemd_unit import SystemdUnit
+from sensorpi.pipeline.systemd_units import systemd_units as pipeline_units
+from sensorpi.sensor.systemd_units import systemd_units as sensor_units
 from tests.fakes.clusters import shipped
 
 ONLY_WHERE_IT_COMPUTES_ELSEWHERE = {"executor_heap_mb", "worker_cores", "first_port", "mesos_native_library"}
@@ -36,7 +36,7 @@ CASES = [(case, key.name) for case, (section, *_) in READ.items() for key in fie
 
 
 def settings_of(cluster: Cluster, node: str, unit: str) -> str:
-    all_units: list[Callable[[Cluster, Node, bytes | None], list[NodeUnit]]] = [pipeline_units, sensor_units]
+    all_units: list[Callable[[Cluster, Node, bytes | None], list[SystemdUnit]]] = [pipeline_units, sensor_units]
     found = [each for units in all_units for each in units(cluster, cluster.node(node), b"k" * 32)]
     return next(each.settings for each in found if each.name == unit)
 

@@ -13,7 +13,7 @@ from sensorpi.common.reading import FIELDS
 from sensorpi.pipeline.dashboard.model import load_dashboards
 from sensorpi.pipeline.influx.client import PIPELINE_FIELDS
 
-GRAFANA = Path(__file__).parents[2] / "grafana"
+GRAFANA = Path(__file__).parents[4] / "grafana"
 FILES = sorted((GRAFANA / "dashboards").glob("*.json"))
 DATA_SOURCE = {"type": "influxdb", "uid": "sensorpi-influxdb"}
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
