@@ -19,9 +19,9 @@ from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.scheduler.api import ApiServer
 from sensorpi.mesos_node.scheduler.api_client import ApiClient, SchedulerAway
 from sensorpi.mesos_node.scheduler.api_requests import perform
-from sensorpi.mesos_node.scheduler.core import Core
-from sensorpi.mesos_node.scheduler.model import State
-from sensorpi.mesos_node.scheduler.view import status
+from sensorpi.mesos_node.scheduler.core.model import State
+from sensorpi.mesos_node.scheduler.core.state_machine import Core
+from sensorpi.mesos_node.scheduler.core.view import status
 from tests.fakes.clusters import ONE_NODE
 from tests.fakes.mesos_events import offer, offers, subscribed, update
 

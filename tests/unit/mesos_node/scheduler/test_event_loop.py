@@ -7,11 +7,11 @@ import pytest
 
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.mesos.errors import UnreachableError
-from sensorpi.mesos_node.scheduler.core import Core
+from sensorpi.mesos_node.scheduler.core.model import State, state_from_json
+from sensorpi.mesos_node.scheduler.core.state_machine import Core
+from sensorpi.mesos_node.scheduler.core.task_info import Programs
 from sensorpi.mesos_node.scheduler.event_loop import Leader, Options
-from sensorpi.mesos_node.scheduler.model import State, state_from_json
 from sensorpi.mesos_node.scheduler.store import NotOurs, StoreAway
-from sensorpi.mesos_node.scheduler.task_info import Programs
 from tests.fakes.clusters import cluster_of
 from tests.fakes.mesos_events import offer, offers, subscribed, update
 

@@ -11,7 +11,7 @@ from sensorpi.common.cluster.secrets import load_key
 from sensorpi.common.daemon.service import set_up_logging, stop_on_signals
 from sensorpi.common.daemon.waiting import wait_if_told
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.scheduler.task_info import Programs
+from sensorpi.mesos_node.scheduler.core.task_info import Programs
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

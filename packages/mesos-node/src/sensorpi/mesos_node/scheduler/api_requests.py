@@ -3,9 +3,9 @@
 from typing import Any
 
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.scheduler import operations
-from sensorpi.mesos_node.scheduler.core import Core
-from sensorpi.mesos_node.scheduler.model import Workload
+from sensorpi.mesos_node.scheduler.core import operations
+from sensorpi.mesos_node.scheduler.core.model import Workload
+from sensorpi.mesos_node.scheduler.core.state_machine import Core
 
 _RESTART_TIMEOUT_S = 300.0
 _LONGEST_S = 1e9

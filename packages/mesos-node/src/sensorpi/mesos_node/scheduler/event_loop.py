@@ -27,12 +27,12 @@ from sensorpi.mesos_node.mesos.master_detector import LeaderFinder
 from sensorpi.mesos_node.mesos.sandbox import find_sandbox
 from sensorpi.mesos_node.scheduler.api import ApiServer
 from sensorpi.mesos_node.scheduler.api_requests import perform, task_of
-from sensorpi.mesos_node.scheduler.core import Core
-from sensorpi.mesos_node.scheduler.needs import fits_nowhere
+from sensorpi.mesos_node.scheduler.core.needs import fits_nowhere
+from sensorpi.mesos_node.scheduler.core.state_machine import Core
+from sensorpi.mesos_node.scheduler.core.task_info import Programs
+from sensorpi.mesos_node.scheduler.core.view import status
 from sensorpi.mesos_node.scheduler.replicas import what_is_not_in_sync
 from sensorpi.mesos_node.scheduler.store import NotOurs, Store, StoreAway
-from sensorpi.mesos_node.scheduler.task_info import Programs
-from sensorpi.mesos_node.scheduler.view import status
 
 _log = logging.getLogger(__name__)
 

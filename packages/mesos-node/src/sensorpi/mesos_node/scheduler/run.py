@@ -6,9 +6,9 @@ import threading
 from sensorpi.common.daemon import service
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.mesos_node.scheduler import election as leading
-from sensorpi.mesos_node.scheduler.core import Core
+from sensorpi.mesos_node.scheduler.core.model import State
+from sensorpi.mesos_node.scheduler.core.state_machine import Core
 from sensorpi.mesos_node.scheduler.event_loop import Leader, Options
-from sensorpi.mesos_node.scheduler.model import State
 from sensorpi.mesos_node.scheduler.store import Store, StoreAway
 
 _log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import BadVersionError, KazooException, NodeExistsError, NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError
 
-from sensorpi.mesos_node.scheduler.model import State, state_from_json
+from sensorpi.mesos_node.scheduler.core.model import State, state_from_json
 
 _log = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.mesos.calls import Call
-from sensorpi.mesos_node.scheduler import operations
-from sensorpi.mesos_node.scheduler.core import Core
-from sensorpi.mesos_node.scheduler.model import State, state_from_json
+from sensorpi.mesos_node.scheduler.core import operations
+from sensorpi.mesos_node.scheduler.core.model import State, state_from_json
+from sensorpi.mesos_node.scheduler.core.state_machine import Core
 from tests.fakes.clusters import cluster_of, spark_cluster_of
 from tests.fakes.mesos_events import offer, offers, subscribed, update
 

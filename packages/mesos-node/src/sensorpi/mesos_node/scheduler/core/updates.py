@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from sensorpi.mesos_node.mesos.calls import Call, acknowledge, kill, needs_acknowledgement
-from sensorpi.mesos_node.scheduler.model import RUNNING, UNREACHABLE, State, Task, Workload
-from sensorpi.mesos_node.scheduler.needs import Needs
-from sensorpi.mesos_node.scheduler.placement import name_and_host
-from sensorpi.mesos_node.scheduler.task_info import KILL_GRACE_S
+from sensorpi.mesos_node.scheduler.core.model import RUNNING, UNREACHABLE, State, Task, Workload
+from sensorpi.mesos_node.scheduler.core.needs import Needs
+from sensorpi.mesos_node.scheduler.core.placement import name_and_host
+from sensorpi.mesos_node.scheduler.core.task_info import KILL_GRACE_S
 
 _log = logging.getLogger(__name__)
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sensorpi.mesos_node.scheduler.core import Core
-from sensorpi.mesos_node.scheduler.model import JOB, UNREACHABLE, State, Workload
-from sensorpi.mesos_node.scheduler.needs import Needs
+from sensorpi.mesos_node.scheduler.core.model import JOB, UNREACHABLE, State, Workload
+from sensorpi.mesos_node.scheduler.core.needs import Needs
+from sensorpi.mesos_node.scheduler.core.state_machine import Core
 
 
 def status(core: Core, master: str | None) -> dict[str, Any]:

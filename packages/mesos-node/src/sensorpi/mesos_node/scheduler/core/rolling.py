@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.scheduler.model import RUNNING, RollingRestart, State, Workload
+from sensorpi.mesos_node.scheduler.core.model import RUNNING, RollingRestart, State, Workload
 
 _log = logging.getLogger(__name__)
 

@@ -12,13 +12,13 @@ from typing import Any
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.mesos.calls import Call, accept, decline, kill, reconcile, revive, suppress
-from sensorpi.mesos_node.scheduler import rolling
-from sensorpi.mesos_node.scheduler.model import JOB, RUNNING, UNREACHABLE, State, Task, Workload, broker_name
-from sensorpi.mesos_node.scheduler.needs import Needs, needs_of, spark_daemons
-from sensorpi.mesos_node.scheduler.offers import Bundle, bundles
-from sensorpi.mesos_node.scheduler.placement import Launch, allowed_host, place
-from sensorpi.mesos_node.scheduler.task_info import KILL_GRACE_S, Programs, task_info
-from sensorpi.mesos_node.scheduler.updates import give_up, update
+from sensorpi.mesos_node.scheduler.core import rolling
+from sensorpi.mesos_node.scheduler.core.model import JOB, RUNNING, UNREACHABLE, State, Task, Workload, broker_name
+from sensorpi.mesos_node.scheduler.core.needs import Needs, needs_of, spark_daemons
+from sensorpi.mesos_node.scheduler.core.offers import Bundle, bundles
+from sensorpi.mesos_node.scheduler.core.placement import Launch, allowed_host, place
+from sensorpi.mesos_node.scheduler.core.task_info import KILL_GRACE_S, Programs, task_info
+from sensorpi.mesos_node.scheduler.core.updates import give_up, update
 
 _log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ import pytest
 
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.mesos_node.mesos.calls import Call
-from sensorpi.mesos_node.scheduler.core import Core
-from sensorpi.mesos_node.scheduler.model import State, state_from_json
-from sensorpi.mesos_node.scheduler.view import status
+from sensorpi.mesos_node.scheduler.core.model import State, state_from_json
+from sensorpi.mesos_node.scheduler.core.state_machine import Core
+from sensorpi.mesos_node.scheduler.core.view import status
 from tests.fakes.clusters import cluster_of, spark_cluster_of
 from tests.fakes.mesos_events import kinds, launched, offer, offers, subscribed, update
 

@@ -12,11 +12,11 @@ from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.daemon.service import notify
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.mesos.calls import Call
-from sensorpi.mesos_node.scheduler import operations
-from sensorpi.mesos_node.scheduler.core import Core
-from sensorpi.mesos_node.scheduler.model import State, Task, Workload, state_from_json
-from sensorpi.mesos_node.scheduler.needs import fits_nowhere, needs_of
-from sensorpi.mesos_node.scheduler.view import status
+from sensorpi.mesos_node.scheduler.core import operations
+from sensorpi.mesos_node.scheduler.core.model import State, Task, Workload, state_from_json
+from sensorpi.mesos_node.scheduler.core.needs import fits_nowhere, needs_of
+from sensorpi.mesos_node.scheduler.core.state_machine import Core
+from sensorpi.mesos_node.scheduler.core.view import status
 from tests.fakes.clusters import cluster_of
 from tests.fakes.mesos_events import kinds, launched, offer, offers, subscribed, update
 

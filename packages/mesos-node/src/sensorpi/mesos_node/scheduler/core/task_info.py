@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sensorpi.common.daemon.service import HEARTBEAT
-from sensorpi.mesos_node.scheduler.model import JOB, SPARK_MASTER, Task, Workload
-from sensorpi.mesos_node.scheduler.needs import Needs
-from sensorpi.mesos_node.scheduler.offers import Bundle
+from sensorpi.mesos_node.scheduler.core.model import JOB, SPARK_MASTER, Task, Workload
+from sensorpi.mesos_node.scheduler.core.needs import Needs
+from sensorpi.mesos_node.scheduler.core.offers import Bundle
 
 #: The launcher gives the JVM 60 s, Mesos a little more.
 KILL_GRACE_S = 75.0

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sensorpi.mesos_node.notation.constraints import unmet
-from sensorpi.mesos_node.scheduler.model import State, Task, Workload
-from sensorpi.mesos_node.scheduler.needs import Needs
-from sensorpi.mesos_node.scheduler.offers import Bundle
+from sensorpi.mesos_node.scheduler.core.model import State, Task, Workload
+from sensorpi.mesos_node.scheduler.core.needs import Needs
+from sensorpi.mesos_node.scheduler.core.offers import Bundle
 
 _TASK_ID = re.compile(
     r"(broker-\d{1,4}|job|spark-master|spark-worker-\d{1,4})\.([A-Za-z0-9._-]+)\.([0-9a-f]+)", re.ASCII

@@ -9,10 +9,10 @@ from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.kafka.broker import FIXED_PROPERTIES
 from sensorpi.mesos_node.notation.expressions import broker_ids
-from sensorpi.mesos_node.scheduler import rolling
-from sensorpi.mesos_node.scheduler.model import JOB, RUNNING, UNREACHABLE, Settings, State, Workload, broker_name
-from sensorpi.mesos_node.scheduler.needs import needs_of
-from sensorpi.mesos_node.scheduler.updates import give_up
+from sensorpi.mesos_node.scheduler.core import rolling
+from sensorpi.mesos_node.scheduler.core.model import JOB, RUNNING, UNREACHABLE, Settings, State, Workload, broker_name
+from sensorpi.mesos_node.scheduler.core.needs import needs_of
+from sensorpi.mesos_node.scheduler.core.updates import give_up
 
 #: The types of the settings as JSON brings them.
 _KINDS: dict[str, tuple[type, ...]] = {

@@ -11,8 +11,8 @@ from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.notation.constraints import parse_constraints
 from sensorpi.mesos_node.notation.expressions import port_range
 from sensorpi.mesos_node.notation.expressions import settings as parse_settings
-from sensorpi.mesos_node.scheduler.model import SPARK_MASTER, SPARK_WORKER, Workload
-from sensorpi.mesos_node.scheduler.offers import PortRange
+from sensorpi.mesos_node.scheduler.core.model import SPARK_MASTER, SPARK_WORKER, Workload
+from sensorpi.mesos_node.scheduler.core.offers import PortRange
 
 #: A quarter of a Pi's four cores each; without a quota it is a share, no limit.
 DEFAULT_CPUS = 0.5
