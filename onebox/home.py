@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from sensorpi.common.cluster import model as cluster
 from sensorpi.common.cluster import secrets
+from sensorpi.common.cluster.model import FILE_NAME, Cluster, load
 from sensorpi.common.errors import UserError
+from sensorpi.common.files import render, write
 
 USUAL_PORTS = {"kafka": 7000, "controller": 7001, "influxdb": 8086, "backup": 8088, "dashboard": 8080, "grafana": 3000}
 
@@ -111,23 +112,17 @@ class Home:
                 file.flush()
                 return file
 
-    def configure(self, ports: Ports, rate_hz: float) -> cluster.Cluster:
+    def configure(self, ports: Ports, rate_hz: float) -> Cluster:
         """Write the configuration, with a key made at the first start, and read it as every part will."""
-        self.config.mkdir(parents=True, exist_ok=True)
         text = _CLUSTER.format(node=NODE, rate_hz=float(rate_hz), **vars(ports))
-        (self.config / cluster.FILE_NAME).write_text(text, encoding="utf-8")
-        (self.config / "node").write_text(NODE + "\n", encoding="utf-8")
+        render({FILE_NAME: text, "node": f"{NODE}\n"}, self.config, mode=0o644)
         if not (self.config / secrets.FILE_NAME).exists():
             secrets.make_key(self.config / secrets.FILE_NAME)
-        return cluster.load(self.config / cluster.FILE_NAME)
+        return load(self.config / FILE_NAME)
 
     def write_endpoints(self, endpoints: dict[str, Any]) -> None:
         """Write endpoints.json, for this user's eyes only: it holds a password."""
-        new = self.endpoints.with_suffix(".new")
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(endpoints, file, indent=2)
-            file.write("\n")
-        new.replace(self.endpoints)
+        write(self.endpoints, json.dumps(endpoints, indent=2) + "\n", mode=0o600)
 
     def read_endpoints(self) -> dict[str, Any]:
         """What another process wrote. Raises UserError when nothing is there yet, or no longer."""

@@ -1,11 +1,14 @@
 """The cluster's key and what is derived from it."""
 
 import base64
+import errno
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_mock import MockerFixture
 
 from sensorpi.common.cluster import secrets
 from sensorpi.common.errors import UserError
@@ -101,6 +104,13 @@ def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cluster\.key exists"):
         secrets.make_key(tmp_path / "cluster.key")
     assert secrets.load_key(tmp_path / "cluster.key") == key
+
+
+def test_a_key_that_cannot_be_written_leaves_no_part(tmp_path: Path, mocker: MockerFixture) -> None:
+    mocker.patch.object(os, "fsync", side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    with pytest.raises(UserError, match=r"cluster\.key: cannot be written: No space left on device$"):
+        secrets.make_key(tmp_path / "cluster.key")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_key_says_where_to_get_one(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_who_may_not_write_is_told_so(directory: Path) -> None:
         words = ["join", os.fspath(other), "--node", "box", "--config", config]
         result = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True)
         assert (result.returncode, result.stderr.count("\n")) == (2, 1)
-        assert f"sensorpi: {cluster}: cannot be moved away: Permission denied" in result.stderr
+        assert f"sensorpi: {cluster}: cannot be renamed: Permission denied" in result.stderr
         assert cluster.exists()
 
 

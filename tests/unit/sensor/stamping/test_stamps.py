@@ -1,13 +1,16 @@
 """Timestamps: strictly increasing across clock steps and restarts, and only from a synchronised clock."""
 
+import errno
 import itertools
 import json
+import os
 import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_mock import MockerFixture
 
 from sensorpi.common.daemon import system_clock
 from sensorpi.sensor.stamping.clock import Clock
@@ -209,3 +212,14 @@ def test_a_damaged_file_of_waiting_readings_is_put_aside(tmp_path: Path, content
     (tmp_path / "state/held-readings.json").write_text(content)
     assert held_file(tmp_path).take() == []
     assert len(list((tmp_path / "state").glob("*.useless-*"))) == 1
+
+
+def test_readings_that_cannot_be_kept_are_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, mocker: MockerFixture
+) -> None:
+    mocker.patch.object(os, "fsync", side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    held_file(tmp_path).keep([sample(1), sample(2)])
+    [line] = caplog.messages
+    assert line.startswith("2 readings that waited for the clock are lost: ")
+    assert line.endswith("held-readings.json: cannot be written: No space left on device")
+    assert [path for path in (tmp_path / "state").rglob("*") if path.is_file()] == []

@@ -12,7 +12,7 @@ from sensorpi.common.cluster import secrets
 from sensorpi.common.cluster.model import FILE_NAME, parse, plain_text
 from sensorpi.common.cluster.validators import nearest
 from sensorpi.common.errors import UserError
-from sensorpi.common.files import render
+from sensorpi.common.files import remove, rename, render
 
 #: Raspberry Pi OS since bookworm, and before.
 PARTITIONS = (Path("/boot/firmware"), Path("/boot"))
@@ -47,18 +47,13 @@ def waits(state: Path, partitions: Sequence[Path] = PARTITIONS) -> bool:
 def erase(path: Path) -> None:
     """Overwrite a file with zeros and delete it: VFAT only forgets the name of what is deleted.
 
-    What the card's own controller keeps of it is out of reach. Raises ``OSError``.
+    What the card's own controller keeps of it is out of reach. Raises ``OSError`` and ``UserError``.
     """
     with path.open("r+b") as file:
         file.write(bytes(path.stat().st_size))
         file.flush()
         os.fsync(file.fileno())
-    path.unlink()
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    remove(path)
 
 
 def _take_key(config: Path, partitions: Sequence[Path]) -> str | None:
@@ -72,9 +67,10 @@ def _take_key(config: Path, partitions: Sequence[Path]) -> str | None:
         render({secrets.FILE_NAME: key}, config, group_id=secrets.group_id())
     try:
         erase(source)
-    except OSError as error:
+    except (OSError, UserError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(
-            f"{source}: is in {config} now, and everybody can read it here: it cannot be deleted ({error.strerror}); "
+            f"{source}: is in {config} now, and everybody can read it here: it cannot be deleted ({reason}); "
             f"delete it on another computer"
         ) from None
     return f"moved {source} into {config}"
@@ -98,7 +94,7 @@ def _take_file(config: Path, state: Path, partitions: Sequence[Path]) -> str | N
         raise UserError(f'{source}: node = "{node}": there is no such node in it; {nearest(node, names)}')
     old = config / FILE_NAME
     if old.exists() and old.read_bytes() != text.encode():
-        old.replace(old.with_name(f"{FILE_NAME}.old"))
+        rename(old, old.with_name(f"{FILE_NAME}.old"))
     render({FILE_NAME: text, **({"node": f"{node}\n"} if node is not None else {})}, config, mode=0o644)
     render({_TAKEN: _checksum(content)}, state)
     return f"took {source}"

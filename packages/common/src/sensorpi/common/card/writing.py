@@ -1,7 +1,6 @@
 """Writes files on a boot partition: each whole or not at all, and nothing of others without keeping it."""
 
 import filecmp
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,9 +9,10 @@ from sensorpi.common.card.boot_files import CMDLINE
 from sensorpi.common.card.boot_partition import erase
 from sensorpi.common.card.first_boot import FOLDER, MARK
 from sensorpi.common.errors import UserError
+from sensorpi.common.files import TEMPORARY, remove, rename
+from sensorpi.common.files import write as write_file
 
 _KEPT = ".before-sensorpi"
-_TEMPORARY = ".sensorpi-new"
 
 #: A file's content, or the file whose copy it becomes.
 Content = bytes | Path
@@ -20,7 +20,7 @@ Content = bytes | Path
 
 def leftovers(partition: Path, owned: tuple[str, ...], files: Mapping[str, Content]) -> list[str]:
     """What an earlier preparation of this card put there and this one does not, or began to put there."""
-    begun = sorted(path.name for path in partition.glob(f"*{_TEMPORARY}"))
+    begun = sorted(path.name for path in partition.glob(f"*{TEMPORARY}"))
     inside = sorted(str(path.relative_to(partition)) for path in (partition / FOLDER).rglob("*") if path.is_file())
     ours = [*begun, *inside]
     return [
@@ -64,33 +64,17 @@ def _check_space(partition: Path, files: Mapping[str, Content]) -> None:
 def _replace(path: Path, content: Content) -> None:
     if _same(path, content):
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and not _is_ours(path):
-        shutil.copyfile(path, _free_name(path))
-    temporary = path.with_name(path.name + _TEMPORARY)
-    try:
-        with temporary.open("wb") as file:
-            if isinstance(content, Path):
-                with content.open("rb") as source:
-                    shutil.copyfileobj(source, file)
-            else:
-                file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
+        write_file(_free_name(path), path, mode=None)
+    write_file(path, content, mode=None)
 
 
 def _remove(path: Path) -> None:
     kept = path.with_name(path.name + _KEPT)
     if kept.exists():
-        kept.replace(path)
-        _sync(path.parent)
+        rename(kept, path)
     elif path.suffix == ".deb":
-        path.unlink()
+        remove(path)
     else:
         erase(path)
 
@@ -120,11 +104,3 @@ def _same(path: Path, content: Content) -> bool:
 
 def _size(content: Content) -> int:
     return content.stat().st_size if isinstance(content, Path) else len(content)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

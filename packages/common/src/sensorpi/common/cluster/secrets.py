@@ -12,6 +12,7 @@ import secrets
 from itertools import count
 from pathlib import Path
 
+from sensorpi.common import files
 from sensorpi.common.errors import UserError
 
 FILE_NAME = "cluster.key"
@@ -69,20 +70,14 @@ def group_id() -> int | None:
         return None
 
 
-def make_key(path: Path) -> bytes:
-    """Write a new random key, mode 0640, and return it. Raises ``UserError`` when the file is there already."""
+def make_key(path: Path, group_id: int | None = None) -> bytes:
+    """Write a new random key, mode 0640, and return it; ``group_id`` becomes its group, if it is given.
+
+    Raises ``UserError`` when there is a file already, or when it cannot be written.
+    """
     key = secrets.token_bytes(KEY_BYTES)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
-    except FileExistsError:
-        raise UserError(f"{path} exists; a new key would lock this node out of its cluster") from None
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, 0o640)  # whatever the umask
-        file.write(key)
-        file.flush()
-        os.fsync(descriptor)
+    if not files.create(path, key, group_id=group_id):
+        raise UserError(f"{path} exists; a new key would lock this node out of its cluster")
     return key
 
 

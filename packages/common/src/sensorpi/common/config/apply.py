@@ -1,7 +1,6 @@
 """Brings what this node's services read in line with the configuration, and says which units that touches."""
 
 import hashlib
-import os
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -88,9 +87,7 @@ def _optional_key(directory: Path) -> bytes | None:
 def _key(directory: Path, configuration: Effective) -> bytes | None:
     key = _optional_key(directory)
     if key is None and configuration.is_own:
-        key = secrets.make_key(directory / secrets.FILE_NAME)
-        if (group_id := secrets.group_id()) is not None:
-            os.chown(directory / secrets.FILE_NAME, -1, group_id)
+        key = secrets.make_key(directory / secrets.FILE_NAME, secrets.group_id())
     return key
 
 

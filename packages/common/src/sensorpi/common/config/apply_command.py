@@ -13,7 +13,7 @@ from sensorpi.common.cluster.model import FILE_NAME, load, read
 from sensorpi.common.config import mistake_signs
 from sensorpi.common.config.apply import Applied, Places, apply, installed_roles
 from sensorpi.common.errors import UserError
-from sensorpi.common.files import render
+from sensorpi.common.files import rename, render
 
 _SYSTEMD_RUNS = Path("/run/systemd/system")
 
@@ -127,8 +127,5 @@ def _keep_old(directory: Path) -> None:
     """Move away what was another cluster's."""
     for name in (FILE_NAME, secrets.FILE_NAME):
         file = directory / name
-        try:
-            if file.exists():
-                file.replace(file.with_name(f"{name}.old"))
-        except OSError as error:
-            raise UserError(f"{file}: cannot be moved away: {error.strerror}") from None
+        if file.exists():
+            rename(file, file.with_name(f"{name}.old"))

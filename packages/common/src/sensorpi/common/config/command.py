@@ -5,14 +5,14 @@ from dataclasses import asdict
 from json import dumps
 from pathlib import Path
 
+from sensorpi.common import files
 from sensorpi.common.cli.config_option import add_config_option
-from sensorpi.common.cluster import model as cluster_file
 from sensorpi.common.cluster import secrets
 from sensorpi.common.cluster.identity import identify
+from sensorpi.common.cluster.model import FILE_NAME, example_text, load
 from sensorpi.common.config.apply import installed_roles
 from sensorpi.common.config.apply_command import add_apply_command, add_join_command
 from sensorpi.common.config.effective import effective
-from sensorpi.common.errors import UserError
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -37,15 +37,15 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _check(options: argparse.Namespace) -> int:
-    path = options.file or options.config / cluster_file.FILE_NAME
-    cluster = cluster_file.load(path)
+    path = options.file or options.config / FILE_NAME
+    cluster = load(path)
     print(f"{path}: good; nodes: {len(cluster.nodes)}, brokers: {len(cluster.workers)}")
     return 0
 
 
 def _show(options: argparse.Namespace) -> int:
     roles = installed_roles()
-    cluster = cluster_file.load(options.config / cluster_file.FILE_NAME)
+    cluster = load(options.config / FILE_NAME)
     this = identify(cluster, options.config)
     if this is None and roles and (configuration := effective(options.config, roles)).is_own:
         cluster, this = configuration.cluster, configuration.node
@@ -65,14 +65,9 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _init(options: argparse.Namespace) -> int:
-    try:
-        options.config.mkdir(parents=True, exist_ok=True)
-        file = options.config / cluster_file.FILE_NAME
-        if not file.exists():
-            file.write_text(cluster_file.example_text(), encoding="utf-8")
-            print(f"wrote {file}; name your nodes and addresses there")
-    except OSError as error:
-        raise UserError(f"{options.config}: {error.strerror}") from None
+    file = options.config / FILE_NAME
+    if files.create(file, example_text(), mode=0o644):
+        print(f"wrote {file}; name your nodes and addresses there")
     key = options.config / secrets.FILE_NAME
     secrets.make_key(key)
     print(f"wrote {key}; every node but a sensor needs a copy")

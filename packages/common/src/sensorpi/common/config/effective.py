@@ -6,9 +6,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensorpi.common.cluster import model as cluster_file
 from sensorpi.common.cluster.identity import identify, is_own_address
-from sensorpi.common.cluster.model import Cluster, Node
+from sensorpi.common.cluster.model import FILE_NAME, Cluster, Node, example_text, load, parse, read
 from sensorpi.common.cluster.schema import ROLES
 
 _ONE_MACHINE = """\
@@ -52,15 +51,15 @@ def effective(
     cluster of this machine alone. The node that it was (``remembered``) it stays where nothing names another: a boot
     without a network has no addresses to know it by. Raises ``UserError`` for a mistake in a file.
     """
-    path = directory / cluster_file.FILE_NAME
-    cluster = cluster_file.load(path)
-    text = cluster_file.read(path)
+    path = directory / FILE_NAME
+    cluster = load(path)
+    text = read(path)
     node = identify(cluster, directory, host_name, owns)
     if node is None and remembered in [each.name for each in cluster.nodes]:
         node = cluster.node(str(remembered))
-    if node is None and text == cluster_file.example_text():
+    if node is None and text == example_text():
         text = _ONE_MACHINE.format(name=_node_name(socket.gethostname() if host_name is None else host_name))
-        cluster = cluster_file.parse(text, "one-machine cluster")
+        cluster = parse(text, "one-machine cluster")
         return Effective(text, cluster, cluster.nodes[0], True, _waiting_alone(installed))
     return Effective(text, cluster, node, False, _waiting_in_cluster(path, node, installed))
 

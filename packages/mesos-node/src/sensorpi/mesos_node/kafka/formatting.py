@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sensorpi.common.errors import UserError
+from sensorpi.common.files import write
 from sensorpi.mesos_node.kafka.broker import Broker
 from sensorpi.mesos_node.kafka.probe import quorum_has_leader
 
@@ -58,7 +59,7 @@ def format_once(broker: Broker, cluster_id: str, jars: Path, properties: Path, l
         arguments = ("format", "--cluster-id", cluster_id, "--config", os.fspath(properties))
         _run(broker.java_command(jars, log4j2, _STORAGE_TOOL, *arguments), broker)
     if not marker(broker).exists():  # also after a power cut between the two
-        _write_durably(marker(broker), f"{broker.node.name}\n")
+        write(marker(broker), f"{broker.node.name}\n", mode=0o644)
     return needed
 
 
@@ -85,10 +86,3 @@ def _run(command: Sequence[str], broker: Broker) -> None:
     if result.returncode != 0:
         output = " ".join((result.stderr + result.stdout).split())
         raise UserError(f"{broker.log_directory} cannot be formatted: {output[-400:]}")
-
-
-def _write_durably(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from sensorpi.common.files import render
+from sensorpi.common.files import rename, render
 from sensorpi.common.reading import TOPIC
 
 _log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def heal(checkpoint: Path) -> None:
     nothing_whole = first_torn is not None and first_torn <= min(offsets, default=first_torn)
     if nothing_whole or not _is_whole_metadata(checkpoint / "metadata"):
         aside = checkpoint.with_name(f"{checkpoint.name}.broken-{time.strftime('%Y%m%d-%H%M%S')}")
-        checkpoint.rename(aside)
+        rename(checkpoint, aside)
         _log.error("The checkpoint was unreadable and is now %s. Continuing from the committed offsets.", aside)
     elif first_torn is not None:
         for batches in (offsets, commits):
@@ -48,7 +48,7 @@ def set_aside_stale(checkpoint: Path) -> Path:
     """Move a checkpoint of no more use aside, in place of the last such one; where it is now."""
     aside = checkpoint.with_name(f"{checkpoint.name}.stale")
     shutil.rmtree(aside, ignore_errors=True)
-    checkpoint.rename(aside)
+    rename(checkpoint, aside)
     return aside
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from sensorpi.common.errors import UserError
+from sensorpi.common.files import remove, rename, write
 from sensorpi.sensor.stamping.stamps import Sample
 
 log = logging.getLogger(__name__)
@@ -29,8 +31,10 @@ class HeldFile:
         """Write them, if there are any."""
         rows = [asdict(sample) for sample in samples]
         if rows:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._file.write_text(json.dumps({"boot_id": self._boot_id, "samples": rows}), encoding="utf-8")
+            try:
+                write(self._file, json.dumps({"boot_id": self._boot_id, "samples": rows}))
+            except UserError as error:
+                log.error("%d readings that waited for the clock are lost: %s", len(rows), error)
 
     def take(self) -> list[Sample]:
         """What the last run left, oldest first; a file that is of no use is put aside with one line."""
@@ -43,8 +47,8 @@ class HeldFile:
             return []
         except (OSError, ValueError, TypeError, KeyError) as error:
             aside = self._file.with_name(f"{self._file.name}.useless-{time.time_ns()}")
-            self._file.rename(aside)
+            rename(self._file, aside)
             log.warning("readings that waited for the clock cannot be stamped (%s); they are in %s", error, aside)
             return []
-        self._file.unlink()
+        remove(self._file)
         return samples

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from sensorpi.common.errors import UserError
+from sensorpi.common.files import write
 from sensorpi.common.reading import Reading
 
 log = logging.getLogger(__name__)
@@ -91,12 +93,9 @@ class LatestTimestamps:
 
     def _write(self, file: Path) -> None:
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            beside = file.with_suffix(".new")
-            beside.write_text(json.dumps(self._latest), encoding="utf-8")
-            beside.replace(file)
-        except OSError as error:
-            log.warning("%s cannot be written: %s", file, error)
+            write(file, json.dumps(self._latest))
+        except UserError as error:
+            log.warning("%s", error)
 
 
 class Stamper:
