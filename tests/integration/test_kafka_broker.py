@@ -156,7 +156,7 @@ def test_a_broker_behind_a_taken_port_is_never_ready(kafka_broker: KafkaBroker, 
 
 @pytest.mark.parametrize(
     ("broker_id", "cluster_id", "reason"),
-    [(0, "another-cluster-id-____", "a broker of another cluster"), (1, None, "broker 1 is not yet in its cluster")],
+    [(0, "another-cluster-id-____", "belongs to another cluster"), (1, None, "broker 1 is not yet in its cluster")],
 )
 def test_the_probe_wants_this_broker_of_this_cluster(
     kafka_broker: KafkaBroker, broker_id: int, cluster_id: str | None, reason: str

@@ -77,7 +77,7 @@ def test_another_clusters_topics_are_left_alone(kafka_broker: KafkaBroker) -> No
     right = key.read_bytes()
     key.write_bytes(bytes(32))
     try:
-        assert "is another cluster" in refusal(kafka_broker, "add", "foreign")
+        assert "belongs to another cluster" in refusal(kafka_broker, "add", "foreign")
     finally:
         key.write_bytes(right)
     assert "foreign" not in answer(kafka_broker, "list")

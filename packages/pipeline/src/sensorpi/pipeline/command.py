@@ -16,7 +16,7 @@ from sensorpi.pipeline.dashboard.command import add_dashboard_command
 from sensorpi.pipeline.influx.client import Credentials, Endpoint
 from sensorpi.pipeline.influx.service import take_over
 from sensorpi.pipeline.influx.setup import set_up
-from sensorpi.pipeline.job.deploy_mode import computing
+from sensorpi.pipeline.job.spark_master import SparkMaster
 
 _log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def _job(options: argparse.Namespace) -> int:
         trigger_ms=settings.spark.trigger_ms,
         max_offsets_per_trigger=settings.spark.max_offsets_per_trigger,
         heap_mb=settings.spark.heap_mb,
-        computing=computing(settings, node, key, options.jars),
+        master=SparkMaster.configured(settings, node, key, options.jars),
     )
     newer = run(config, service.stop_on_signals())
     if newer is None:

@@ -8,11 +8,11 @@ from sensorpi.common.cluster.schema import (
     JOB_OVERHEAD_MB,
     SPARK_DAEMON_MB,
     SPARK_PORTS,
-    SPARK_URL,
     KafkaSettings,
     NodeSettings,
     SparkSettings,
 )
+from sensorpi.common.cluster.spark_url import spark_url
 
 #: A JVM takes this much beside its heap: a broker with a heap of 128 MB was seen at 295 MB after an hour of load.
 JVM_OVERHEAD_MB = 176
@@ -76,11 +76,11 @@ def _check_spark_master(validated: dict[str, Any]) -> None:
         return
     # Under Mesos it is a task, and those run on the workers.
     role = "mesos-worker" if validated["engine"] == "mesos" else "mesos-master"
-    match = SPARK_URL.fullmatch(master)
-    masters = {name: node.address for name, node in validated["nodes"].items() if role in node.roles}
-    hosts = {*masters, *masters.values()}
-    if match is None or match["host"].strip("[]") not in hosts or not 1024 <= int(match["port"]) <= 65535:
-        example = f"spark://{next(iter(masters.values()))}:7077"
+    url = spark_url(master)
+    addresses = {name: node.address for name, node in validated["nodes"].items() if role in node.roles}
+    is_on_one = url is not None and any(url.is_on(name, address) for name, address in addresses.items())
+    if url is None or not is_on_one or not 1024 <= url.port <= 65535:
+        example = f"spark://{next(iter(addresses.values()))}:7077"
         raise vol.Invalid(f'expected the address of a {role}, such as "{example}"', path=["spark", "master"])
 
 
@@ -101,12 +101,10 @@ def _check_spark_ports(spark: SparkSettings, owners: dict[int, tuple[str, str]])
     if spark.master.startswith("local"):
         return
     own = range(spark.first_port, spark.first_port + SPARK_PORTS)
-    match = SPARK_URL.fullmatch(spark.master)
-    if match is not None:
-        master = int(match["port"])
-        if master in own or master in owners:
-            other = ".".join(owners.get(master, ("spark", "first_port")))
-            raise vol.Invalid(f"{master} is a port of {other} as well", path=["spark", "master"])
+    url = spark_url(spark.master)
+    if url is not None and (url.port in own or url.port in owners):
+        other = ".".join(owners.get(url.port, ("spark", "first_port")))
+        raise vol.Invalid(f"{url.port} is a port of {other} as well", path=["spark", "master"])
     if taken := sorted(owners.keys() & set(own)):
         other = ".".join(owners[taken[0]])
         raise vol.Invalid(f"Spark's ports are {own[0]} to {own[-1]}, and {taken[0]} is that of {other}", path=["spark"])
@@ -147,9 +145,8 @@ def _check_offers(validated: dict[str, Any]) -> None:
 
 def _spark_daemons(spark: SparkSettings, name: str, node: NodeSettings) -> dict[str, int]:
     """What of Spark's standalone cluster runs on this worker, and its memory in MB."""
-    match = SPARK_URL.fullmatch(spark.master)
-    if match is None:
+    url = spark_url(spark.master)
+    if url is None:
         return {}
-    is_master = match["host"].strip("[]") in (name, node.address)
-    master = {"Spark's master": SPARK_DAEMON_MB} if is_master else {}
+    master = {"Spark's master": SPARK_DAEMON_MB} if url.is_on(name, node.address) else {}
     return {"Spark's worker": spark.worker_memory_mb, **master}

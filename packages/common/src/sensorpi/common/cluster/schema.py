@@ -23,8 +23,6 @@ EXECUTOR_OVERHEAD_MB = 240
 _PYTHON_MB = 80
 #: So many ports in a row belong to Spark when it computes on a cluster; `spark_cluster.py` names them.
 SPARK_PORTS = 6
-#: `spark.master` of Spark's standalone cluster.
-SPARK_URL = re.compile(r"spark://(?P<host>[^\s/,]+):(?P<port>[0-9]{1,5})")
 #: What only a card is told, beside the cluster file; `card_table.py` has the checks.
 CARD_KEYS = ("user", "ssh_key", "wifi", "wifi_password", "country", "timezone")
 #: What has a name like this may be a password, in the wrong place or mistyped: no message repeats it.

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, fields
 
 from sensorpi.common.cluster.model import Cluster, Node
-from sensorpi.common.cluster.schema import SPARK_PORTS, SPARK_URL, SparkSettings
+from sensorpi.common.cluster.schema import SPARK_PORTS, SparkSettings
 from sensorpi.common.cluster.secrets import password
+from sensorpi.common.cluster.spark_url import spark_url
 
 #: The name of the secret that the master, the workers and the driver share; without it anyone could have them run code.
 _SECRET = "spark/rpc"  # noqa: S105
@@ -32,11 +33,11 @@ def spark_ports(settings: SparkSettings) -> SparkPorts:
 
 def spark_master(cluster: Cluster) -> tuple[Node, int] | None:
     """The node of Spark's standalone master and its port; None where the job computes otherwise."""
-    match = SPARK_URL.fullmatch(cluster.spark.master)
-    if match is None:
+    url = spark_url(cluster.spark.master)
+    if url is None:
         return None
-    [node] = [each for each in cluster.nodes if match["host"].strip("[]") in (each.address, each.name)]
-    return node, int(match["port"])
+    [node] = [each for each in cluster.nodes if url.is_on(each.name, each.address)]
+    return node, url.port
 
 
 def spark_master_url(cluster: Cluster) -> str | None:

@@ -10,6 +10,7 @@ from sensorpi.common.cluster.identity import identify_or_fail
 from sensorpi.common.cluster.model import FILE_NAME, Cluster, load
 from sensorpi.common.cluster.secrets import FILE_NAME as KEY_FILE_NAME
 from sensorpi.common.cluster.secrets import kafka_cluster_id, load_key
+from sensorpi.common.daemon.jvm import JVM_ENVIRONMENT
 from sensorpi.common.daemon.service import notify, set_up_logging
 from sensorpi.common.daemon.system_clock import wait_until_synchronised
 from sensorpi.common.daemon.waiting import is_told_to_wait, wait_if_told
@@ -113,7 +114,7 @@ def _run(options: argparse.Namespace) -> int:
         f"Kafka broker {broker.id}",
         command,
         kafka_probe(broker.listener, broker.id, cluster_id),
-        environment={"MALLOC_ARENA_MAX": "2"},  # or glibc's arenas add tens of MB to a JVM
+        environment=JVM_ENVIRONMENT,
     )
 
 

@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 from sensorpi.common.cluster.model import Cluster, Node
+from sensorpi.common.daemon.jvm import daemon_jvm_flags
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.launcher import Probe, ProbeError
 
@@ -61,15 +62,7 @@ def java_command(configuration: Path) -> list[str]:
             raise UserError(f"{jar} is missing: apt install libzookeeper-java")
     return [
         "java",
-        f"-Xmx{_HEAP_MB}m",
-        "-Xss512k",
-        "-XX:+UseSerialGC",
-        "-XX:MaxMetaspaceSize=64m",
-        "-XX:ReservedCodeCacheSize=32m",
-        "-XX:+ExitOnOutOfMemoryError",
-        "-XX:+ErrorFileToStderr",
-        "-XX:-UsePerfData",
-        "-Djava.awt.headless=true",
+        *daemon_jvm_flags(_HEAP_MB, metaspace_mb=64, code_cache_mb=32),
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
         "-Dorg.slf4j.simpleLogger.showThreadName=false",
         "-Dorg.slf4j.simpleLogger.showShortLogName=true",

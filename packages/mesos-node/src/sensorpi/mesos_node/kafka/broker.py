@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sensorpi.common.cluster.model import Cluster, Node
+from sensorpi.common.daemon.jvm import daemon_jvm_flags
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.kafka.topics import DEAD_LETTER_MESSAGE_MAX_BYTES
 
@@ -220,15 +221,7 @@ class Broker:
         """The command line that runs one of Kafka's classes within the broker's limits."""
         return [
             "java",
-            f"-Xmx{self.heap_mb}m",
-            "-Xss512k",
-            "-XX:+UseSerialGC",
-            "-XX:MaxMetaspaceSize=128m",
-            "-XX:ReservedCodeCacheSize=48m",
-            "-XX:+ExitOnOutOfMemoryError",
-            "-XX:+ErrorFileToStderr",
-            "-XX:-UsePerfData",  # or the JVM keeps writing counters to a file in /tmp
-            "-Djava.awt.headless=true",
+            *daemon_jvm_flags(self.heap_mb, metaspace_mb=128, code_cache_mb=48),
             *shlex.split(self.jvm_options),
             f"-Dlog4j2.configurationFile={log4j2}",
             "-cp",

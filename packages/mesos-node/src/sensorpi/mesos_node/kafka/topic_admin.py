@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 
 from sensorpi.common.cli.slowness import say_when_slow
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.kafka.probe import connect
+from sensorpi.mesos_node.kafka.probe import connect, describe_cluster
 from sensorpi.mesos_node.kafka.reassignment import Replicas, spread
 from sensorpi.mesos_node.kafka.topics import TopicSpec
 
@@ -52,9 +52,7 @@ def admin_of(bootstrap_servers: str, cluster_id: str, timeout_s: float = 30.0) -
         with ExitStack() as stack:
             with say_when_slow(f"Kafka at {bootstrap_servers}"):
                 admin = stack.enter_context(connect(bootstrap_servers, timeout_s))
-                answering = admin.describe_cluster()["cluster_id"]
-            if answering != cluster_id:
-                raise UserError(f"Kafka at {bootstrap_servers} is another cluster, {answering}; no topic was touched")
+                describe_cluster(admin, bootstrap_servers, cluster_id)
             yield admin
     except KafkaError as error:
         raise UserError(f"Kafka at {bootstrap_servers}: {error}") from error

@@ -12,7 +12,7 @@ from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.daemon.outage import backoff_s
 from sensorpi.common.errors import UserError
 from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC
-from sensorpi.mesos_node.kafka.probe import connect
+from sensorpi.mesos_node.kafka.probe import connect, describe_cluster
 
 MESSAGE_MAX_BYTES = 8 * 1024 * 1024
 
@@ -70,9 +70,7 @@ def ensure_topics(
     """
     try:
         with connect(bootstrap_servers, timeout_s) as admin:
-            answering = admin.describe_cluster()["cluster_id"]
-            if answering != cluster_id:
-                raise UserError(f"Kafka at {bootstrap_servers} is another cluster, {answering}; no topic was touched")
+            describe_cluster(admin, bootstrap_servers, cluster_id)
             return [line for spec in specs for line in _ensure_topic(admin, spec)]
     except KafkaError as error:
         raise UserError(f"Kafka at {bootstrap_servers}: topics are not as declared: {error}") from error

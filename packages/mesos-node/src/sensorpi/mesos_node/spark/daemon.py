@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sensorpi.common.cluster.model import Cluster, Node
 from sensorpi.common.cluster.spark import spark_master, spark_master_url, spark_ports, spark_secret
+from sensorpi.common.daemon.jvm import JVM_ENVIRONMENT, daemon_jvm_flags
 from sensorpi.common.errors import UserError
 
 #: Of the daemons' own JVMs, in MB: they only manage.
@@ -104,7 +105,7 @@ class SparkDaemon:
             # The pages, which cannot be switched off, are for our own probe. All else is told its address.
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_HOSTNAME": "localhost",
-            "MALLOC_ARENA_MAX": "2",  # or glibc's arenas add tens of MB to a JVM
+            **JVM_ENVIRONMENT,
         }
 
     def prepare(self) -> None:
@@ -143,14 +144,8 @@ class SparkDaemon:
             raise UserError(f"{jars}: no Spark here; apt install sensorpi-spark")
         return [
             "java",
-            f"-Xmx{_DAEMON_HEAP_MB}m",
-            "-Xss512k",
-            "-XX:+UseSerialGC",
-            "-XX:MaxMetaspaceSize=96m",
-            "-XX:ReservedCodeCacheSize=32m",
+            *daemon_jvm_flags(_DAEMON_HEAP_MB, metaspace_mb=96, code_cache_mb=32),
             "-XX:TieredStopAtLevel=1",
-            "-XX:+ExitOnOutOfMemoryError",
-            "-XX:-UsePerfData",  # or the JVM keeps writing counters to a file in /tmp
             *("--add-opens=java.base/java.nio=ALL-UNNAMED", "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED"),
             *("--add-opens=java.base/java.net=ALL-UNNAMED", "--add-opens=java.base/java.lang=ALL-UNNAMED"),
             *("-cp", f"{self.conf}:{jars}/*"),

@@ -8,10 +8,11 @@ import time
 
 from pyspark.sql import SparkSession
 
+from sensorpi.common.cluster.spark_url import spark_url
 from sensorpi.common.daemon import service
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.errors import UserError
-from sensorpi.pipeline.job.deploy_mode import Computing
+from sensorpi.pipeline.job.spark_master import SparkMaster
 
 _log = logging.getLogger(__name__)
 
@@ -23,18 +24,18 @@ _USUAL_START_S = 15.0
 _VERSIONS = re.compile(r"Python in worker has different version \(?([0-9., ]+?)\)? than that in driver \(?([0-9.]+)")
 
 
-def wait_for_master(computing: Computing, stop: threading.Event) -> None:
+def wait_for_master(master: SparkMaster, stop: threading.Event) -> None:
     """Return when Spark's standalone master takes connections, or when ``stop`` is set; at once for other masters.
 
     Spark itself would try for a minute and then end.
     """
-    match = re.fullmatch(r"spark://(.+):([0-9]+)", computing.master)
-    if match is None:
+    url = spark_url(master.url)
+    if url is None:
         return
-    outage = Outage(f"Spark's master at {match[1]}:{match[2]}", _log, longest_s=5.0)
+    outage = Outage(f"Spark's master at {master.url.removeprefix('spark://')}", _log, longest_s=5.0)
     while not stop.is_set():
         try:
-            socket.create_connection((match[1].strip("[]"), int(match[2])), _CONNECT_S).close()
+            socket.create_connection((url.host, url.port), _CONNECT_S).close()
         except OSError as error:
             service.notify(watchdog=True, status=f"waiting for {outage.name}")
             stop.wait(outage.failed(error))
@@ -46,15 +47,15 @@ def wait_for_master(computing: Computing, stop: threading.Event) -> None:
 class Executors:
     """Counts the workers' processes that compute for the job; in local mode that is the driver, always there."""
 
-    def __init__(self, session: SparkSession, computing: Computing) -> None:
+    def __init__(self, session: SparkSession, master: SparkMaster) -> None:
         self._java_context = session.sparkContext._jsc.sc()
-        self._is_local = computing.is_local
+        self._is_local = master.is_local
         self._hint = (
             "does Mesos offer enough memory?"
-            if computing.master.startswith("mesos:")
+            if master.url.startswith("mesos:")
             else "is sensorpi-spark-worker up, with a free core?"
         )
-        self._outage = Outage(f"Computing on {computing.master}", _log, longest_s=_LOOK_EVERY_S)
+        self._outage = Outage(f"Computing on {master.url}", _log, longest_s=_LOOK_EVERY_S)
         self._next_look = 0.0
         self._away_since: float | None = None
 

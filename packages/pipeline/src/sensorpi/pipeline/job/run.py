@@ -22,13 +22,13 @@ from sensorpi.pipeline.influx.client import AWAY, WRITER, fault, open_client
 from sensorpi.pipeline.job import checkpoint, fast_path, sink
 from sensorpi.pipeline.job.batch import BatchSettler
 from sensorpi.pipeline.job.claim import Claim, Superseded
-from sensorpi.pipeline.job.deploy_mode import Computing
 from sensorpi.pipeline.job.executors import Executors, check_versions, wait_for_master
 from sensorpi.pipeline.job.figures import Figures
 from sensorpi.pipeline.job.offsets import GroupOffsets
 from sensorpi.pipeline.job.rehearsal import Trigger, made_up_messages, reading_internal_topics, rehearse
 from sensorpi.pipeline.job.rollup import Rollup
 from sensorpi.pipeline.job.sink import Outcome, SinkConfig
+from sensorpi.pipeline.job.spark_master import SparkMaster
 from sensorpi.pipeline.job.spark_session import check_jvm, close_session, open_session
 
 _log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class JobConfig:
     trigger_ms: int
     max_offsets_per_trigger: int
     heap_mb: int
-    computing: Computing
+    master: SparkMaster
     #: Holds what tells a job that is started again from one that is started by a decision.
     memory: Path
     #: Whether the next job may find this checkpoint on another node.
@@ -73,12 +73,12 @@ def run(config: JobConfig, stop: threading.Event) -> Claim | None:
     Kafka, InfluxDB or Spark's cluster being away is waited out. Raises UserError when Spark does not start, or when
     the cluster gave the job up.
     """
-    wait_for_master(config.computing, stop)
+    wait_for_master(config.master, stop)
     if stop.is_set():
         return None
     ended = threading.Event()
     threading.Thread(target=end_in_time, args=(stop, ended), name="end-in-time", daemon=True).start()
-    session = open_session(config.state / "spark", config.jars, config.computing, config.heap_mb)
+    session = open_session(config.state / "spark", config.jars, config.master, config.heap_mb)
     client = open_client(config.sink.influxdb, WRITER, config.sink.writer_password)
     rollup = Rollup(client)
     threading.Thread(target=rollup.run, args=(stop,), name="rollup", daemon=True).start()
@@ -134,7 +134,7 @@ class _Job:
         self._rollup = rollup
         self._figures = figures
         self._stop = stop
-        self._executors = Executors(session, config.computing)
+        self._executors = Executors(session, config.master)
         self._kafka = Outage("Reading from Kafka", _log, longest_s=10.0)
         self._group: GroupOffsets | None = None
         self._newer: Claim | None = None

@@ -10,9 +10,10 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
+from sensorpi.common.daemon.jvm import JVM_ENVIRONMENT
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import render
-from sensorpi.pipeline.job.deploy_mode import Computing
+from sensorpi.pipeline.job.spark_master import JVM_FLAGS, SparkMaster
 
 _LOG4J = """\
 rootLogger.level = warn
@@ -48,7 +49,7 @@ logger.resolve.level = error
 _JVM_END_S = 5.0
 
 
-def open_session(work: Path, jars: Path, computing: Computing, heap_mb: int) -> SparkSession:
+def open_session(work: Path, jars: Path, master: SparkMaster, heap_mb: int) -> SparkSession:
     """Start the JVM and return its session; a second or three.
 
     ``work`` gets Spark's scratch files and its configuration. Raises UserError when the jars of the Kafka source are
@@ -57,7 +58,7 @@ def open_session(work: Path, jars: Path, computing: Computing, heap_mb: int) -> 
     if not list(jars.glob("spark-sql-kafka-*.jar")):
         raise UserError(f"{jars}: no spark-sql-kafka jar here; `make fetch` brings it")
     log4j = work / "log4j2.properties"
-    secrets = "".join(f"{name} {value}\n" for name, value in computing.secrets.items())
+    secrets = "".join(f"{name} {value}\n" for name, value in master.secrets.items())
     render({log4j.name: _LOG4J, "spark-defaults.conf": secrets}, work)
     os.environ["SPARK_CONF_DIR"] = str(work)
     # Spark dies at start where the machine's own host name does not resolve.
@@ -65,13 +66,11 @@ def open_session(work: Path, jars: Path, computing: Computing, heap_mb: int) -> 
     os.environ["SPARK_LOCAL_HOSTNAME"] = "localhost"
     os.environ["SPARK_LOCAL_DIRS"] = str(work / "scratch")
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    # glibc would keep an arena of 64 MB for each thread of the JVM.
-    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
-    os.environ.update(computing.environment)
+    os.environ.update({**JVM_ENVIRONMENT, **master.environment})
     # Of the driver, and of an executor where it is one of its own.
-    smallest_mb = min(heap_mb, int(computing.settings.get("spark.executor.memory", f"{heap_mb}m").removesuffix("m")))
+    smallest_mb = min(heap_mb, int(master.settings.get("spark.executor.memory", f"{heap_mb}m").removesuffix("m")))
     settings = {
-        **computing.settings,
+        **master.settings,
         "spark.app.name": "sensorpi-job",
         "spark.driver.memory": f"{heap_mb}m",
         # Stock Spark sets 300 MB aside, and refuses a heap of less than one and a half times that.
@@ -79,9 +78,7 @@ def open_session(work: Path, jars: Path, computing: Computing, heap_mb: int) -> 
         "spark.driver.extraClassPath": f"{jars}/*",
         "spark.driver.extraJavaOptions": " ".join(
             [
-                "-XX:+UseSerialGC",
-                "-XX:ReservedCodeCacheSize=96m",
-                "-Xss1m",
+                *JVM_FLAGS,
                 # Ten times the defaults: only what stays hot is worth the second compiler. With the defaults it takes
                 # a third of all CPU until the first readings are stored, and of 200,000 messages' still a sixth.
                 "-XX:Tier4InvocationThreshold=50000",
@@ -109,7 +106,7 @@ def open_session(work: Path, jars: Path, computing: Computing, heap_mb: int) -> 
     try:
         return builder.getOrCreate()
     except (Py4JError, PySparkRuntimeError) as error:
-        raise UserError(f"Spark does not start with {computing.master}: {first_line(error)}") from None
+        raise UserError(f"Spark does not start with {master.url}: {first_line(error)}") from None
 
 
 def first_line(error: Exception) -> str:

@@ -1,32 +1,28 @@
-"""Where the job computes: what Spark is told for each kind of `[spark] master`."""
+"""What Spark is told for each kind of `[spark] master`."""
 
 from pathlib import Path
 
 import pytest
 
-from sensorpi.common.cluster.model import Cluster, example_text, parse
+from sensorpi.common.cluster.model import example_text, parse
 from sensorpi.common.errors import UserError
-from sensorpi.pipeline.job.deploy_mode import Computing, bind_address, computing
 from sensorpi.pipeline.job.executors import check_versions
+from sensorpi.pipeline.job.spark_master import SparkMaster, bind_address
 
 KEY = bytes(range(32))
 JARS = Path("/usr/share/sensorpi-spark/jars")
 
 
-def cluster(spark: str, address: str = "10.0.0.12") -> Cluster:
-    return parse(
+def master_of(spark: str, address: str = "10.0.0.12") -> SparkMaster:
+    cluster = parse(
         example_text().replace('"10.0.0.12"', f'"{address}"').replace("[spark]", f"[spark]\n{spark}"), "c.toml"
     )
-
-
-def computing_of(spark: str, address: str = "10.0.0.12") -> Computing:
-    of = cluster(spark, address)
-    return computing(of, of.spark_node, KEY, JARS)
+    return SparkMaster.configured(cluster, cluster.spark_node, KEY, JARS)
 
 
 @pytest.mark.parametrize(("master", "expected"), [("local", "local[1,4]"), ("local[3]", "local[3,4]")])
 def test_a_local_job_is_on_loopback_with_its_cores(master: str, expected: str) -> None:
-    local = computing_of(f'master = "{master}"')
+    local = master_of(f'master = "{master}"')
     assert local.is_local
     assert dict(local.settings) == {
         "spark.master": expected,
@@ -36,7 +32,7 @@ def test_a_local_job_is_on_loopback_with_its_cores(master: str, expected: str) -
 
 
 def test_a_job_on_a_cluster_is_reached_at_its_address_on_fixed_ports() -> None:
-    found = computing_of('master = "spark://10.0.0.12:7077"\nexecutor_heap_mb = 128\nfirst_port = 9000')
+    found = master_of('master = "spark://10.0.0.12:7077"\nexecutor_heap_mb = 128\nfirst_port = 9000')
     assert found.settings.items() >= {
         "spark.master": "spark://10.0.0.12:7077",
         "spark.driver.host": "10.0.0.12",
@@ -55,7 +51,7 @@ def test_a_job_on_a_cluster_is_reached_at_its_address_on_fixed_ports() -> None:
 
 def test_an_address_that_is_a_name_is_not_looked_up_to_listen() -> None:
     """Debian's /etc/hosts has a machine's own name at 127.0.1.1."""
-    assert computing_of('master = "spark://master02:7077"', "master02.local").settings.items() >= {
+    assert master_of('master = "spark://master02:7077"', "master02.local").settings.items() >= {
         "spark.driver.host": "master02.local",
         "spark.driver.bindAddress": "0.0.0.0",
     }.items()  # fmt: skip
@@ -68,7 +64,7 @@ MESOS = 'master = "mesos://zk://10.0.0.21:2181/mesos"'
 def test_mesos_gets_its_library_and_the_nodes_address(tmp_path: Path) -> None:
     library = tmp_path / "libmesos.so"
     library.touch()
-    found = computing_of(f'{MESOS}\nmesos_native_library = "{library}"')
+    found = master_of(f'{MESOS}\nmesos_native_library = "{library}"')
     assert dict(found.environment) == {"MESOS_NATIVE_JAVA_LIBRARY": str(library), "LIBPROCESS_IP": "10.0.0.12"}
     assert found.settings["spark.master"] == "mesos://zk://10.0.0.21:2181/mesos"
     assert found.settings["spark.mesos.executor.home"] == "/usr/share/sensorpi-spark"
@@ -84,13 +80,14 @@ def test_mesos_gets_its_library_and_the_nodes_address(tmp_path: Path) -> None:
         ("", "needs a libmesos with Java bindings: write its path into [spark] mesos_native_library"),
         (
             'mesos_native_library = "/nowhere/libmesos.so"',
-            "needs a libmesos with Java bindings, and [spark] mesos_native_library = /nowhere/libmesos.so is not there",
+            "needs a libmesos with Java bindings, and [spark] mesos_native_library = /nowhere/libmesos.so does not "
+            "exist",
         ),
     ],
 )
 def test_mesos_without_its_library_is_one_line(more: str, line: str) -> None:
     with pytest.raises(UserError) as mistake:
-        computing_of(f"{MESOS}\n{more}")
+        master_of(f"{MESOS}\n{more}")
     assert str(mistake.value) == f'[spark] master = "mesos://zk://10.0.0.21:2181/mesos" {line}'
 
 
