@@ -20,7 +20,7 @@ from onebox.stages import Stages
 from sensorpi.common.reading import TOPIC, Reading
 from sensorpi.pipeline.influx.client import reader_client, writer_client
 from sensorpi.pipeline.job.lines import LineWriter
-from sensorpi.pipeline.job.message import bounds, parse
+from sensorpi.pipeline.job.message import Rules
 
 VALUES = {
     "temperature": 21.53, "pressure": 101325.25, "heading": 359.13, "lightv": 300.0, "lightr": 85.0, "lightg": 84.0,
@@ -74,14 +74,14 @@ def consume(stages: Stages, count: int) -> tuple[float, float]:
     consumer.assign([TopicPartition(TOPIC, 0)])
     consumer.seek_to_beginning()
     writer = LineWriter(writer_client(stages.endpoint, stages.credentials))
-    allowed = bounds(int(time.time() * 1000), 0)
+    line_of, now_ms = Rules(raw_retention_days=0).line, int(time.time() * 1000)
     started, cpu = time.monotonic(), time.process_time()
-    done, lines = 0, list[tuple[int, str]]()
+    done, lines = 0, list[tuple[int, bytes]]()
     while done < count:
         for records in consumer.poll(timeout_ms=500, max_records=BATCH).values():
-            lines += [(record.offset, parse(record.value, record.key, allowed).to_line()) for record in records]
+            lines += [(record.offset, line_of(record.value, record.key, now_ms)[0]) for record in records]
         if len(lines) >= BATCH or done + len(lines) >= count:
-            writer.write([(offset, line.replace("host=bench", "host=peer", 1)) for offset, line in lines])
+            writer.write([(offset, line.replace(b"host=bench", b"host=peer", 1)) for offset, line in lines])
             done, lines = done + len(lines), []
     consumer.close(autocommit=False)
     return time.monotonic() - started, time.process_time() - cpu

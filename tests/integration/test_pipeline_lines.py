@@ -16,10 +16,10 @@ def measurement() -> str:
 
 def test_refused_points_are_singled_out_with_influxdbs_words(influxdb: InfluxServer, measurement: str) -> None:
     writer = LineWriter(influxdb.writer)
-    lines = [(offset, f"{measurement} a={offset}.0 {1_700_000_000_000 + offset}") for offset in range(1000)]
-    lines[17] = (17, f'{measurement} a="text" 1700000000017')
-    lines[400] = (400, f'{measurement} a="text" 1700000000400')
-    lines[999] = (999, f"{measurement} a=NaN 1700000000999")
+    lines = [(offset, f"{measurement} a={offset}.0 {1_700_000_000_000 + offset}".encode()) for offset in range(1000)]
+    lines[17] = (17, f'{measurement} a="text" 1700000000017'.encode())
+    lines[400] = (400, f'{measurement} a="text" 1700000000400'.encode())
+    lines[999] = (999, f"{measurement} a=NaN 1700000000999".encode())
     refusals = writer.write(lines)
     assert [refusal.offset for refusal in refusals] == [17, 400, 999]
     assert "field type conflict" in refusals[0].reason
@@ -30,7 +30,9 @@ def test_refused_points_are_singled_out_with_influxdbs_words(influxdb: InfluxSer
 def test_points_that_all_fail_for_one_cause_are_an_outage(influxdb: InfluxServer, measurement: str) -> None:
     parameters = {"db": DATABASE, "rp": RAW, "precision": "ms"}
     influxdb.writer.write([f"{measurement} a=1i 1700000000000"], parameters, protocol="line")
-    lines = [(offset, f"{measurement} a=1.5 {1_700_000_000_001 + offset}") for offset in range(COMMON_CAUSE + 5)]
+    lines = [
+        (offset, f"{measurement} a=1.5 {1_700_000_000_001 + offset}".encode()) for offset in range(COMMON_CAUSE + 5)
+    ]
     writer = LineWriter(influxdb.writer)
     with pytest.raises(InfluxUnavailable, match=r"it refuses every point: .*field type conflict"):
         writer.write(lines)
@@ -41,14 +43,14 @@ def test_points_that_all_fail_for_one_cause_are_an_outage(influxdb: InfluxServer
 def test_a_common_cause_is_the_points_fault_as_soon_as_others_are_taken(
     influxdb: InfluxServer, measurement: str
 ) -> None:
-    good = [(offset, f"{measurement} a=1.5 {1_700_000_000_000 + offset}") for offset in range(100)]
-    bad = [(offset, f'{measurement} a="text" {1_700_000_000_000 + offset}') for offset in range(100, 130)]
+    good = [(offset, f"{measurement} a=1.5 {1_700_000_000_000 + offset}".encode()) for offset in range(100)]
+    bad = [(offset, f'{measurement} a="text" {1_700_000_000_000 + offset}'.encode()) for offset in range(100, 130)]
     refusals = LineWriter(influxdb.writer).write(good + bad)
     assert [refusal.offset for refusal in refusals] == list(range(100, 130))
 
 
 def test_compressed_lines_arrive(influxdb: InfluxServer, measurement: str) -> None:
-    assert LineWriter(influxdb.writer, compress=True).write([(0, f"{measurement} a=1.5 1700000000000")]) == []
+    assert LineWriter(influxdb.writer, compress=True).write([(0, f"{measurement} a=1.5 1700000000000".encode())]) == []
     [point] = influxdb.reader.query(f'SELECT a FROM "{measurement}"').get_points()
     assert point["a"] == 1.5
 
@@ -56,10 +58,10 @@ def test_compressed_lines_arrive(influxdb: InfluxServer, measurement: str) -> No
 def test_a_wrong_password_is_no_fault_of_the_points(influxdb: InfluxServer) -> None:
     writer = LineWriter(open_client(influxdb.endpoint, WRITER, "wrong"))
     with pytest.raises(InfluxUnavailable, match="HTTP 401"):
-        writer.write([(0, "m a=1 1")])
+        writer.write([(0, b"m a=1 1")])
 
 
 def test_nobody_there_is_an_outage_in_a_few_words() -> None:
     writer = LineWriter(open_client(Endpoint("127.0.0.1", free_port()), WRITER, "secret"))
     with pytest.raises(InfluxUnavailable, match=r"^no connection$"):
-        writer.write([(0, "m a=1 1")])
+        writer.write([(0, b"m a=1 1")])

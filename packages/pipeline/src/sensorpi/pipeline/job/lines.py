@@ -32,7 +32,7 @@ class LineWriter:
         self._compress = compress
         self._parameters = {"db": DATABASE, "rp": policy, "precision": "ms"}
 
-    def write(self, lines: list[tuple[int, str]], give_up_on_common_cause: bool = False) -> list[Refusal]:
+    def write(self, lines: list[tuple[int, bytes]], give_up_on_common_cause: bool = False) -> list[Refusal]:
         """Write all lines that InfluxDB takes; return those that it refuses.
 
         InfluxDB names neither all the points that it drops nor all the causes, so a refused
@@ -68,9 +68,9 @@ class LineWriter:
     def _has_common_cause(self, refusals: list[Refusal]) -> bool:
         return len(refusals) >= COMMON_CAUSE and len({refusal.reason for refusal in refusals}) == 1
 
-    def _post(self, lines: list[tuple[int, str]]) -> str | None:
+    def _post(self, lines: list[tuple[int, bytes]]) -> str | None:
         """None when InfluxDB took them all, else why at least one was not taken."""
-        body = "\n".join(line for _, line in lines).encode()
+        body = b"\n".join(line for _, line in lines)
         headers = {"Content-Type": "text/plain; charset=utf-8"}
         if self._compress:
             body = gzip.compress(body, compresslevel=1)

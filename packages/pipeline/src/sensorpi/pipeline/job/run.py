@@ -12,19 +12,19 @@ from kafka.errors import KafkaError
 from py4j.protocol import Py4JError
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812  (Spark's own convention)
 from pyspark.sql.streaming.query import StreamingQuery
 
 from sensorpi.common.daemon import service
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.reading import TOPIC
 from sensorpi.pipeline.influx.client import AWAY, WRITER, fault, open_client
-from sensorpi.pipeline.job import checkpoint, fast_path, sink
+from sensorpi.pipeline.job import checkpoint, sink
 from sensorpi.pipeline.job.batch import BatchSettler
 from sensorpi.pipeline.job.claim import Claim, Superseded
 from sensorpi.pipeline.job.executors import Executors, check_versions, wait_for_master
 from sensorpi.pipeline.job.figures import Figures
 from sensorpi.pipeline.job.offsets import GroupOffsets
+from sensorpi.pipeline.job.records import map_partitions
 from sensorpi.pipeline.job.rehearsal import Trigger, made_up_messages, reading_internal_topics, rehearse
 from sensorpi.pipeline.job.rollup import Rollup
 from sensorpi.pipeline.job.sink import Outcome, SinkConfig
@@ -173,10 +173,10 @@ class _Job:
 
     def _rehearse(self, messages: DataFrame, times: int, trigger: Trigger) -> None:
         def batch(frame: DataFrame) -> None:
-            frame.rdd.mapPartitions(partial(sink.rehearse, config=self._config.sink)).collect()
+            map_partitions(frame, partial(sink.rehearse, config=self._config.sink))
 
         place = self._config.state / "rehearsal"
-        check_versions(rehearse(self._project(messages), batch, times, trigger, place, self._stop))
+        check_versions(rehearse(messages, batch, times, trigger, place, self._stop))
 
     def _rehearse_on_kafka(self, topic: dict[str, list[int]]) -> None:
         """Where readings wait already they come first."""
@@ -194,8 +194,7 @@ class _Job:
         topic_id, starting_offsets = find_place(place, group)
         messages = self._messages({"subscribe": TOPIC}, starting_offsets, self._config.max_offsets_per_trigger)
         query = (
-            self._project(messages)
-            .writeStream.foreachBatch(self._batch)
+            messages.writeStream.foreachBatch(self._batch)
             .option("checkpointLocation", str(place))
             .trigger(processingTime=f"{self._config.trigger_ms} milliseconds")
             .start()
@@ -297,22 +296,13 @@ class _Job:
     def _attempt(self, messages: DataFrame, config: SinkConfig, settled: frozenset[int]) -> list[Outcome]:
         """Have the workers settle the messages once, and mark the minutes that they touched."""
         work = partial(sink.store, config=config, settled=settled)
-        outcomes: list[Outcome] = messages.rdd.mapPartitions(work).collect()
+        outcomes: list[Outcome] = map_partitions(messages, work)
         try:
             self._rollup.mark(set[int]().union(*(outcome.minutes for outcome in outcomes)))
         except AWAY as error:
             for outcome in outcomes:
                 outcome.away = outcome.away or ("InfluxDB", fault(error))
         return outcomes
-
-    def _project(self, messages: DataFrame) -> DataFrame:
-        """Kafka messages as `sink.Row`."""
-        value, appended = F.col("value"), F.col("timestamp")
-        line, rest, too_large = fast_path.columns(value, appended, self._config.sink.raw_retention_days)
-        return messages.select(
-            "partition", "offset", F.unix_millis("timestamp").alias("appended_ms"), line.alias("line"),
-            F.when(line.isNull(), F.col("key")).alias("key"), rest.alias("rest"), too_large.alias("too_large"),
-        )  # fmt: skip
 
     def _lag(self) -> float | None:
         """Messages behind the newest one, as of the batch before."""

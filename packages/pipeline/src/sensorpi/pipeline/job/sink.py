@@ -6,10 +6,11 @@ decides (`batch.py`). Trying again is always safe: InfluxDB overwrites, and dead
 
 import gc
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import ip_address
-from typing import Protocol
+from itertools import chain
 
 from kafka.errors import KafkaError
 
@@ -17,7 +18,8 @@ from sensorpi.common.reading import DEFAULT_HOST
 from sensorpi.pipeline.influx.client import WRITER, Endpoint, open_client
 from sensorpi.pipeline.job.dead_letters import DeadLetter, DeadLetters
 from sensorpi.pipeline.job.lines import InfluxUnavailable, LineWriter, Refusal
-from sensorpi.pipeline.job.message import LARGEST_MESSAGE_BYTES, Refused, bounds, parse
+from sensorpi.pipeline.job.message import LARGEST_MESSAGE_BYTES, Refused, Rules
+from sensorpi.pipeline.job.records import unpack
 
 #: Lines in one POST: large enough for speed, small enough for a 1 GB Pi.
 LINES_PER_POST = 5_000
@@ -38,18 +40,6 @@ class SinkConfig:
     give_up_on_common_cause: bool = False
 
 
-class Row(Protocol):
-    """One Kafka message after the projection of `fast_path.columns`."""
-
-    partition: int
-    offset: int
-    appended_ms: int
-    line: str | None
-    key: bytearray | None
-    rest: bytearray | None
-    too_large: bool | None
-
-
 @dataclass
 class Outcome:
     """What became of one worker's share, all of it of one Kafka partition. ``next_offset`` is exclusive."""
@@ -68,41 +58,48 @@ class Outcome:
     away: tuple[str, str] | None = None
 
 
-def store(rows: Iterable[Row], config: SinkConfig, settled: frozenset[int]) -> Iterator[Outcome]:
-    """Settle one Spark partition; yields one Outcome, or none for an empty partition.
+def store(records: Iterable[bytes], config: SinkConfig, settled: frozenset[int]) -> Iterator[Outcome]:
+    """Settle one Spark partition, all of it of one Kafka partition; yields one Outcome, or none for an empty partition.
 
-    Rows of a Kafka partition in ``settled`` were done by an earlier attempt at the same batch.
+    ``records`` are as in `records.py`. A Kafka partition in ``settled`` was done by an earlier attempt at this batch.
     """
-    iterator = iter(rows)
+    iterator = iter(records)
     first = next(iterator, None)
-    if first is None or first.partition in settled:
+    if first is None:
         return
-    yield _Share(first, config).settle(iterator)
+    partition, offset, *_ = unpack(first)
+    if partition not in settled:
+        yield _Share(partition, offset, config).settle(chain([first], iterator))
 
 
-def rehearse(rows: Iterable[Row], config: SinkConfig) -> Iterator[int]:
-    """Do what `store` does as far as it leaves no trace: count the rows, connect to InfluxDB."""
-    yield sum(1 for row in rows if row.line is not None)
+def rehearse(records: Iterable[bytes], config: SinkConfig) -> Iterator[int]:
+    """Do what `store` does as far as it leaves no trace: read the messages, connect to InfluxDB."""
+    rules = Rules(config.raw_retention_days, config.default_host)
+    readings = 0
+    for record in records:
+        _, _, appended_ms, key, value, _ = unpack(record)
+        with suppress(Refused):
+            rules.line(value, key, appended_ms)
+            readings += 1
+    yield readings
     _line_writer(config.influxdb, config.writer_password).ping()
     # PySpark's workers collect garbage after every task: what is loaded by now stays, and need not be looked at.
     gc.freeze()
 
 
 class _Share:
-    def __init__(self, first: Row, config: SinkConfig) -> None:
-        self._first = first
+    def __init__(self, partition: int, first_offset: int, config: SinkConfig) -> None:
         self._config = config
-        self._outcome = Outcome(first.partition, first.offset, first.offset)
+        self._outcome = Outcome(partition, first_offset, first_offset)
         self._writer = _line_writer(config.influxdb, config.writer_password)
         self._dead = _dead_letters(config.bootstrap_servers)
-        self._lines: list[tuple[int, str]] = []
+        self._lines: list[tuple[int, bytes]] = []  # by offset
+        self._timestamps_ms: list[int] = []
         self._letters: list[DeadLetter] = []
 
-    def settle(self, rows: Iterator[Row]) -> Outcome:
+    def settle(self, records: Iterable[bytes]) -> Outcome:
         try:
-            self._take(self._first)
-            for row in rows:
-                self._take(row)
+            self._take(records)
             self._post()
             self._send()
         except InfluxUnavailable as error:
@@ -111,37 +108,34 @@ class _Share:
             self._outcome.away = ("Kafka", f"dead letters: {error!r}")
         return self._outcome
 
-    def _take(self, row: Row) -> None:
-        self._outcome.next_offset = row.offset + 1
-        line = row.line
-        if line is None:
-            key, value = _bytes(row.key), _bytes(row.rest)
+    def _take(self, records: Iterable[bytes]) -> None:
+        line_of = Rules(self._config.raw_retention_days, self._config.default_host).line
+        for record in records:
+            partition, offset, appended_ms, key, value, is_here = unpack(record)
+            self._outcome.next_offset = offset + 1
             try:
-                line = self._parse(row, key, value)
+                if not is_here:
+                    raise Refused(f"too large: at most {LARGEST_MESSAGE_BYTES} bytes are read")
+                line, timestamp_ms = line_of(value, key, appended_ms)
             except Refused as refused:
-                is_here = not row.too_large
-                letter = DeadLetter(row.partition, row.offset, str(refused), is_here, row.appended_ms, key, value)
-                self._refuse(letter)
-                return
-        self._lines.append((row.offset, line))
-        if len(self._lines) >= LINES_PER_POST:
-            self._post()
-
-    def _parse(self, row: Row, key: bytes | None, value: bytes | None) -> str:
-        if row.too_large:
-            raise Refused(f"too large: at most {LARGEST_MESSAGE_BYTES} bytes are read")
-        allowed = bounds(row.appended_ms, self._config.raw_retention_days)
-        return parse(value, key, allowed, self._config.default_host).to_line()
+                self._refuse(DeadLetter(partition, offset, str(refused), is_here, appended_ms, key, value))
+                continue
+            self._lines.append((offset, line))
+            self._timestamps_ms.append(timestamp_ms)
+            if len(self._lines) >= LINES_PER_POST:
+                self._post()
 
     def _post(self) -> None:
-        refusals = self._writer.write(self._lines, self._config.give_up_on_common_cause)
-        refused_offsets = {refusal.offset for refusal in refusals}
-        stored = [int(line.rsplit(" ", 1)[1]) for offset, line in self._lines if offset not in refused_offsets]
-        self._outcome.stored += len(stored)
+        lines, stored_ms = self._lines, self._timestamps_ms
+        self._lines, self._timestamps_ms = [], []
+        refusals = self._writer.write(lines, self._config.give_up_on_common_cause)
+        if refusals:
+            refused = {refusal.offset for refusal in refusals}
+            stored_ms = [time for (offset, _), time in zip(lines, stored_ms, strict=True) if offset not in refused]
+        self._outcome.stored += len(stored_ms)
         self._outcome.refused += len(refusals)
-        self._outcome.minutes.update({timestamp_ms // 60_000 for timestamp_ms in stored})
-        self._outcome.newest_ms = max([self._outcome.newest_ms, *stored])
-        self._lines = []
+        self._outcome.minutes.update({timestamp_ms // 60_000 for timestamp_ms in stored_ms})
+        self._outcome.newest_ms = max([self._outcome.newest_ms, *stored_ms])
         for refusal in refusals:
             self._refuse(self._refused_letter(refusal))
 
@@ -160,11 +154,6 @@ class _Share:
             self._dead.send(self._letters)
             self._outcome.dead_lettered += len(self._letters)
             self._letters = []
-
-
-def _bytes(value: bytearray | None) -> bytes | None:
-    """Spark's binary columns come as bytearrays, which Kafka's headers are not."""
-    return None if value is None else bytes(value)
 
 
 @cache  # a Python worker serves many batches
