@@ -1,5 +1,6 @@
 """A newer version of our packages, built as the next release would be."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 #: What `third_party/build-deb` takes of the checkout.
 _SOURCE = ("LICENSE", "debian", "docs", "grafana", "packages", "systemd", "third_party")
 
-VERSION = "0.1.1"
+VERSION = f"{re.findall(r'[(](.+?)[)]', (ROOT / 'debian/changelog').read_text())[0]}.1"
 _ENTRY = f"""\
 sensorpi ({VERSION}) unstable; urgency=medium
 
