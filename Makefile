@@ -19,7 +19,7 @@ PIP := $(VENV)/bin/pip --quiet --disable-pip-version-check --no-cache-dir
 # Each requirement is pinned and checked by its hash; what is missing there must fail, not be fetched.
 PIP_INSTALL := $(PIP) install --require-hashes --no-deps --no-build-isolation --use-pep517
 
-.PHONY: help run test unit lint bench bench-scheduler fetch deb repo mesos-deb test-packages test-cluster image test-image pins clean
+.PHONY: help run test unit lint bench bench-scheduler fetch deb repo mesos-deb test-packages test-cluster image test-image docs pins clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -69,15 +69,19 @@ image: .debian-image ## build ROLE's card for NODE in dist/images (docs/images.m
 test-image: repo .test-ready .debian-image .debian-image-test ## boot every role's image in QEMU; as root, slow
 	@$(VENV)/bin/pytest tests/image --timeout=7200 $(value ARGS)
 
+docs: .debian-docs ## draw docs/architecture.svg from docs/architecture.dot
+	@sum=$$(sha256sum <docs/architecture.dot) && dot -Tsvg docs/architecture.dot \
+	  | sed "1a <!-- of architecture.dot, SHA-256 $${sum%% *}, by make docs -->" >docs/architecture.svg
+
 clean: ## remove all that was built or fetched here, and the data of `make run`
 	rm -rf .cache .venv .run dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Setting up says what it does on standard error: standard output belongs to the target itself.
-.PHONY: .run-ready .test-ready .debian-run .debian-test .debian-build .debian-packages .debian-image .debian-image-test .jars
+.PHONY: .run-ready .test-ready .debian-run .debian-test .debian-build .debian-packages .debian-image .debian-image-test .debian-docs .jars
 .run-ready: .debian-run $(STAMPS)/python-run .jars
 .test-ready: .run-ready .debian-test $(STAMPS)/python-test
 
-.debian-run .debian-test .debian-build .debian-packages .debian-image .debian-image-test: .debian-%:
+.debian-run .debian-test .debian-build .debian-packages .debian-image .debian-image-test .debian-docs: .debian-%:
 	@third_party/debian/install third_party/debian/$*.txt >&2
 
 $(STAMPS)/venv: | .debian-run
