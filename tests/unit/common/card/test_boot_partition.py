@@ -142,5 +142,5 @@ def test_a_partition_that_cannot_be_read_is_said_and_holds_nothing_up(
 
     monkeypatch.setattr(apply_command, "take_in", broken)
     [mistake] = apply_command._take_in_boot_partition(Places(config=tmp_path))
-    assert mistake == "/boot/firmware/sensorpi.toml: Input/output error; it is not taken"
+    assert mistake == "/boot/firmware/sensorpi.toml: Input/output error; the file is ignored"
     assert capsys.readouterr().err == f"sensorpi: {mistake}\n"

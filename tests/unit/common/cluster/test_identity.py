@@ -51,7 +51,7 @@ def test_a_wrong_name_on_the_command_line_is_a_mistake(cluster: Cluster, tmp_pat
 
 
 def test_a_stranger_is_told_where_to_write_its_name(cluster: Cluster, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no node of the cluster.* write one of sensor01, .* into .*/node$"):
+    with pytest.raises(UserError, match=r"not a node of the cluster.* write one of sensor01, .* into .*/node$"):
         identify_or_fail(cluster, tmp_path)
 
 

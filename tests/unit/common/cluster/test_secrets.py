@@ -128,5 +128,5 @@ def test_a_key_of_a_wrong_size_is_refused(tmp_path: Path, size: int) -> None:
 def test_a_key_that_everybody_can_read_is_refused(tmp_path: Path) -> None:
     secrets.make_key(tmp_path / "cluster.key")
     (tmp_path / "cluster.key").chmod(0o644)
-    with pytest.raises(UserError, match="open to every user; chmod 0640"):
+    with pytest.raises(UserError, match="can be read by every user; chmod 0640"):
         secrets.load_key(tmp_path / "cluster.key")

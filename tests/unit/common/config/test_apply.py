@@ -42,7 +42,7 @@ def test_a_fresh_machine_makes_its_own_key_and_needs_nothing_else(places: Places
 
 def test_applying_twice_changes_nothing(places: Places) -> None:
     apply(places, ALL)
-    assert apply(places, ALL).changed_units == []
+    assert apply(places, ALL).changed_systemd_units == []
 
 
 def test_secrets_are_not_for_everybody_and_the_rest_is(places: Places) -> None:
@@ -63,7 +63,7 @@ def test_a_key_that_arrives_wakes_the_role(places: Places) -> None:
     make_key(places.config / "cluster.key")
     applied = apply(places, ["mesos-worker"])
     assert applied.waiting == {}
-    assert "sensorpi-mesos-worker.target" in applied.changed_units
+    assert "sensorpi-mesos-worker.target" in applied.changed_systemd_units
 
 
 def test_a_boot_that_cannot_tell_the_node_goes_on_as_it(places: Places) -> None:
@@ -99,13 +99,13 @@ def test_only_the_units_that_a_setting_concerns_are_restarted(
     make_key(places.config / "cluster.key")
     apply(places, ALL)
     change(places, old, new)
-    assert apply(places, ALL).changed_units == units
+    assert apply(places, ALL).changed_systemd_units == units
 
 
 def test_another_key_restarts_what_uses_one(places: Places) -> None:
     apply(places, ALL)
     (places.config / "cluster.key").write_bytes(bytes(32))
-    changed = apply(places, ALL).changed_units
+    changed = apply(places, ALL).changed_systemd_units
     assert "sensorpi-kafka.service" in changed
     assert "sensorpi-sensor.service" not in changed
 
@@ -138,7 +138,7 @@ def test_a_first_configuration_with_a_mistake_renders_nothing(places: Places) ->
 
 def test_what_another_engine_or_role_left_is_removed(places: Places) -> None:
     apply(places, ALL)
-    assert "sensorpi-dashboard.service" in apply(places, ["sensor", "mesos-worker"]).changed_units
+    assert "sensorpi-dashboard.service" in apply(places, ["sensor", "mesos-worker"]).changed_systemd_units
     assert not (places.rendered / "dashboard.env").exists()
 
 
@@ -185,8 +185,8 @@ def test_a_change_of_the_engine_concerns_the_units_of_both(places: Places, mesos
     assert (places.rendered / "engine-mesos").exists()
     assert (places.rendered / "zookeeper.conf").exists()
     change(places, 'engine = "mesos"', 'engine = "standalone"')
-    assert {"sensorpi-kafka.service", *of_mesos} <= set(apply(places, ["mesos-worker"]).changed_units)
+    assert {"sensorpi-kafka.service", *of_mesos} <= set(apply(places, ["mesos-worker"]).changed_systemd_units)
     assert sorted(path.name for path in places.rendered.glob("engine-*")) == ["engine-standalone"]
     assert not (places.rendered / "zookeeper.conf").exists()
     change(places, 'engine = "standalone"', 'engine = "mesos"')
-    assert {"sensorpi-kafka.service", *of_mesos} <= set(apply(places, ["mesos-worker"]).changed_units)
+    assert {"sensorpi-kafka.service", *of_mesos} <= set(apply(places, ["mesos-worker"]).changed_systemd_units)

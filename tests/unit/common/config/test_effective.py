@@ -46,7 +46,7 @@ def test_without_name_and_address_a_machine_stays_the_node_that_it_was(tmp_path:
 def test_an_edited_file_is_not_replaced(tmp_path: Path) -> None:
     found = decide(tmp_path, ONE_NODE, ("sensor",))
     assert (found.is_own, found.node) == (False, None)
-    assert "this machine is no node" in found.waiting["sensor"]
+    assert "this machine is not a node" in found.waiting["sensor"]
 
 
 @pytest.mark.parametrize(

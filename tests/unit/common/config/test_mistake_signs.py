@@ -134,7 +134,7 @@ def test_a_mistake_that_the_last_good_copy_covers_is_shown(node: Node) -> None:
     node.apply("--boot")
     (node.etc / "cluster.toml").write_text("engine = 1\n" + example_text())
     assert node.apply("--boot") == 0
-    assert node.issue().endswith("; the last good configuration serves\n")
+    assert node.issue().endswith("; the last good configuration is used\n")
 
 
 def test_a_mistake_of_a_running_node_is_for_the_one_at_the_terminal(node: Node) -> None:

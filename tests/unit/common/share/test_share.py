@@ -151,7 +151,7 @@ def test_a_share_that_is_not_there_yet_is_said_once_and_tried_ever_less_often(
     assert mounting.table.read_text() == f"{SOURCE}\n"
     assert mounting.waits_s == [2, 4, 8, 16, 32, 60]
     assert [record.getMessage() for record in caplog.records[:1]] == [
-        f"{SOURCE} is down: {refused}. Trying again until it is back."
+        f"{SOURCE} is down: {refused}. Retrying until it is back."
     ]
     assert [record.getMessage().split(" after")[0] for record in caplog.records[1:]] == [f"{SOURCE} is back"]
 

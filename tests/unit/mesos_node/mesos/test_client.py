@@ -203,7 +203,7 @@ def test_without_a_leader_it_waits_says_so_once_and_goes_on_when_there_is_one(
         framework.wait_for_events(1)
     warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
     assert len(warnings) == 2
-    assert warnings[0] == "Mesos is down: ZooKeeper names no leading master. Trying again until it is back."
+    assert warnings[0] == "Mesos is down: ZooKeeper names no leading master. Retrying until it is back."
 
 
 def test_a_search_for_the_leader_that_fails_is_waited_out(

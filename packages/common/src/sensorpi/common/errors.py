@@ -1,10 +1,10 @@
-"""A mistake that the person at the keyboard can mend."""
+"""The error that a user can fix."""
 
 
 class UserError(Exception):
-    """Its text is one line: what is wrong, where, what to do. The command prints it and exits with 2.
+    """Its text is one line: what is wrong, where, and what to do. The command prints it and exits with 2.
 
-    What it quotes may have line ends and a terminal's orders in it: they are escaped as in Python.
+    What it quotes may contain line ends and a terminal's control sequences: they are escaped as in Python.
     """
 
     def __init__(self, text: str) -> None:

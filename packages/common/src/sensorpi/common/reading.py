@@ -1,7 +1,7 @@
 """The reading: the one message that travels from a sensor to the database.
 
-JSON on topic ``sensors``, Kafka key = sensor id. ``reading.schema.json`` beside this file
-says the same in JSON Schema; the tests hold the two together.
+JSON on topic ``sensors``, Kafka key = sensor id. ``reading.schema.json`` in this folder
+describes it as JSON Schema; the tests keep the two in step.
 """
 
 import json
@@ -27,11 +27,11 @@ FIELD_UNITS = {
 }
 FIELDS = tuple(FIELD_UNITS)
 
-#: Who a message is from when it does not say: what the seed's own sensor.py sends.
+#: Sensor and host of a message that does not name them, such as those of the original project's sensor.py.
 DEFAULT_SENSOR = "EnviroPhat"
 DEFAULT_HOST = "10.0.0.99"
 
-#: 2000-01-01T00:00:00Z, before which a timestamp is a clock that was never set.
+#: 2000-01-01T00:00:00Z. An older timestamp comes from a clock that was never set.
 OLDEST_TIMESTAMP_MS = 946_684_800_000
 
 
@@ -41,7 +41,7 @@ class Reading:
 
     ``timestamp_ms`` is UTC, in milliseconds since the epoch, and strictly increases for a sensor.
     ``sequence`` counts from 1 for each ``boot``. ``values`` maps a name of ``FIELDS`` to a number
-    in that field's unit; a field whose chip failed is left out, and further names go behind them.
+    in that field's unit. A field whose chip failed is left out. Other names are allowed and come last.
     """
 
     sensor: str
@@ -52,7 +52,7 @@ class Reading:
     values: dict[str, float]
 
     def to_json(self) -> bytes:
-        """The message as it stands on the topic: compact JSON in UTF-8.
+        """The message as it is sent: compact JSON in UTF-8.
 
         The key order is fixed, because the Spark job's fast path matches it.
         """

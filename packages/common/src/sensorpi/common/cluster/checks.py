@@ -1,4 +1,4 @@
-"""The mistakes in a cluster file that no single key shows: roles, addresses, ports and memory together."""
+"""Checks of a cluster file that concern several keys: roles, addresses, ports and memory."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from sensorpi.common.cluster.schema import (
 )
 from sensorpi.common.cluster.spark_url import spark_url
 
-#: A JVM takes this much beside its heap: a broker with a heap of 128 MB was seen at 295 MB after an hour of load.
+#: Memory that a JVM needs besides its heap: a broker with a heap of 128 MB used 295 MB after an hour of load.
 JVM_OVERHEAD_MB = 176
 
 _NEEDED_ROLES = {
@@ -39,7 +39,7 @@ _PORTS = (
 
 
 def check_whole(validated: dict[str, Any], data: dict[str, Any]) -> None:
-    """Check what ``cluster_schema.validate`` made of ``data``. Raises ``voluptuous.Invalid``."""
+    """Check what ``schema.validate`` made of ``data``. Raises ``voluptuous.Invalid``."""
     _check_roles(validated["nodes"], validated["engine"])
     _check_addresses(validated["nodes"])
     _check_spark_master(validated)
@@ -58,14 +58,14 @@ def _check_roles(nodes: dict[str, NodeSettings], engine: str) -> None:
         if len(holders) > 1 and not several_allowed:
             first, second = holders[:2]
             at = ["nodes", second, "roles", nodes[second].roles.index(role)]
-            raise vol.Invalid(f"only one node may have this role, and {first} has it", path=at)
+            raise vol.Invalid(f"only one node can have this role, and {first} has it already", path=at)
 
 
 def _check_addresses(nodes: dict[str, NodeSettings]) -> None:
     owners: dict[str, str] = {}
     for name, node in nodes.items():
         if node.address in owners:
-            reason = f"this is the address of {owners[node.address]} as well; one node can have several roles"
+            reason = f"{owners[node.address]} has this address already; one node can have several roles"
             raise vol.Invalid(reason, path=["nodes", name, "address"])
         owners[node.address] = name
 
@@ -92,7 +92,7 @@ def _check_ports(validated: dict[str, Any], data: dict[str, Any]) -> None:
         if port in owners:
             other = owners[port]
             wrong, right = (key, other) if name in data.get(table, {}) else (other, key)
-            raise vol.Invalid(f"this is the port of {'.'.join(right)} as well", path=list(wrong))
+            raise vol.Invalid(f"this port is already used by {'.'.join(right)}", path=list(wrong))
         owners[port] = key
     _check_spark_ports(validated["spark"], owners)
 
@@ -104,24 +104,25 @@ def _check_spark_ports(spark: SparkSettings, owners: dict[int, tuple[str, str]])
     url = spark_url(spark.master)
     if url is not None and (url.port in own or url.port in owners):
         other = ".".join(owners.get(url.port, ("spark", "first_port")))
-        raise vol.Invalid(f"{url.port} is a port of {other} as well", path=["spark", "master"])
+        raise vol.Invalid(f"port {url.port} is already used by {other}", path=["spark", "master"])
     if taken := sorted(owners.keys() & set(own)):
         other = ".".join(owners[taken[0]])
-        raise vol.Invalid(f"Spark's ports are {own[0]} to {own[-1]}, and {taken[0]} is that of {other}", path=["spark"])
+        reason = f"Spark needs the ports {own[0]} to {own[-1]}, and {taken[0]} is already used by {other}"
+        raise vol.Invalid(reason, path=["spark"])
 
 
 def _check_memory(kafka: KafkaSettings, data: dict[str, Any]) -> None:
     needed_mb = kafka.heap_mb + JVM_OVERHEAD_MB
     if kafka.memory_mb < needed_mb:
         if "memory_mb" in data["kafka"]:
-            reason = f"expected at least {needed_mb}: the heap of {kafka.heap_mb} and {JVM_OVERHEAD_MB} beside it"
+            reason = f"expected at least {needed_mb}: the heap of {kafka.heap_mb} and {JVM_OVERHEAD_MB} more"
             raise vol.Invalid(reason, path=["kafka", "memory_mb"])
-        reason = f"needs memory_mb of at least {needed_mb}, and it is {kafka.memory_mb}"
+        reason = f"needs a memory_mb of at least {needed_mb}, but that is {kafka.memory_mb}"
         raise vol.Invalid(reason, path=["kafka", "heap_mb"])
 
 
 def _check_offers(validated: dict[str, Any]) -> None:
-    """Every worker has room for its broker and Spark's daemons, and one of them for the job as well."""
+    """Every worker must have room for its broker and Spark's daemons, and one of them for the job as well."""
     job_mb = validated["spark"].memory_mb
     left: dict[str, tuple[int, str]] = {}
     for name, node in validated["nodes"].items():
@@ -131,20 +132,22 @@ def _check_offers(validated: dict[str, Any]) -> None:
         needed_mb, tasks = broker_mb + sum(daemons.values()), f"a broker of {broker_mb}"
         tasks += "".join(f", {daemon} of {memory_mb}" for daemon, memory_mb in daemons.items())
         if node.memory_mb < needed_mb:
-            needs = f"{tasks} need {needed_mb}" if daemons else f"a broker needs kafka.memory_mb of {broker_mb}"
-            raise vol.Invalid(f"offers memory_mb of {node.memory_mb}, and {needs}", path=["nodes", name])
+            needs = f"{tasks} need {needed_mb}" if daemons else f"a broker needs {broker_mb} (kafka.memory_mb)"
+            raise vol.Invalid(f"its memory_mb is {node.memory_mb}, but {needs}", path=["nodes", name])
         left[name] = node.memory_mb - needed_mb, tasks
     most = max(left, key=lambda name: left[name][0])
     if left[most][0] < job_mb:
         memory_mb = validated["nodes"][most].memory_mb
+        needs = f"{left[most][1]} and the job of {job_mb} (spark.heap_mb + {JOB_OVERHEAD_MB})"
         reason = (
-            f"offers memory_mb of {memory_mb}, the most of all workers, and {left[most][1]} with the job of {job_mb} "
+            f"no worker has enough memory_mb for the job: here it is {memory_mb}, "
+            f"but {needs} need {memory_mb - left[most][0] + job_mb}"
         )
-        raise vol.Invalid(f"{reason}(spark.heap_mb + {JOB_OVERHEAD_MB}) do not fit", path=["nodes", most])
+        raise vol.Invalid(reason, path=["nodes", most])
 
 
 def _spark_daemons(spark: SparkSettings, name: str, node: NodeSettings) -> dict[str, int]:
-    """What of Spark's standalone cluster runs on this worker, and its memory in MB."""
+    """The daemons of Spark's standalone cluster on this worker, each with its memory in MB."""
     url = spark_url(spark.master)
     if url is None:
         return {}

@@ -11,14 +11,14 @@ from sensorpi.common.errors import UserError
 
 
 def is_own_address(address: str) -> bool:
-    """Whether this machine has that IP address; a host name is not looked up and is never one."""
+    """Whether this machine has that IP address. False for a host name, which is not looked up."""
     try:
         family = socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
     except ValueError:
         return False
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
-            probe.bind((address, 0))  # the kernel binds to its own addresses only; nothing is sent
+            probe.bind((address, 0))  # works for the machine's own addresses only; nothing is sent
         except OSError:
             return False
     return True
@@ -30,10 +30,10 @@ def identify(
     host_name: str | None = None,
     owns: Callable[[str], bool] = is_own_address,
 ) -> Node | None:
-    """This machine's node, or ``None``: named in ``directory/node``, else by host name, else by its own address.
+    """This machine's node, or ``None``: by the name in ``directory/node``, else by host name, else by address.
 
-    ``host_name`` (by default the machine's) counts up to its first dot. Raises ``UserError`` when ``directory/node``
-    names none of the nodes.
+    ``host_name`` is by default the machine's; what follows its first dot is ignored. Raises ``UserError`` when
+    ``directory/node`` names an unknown node.
     """
     names = [node.name for node in cluster.nodes]
     file = directory / "node"
@@ -54,7 +54,7 @@ def identify(
 
 
 def identify_or_fail(cluster: Cluster, directory: Path, name: str | None = None) -> Node:
-    """The node of that name, else this machine's. Raises ``UserError`` that says how to name it."""
+    """The node of that name, by default this machine's. Raises ``UserError`` when there is none."""
     names = [node.name for node in cluster.nodes]
     if name is not None:
         if name not in names:
@@ -63,7 +63,7 @@ def identify_or_fail(cluster: Cluster, directory: Path, name: str | None = None)
     node = identify(cluster, directory)
     if node is None:
         raise UserError(
-            f"this machine is no node of the cluster, by name or by address; write one of "
+            f"this machine is not a node of the cluster, by host name or by address; write one of "
             f"{', '.join(names)} into {directory / 'node'}"
         )
     return node

@@ -1,4 +1,4 @@
-"""The cluster as its one file describes it: nodes, roles, and what follows from them."""
+"""The cluster that the cluster file describes: nodes, roles, and what follows from them."""
 
 import os
 import tomllib
@@ -25,7 +25,7 @@ from sensorpi.common.errors import UserError
 
 FILE_NAME = "cluster.toml"
 
-#: More controllers than this make no vote safer and each costs a disk write.
+#: More controllers than this do not make the cluster safer, and each costs a disk write.
 _MOST_VOTERS = 3
 
 
@@ -46,7 +46,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Cluster:
-    """The validated file. Nodes stand in the file's order, which fixes the brokers' ids."""
+    """The validated file. The nodes are in the file's order, which gives the brokers their ids."""
 
     engine: str
     nodes: tuple[Node, ...]
@@ -71,12 +71,12 @@ class Cluster:
         return self.with_role("mesos-worker")
 
     def broker_id(self, node: Node) -> int:
-        """The id of this worker's broker; ``ValueError`` when the node is no worker."""
+        """The id of this worker's broker; ``ValueError`` when the node is not a worker."""
         return self.workers.index(node)
 
     @property
     def voters(self) -> tuple[Node, ...]:
-        """The workers that also vote as controllers: an odd number, so the first alone of one or two."""
+        """The workers whose brokers are also controllers: an odd number, so only the first one of two."""
         return self.workers[: _MOST_VOTERS if len(self.workers) >= _MOST_VOTERS else 1]
 
     @property
@@ -86,13 +86,13 @@ class Cluster:
 
     @property
     def zookeeper_servers(self) -> str:
-        """Every ZooKeeper server as ``host:port``, separated by commas: what its clients are given."""
+        """Every ZooKeeper server as ``host:port``, separated by commas, for its clients."""
         port = self.mesos.zookeeper_port
         return ",".join(f"{self.connect_address(node)}:{port}" for node in self.zookeeper_nodes)
 
     @property
     def replication_factor(self) -> int:
-        """On how many brokers each partition lies."""
+        """How many brokers have a copy of each partition."""
         return min(3, len(self.workers))
 
     @property
@@ -107,12 +107,12 @@ class Cluster:
 
     @property
     def spark_node(self) -> Node:
-        """Where the Spark job is controlled from; with several mesos-master nodes, the first."""
+        """Where the Spark job's driver runs; with several mesos-master nodes, the first."""
         return self.with_role("mesos-master")[0]
 
     @property
     def is_one_machine(self) -> bool:
-        """Whether everything talks over loopback only."""
+        """Whether all parts communicate over loopback."""
         return len(self.nodes) == 1
 
     def connect_address(self, node: Node) -> str:
@@ -122,7 +122,7 @@ class Cluster:
 
     @property
     def bootstrap_servers(self) -> str:
-        """Every broker as ``host:port``, separated by commas: what a Kafka client is given."""
+        """Every broker as ``host:port``, separated by commas, for Kafka's clients."""
         return ",".join(f"{self.connect_address(node)}:{self.kafka.port}" for node in self.workers)
 
     @property
@@ -162,7 +162,7 @@ def read(path: Path) -> str:
 
 
 def plain_text(content: bytes) -> str:
-    """UTF-8, as editors of other systems write it too: with a mark at its beginning, and lines that end in CR LF.
+    """Decode UTF-8. A byte order mark, and CR LF at line ends, as editors on Windows write them, are removed.
 
     Raises ``UnicodeDecodeError``.
     """
@@ -173,7 +173,7 @@ def parse(text: str, source: str) -> Cluster:
     """Check the text of a cluster file, which ``source`` names in messages. Raises ``UserError``."""
     try:
         data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # of TOML, of a number with thousands of digits, of [[[[…
+    except (ValueError, RecursionError) as error:  # also for a number with thousands of digits, and for [[[[…
         raise UserError(f"{source}: not TOML: {error}") from None
     try:
         validated = validate(data)

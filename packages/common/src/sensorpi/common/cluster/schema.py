@@ -1,4 +1,4 @@
-"""The keys of the cluster file: each with its type, its default and its check, and the line that a mistake gives."""
+"""The keys of the cluster file, each with its type, default and check, and the message for a mistake."""
 
 import json
 import re
@@ -14,18 +14,19 @@ from sensorpi.common.reading import DEFAULT_HOST
 
 ROLES = ("sensor", "mesos-worker", "mesos-master", "influx-grafana")
 
-#: The job takes this much beside its JVM's heap: 496 MB were measured at a heap of 192 MB.
+#: Memory that the job needs besides its JVM's heap: it used 496 MB with a heap of 192 MB.
 JOB_OVERHEAD_MB = 320
-#: Spark's standalone master or worker: 145 MB were measured.
+#: Memory of Spark's standalone master or worker, which used 145 MB.
 SPARK_DAEMON_MB = 150
-#: An executor takes this much beside its heap: the rest of the JVM and one Python process; and for each core more:
+#: Memory that an executor needs besides its heap, for the rest of its JVM and one Python process.
 EXECUTOR_OVERHEAD_MB = 240
+#: Memory of the Python process of each further core.
 _PYTHON_MB = 80
-#: So many ports in a row belong to Spark when it computes on a cluster; `spark_cluster.py` names them.
+#: How many consecutive ports Spark uses unless it is in local mode; `spark.py` names them.
 SPARK_PORTS = 6
-#: What only a card is told, beside the cluster file; `card_table.py` has the checks.
+#: Keys of the table [card], which only a card's sensorpi.toml can have; `card/table.py` checks them.
 CARD_KEYS = ("user", "ssh_key", "wifi", "wifi_password", "country", "timezone")
-#: What has a name like this may be a password, in the wrong place or mistyped: no message repeats it.
+#: A value with a name like this may be a password in the wrong place: messages do not repeat it.
 _SECRET = re.compile("wifi.|pass|pw|psk|key|secret", re.IGNORECASE)
 
 
@@ -37,8 +38,9 @@ def _key(check: Check, default: object = MISSING) -> Any:
 class NodeSettings:
     """One machine: where others reach it, and what it does.
 
-    ``attributes``, ``cpus`` and ``memory_mb`` are what a worker offers to Mesos. They are never measured: an agent does
-    not start again with less than it had. The rest of a Pi's 1 GB is the system's, the agent's and ZooKeeper's.
+    ``attributes``, ``cpus`` and ``memory_mb`` are what a worker offers to Mesos. They are not measured, because an
+    agent does not start again with less than before. The rest of a Pi's 1 GB is for the system, the agent and
+    ZooKeeper.
     """
 
     address: str = _key(validators.address)
@@ -52,7 +54,7 @@ class NodeSettings:
 
 @dataclass(frozen=True)
 class KafkaSettings:
-    """The brokers and the topic of the readings. Retention is per partition, by whichever limit is met first."""
+    """The brokers and the topic of the readings. The retention of a partition ends at the limit it reaches first."""
 
     port: int = _key(validators.port, 7000)
     controller_port: int = _key(validators.port, 7001)
@@ -80,18 +82,18 @@ class SparkSettings:
 
     @property
     def memory_mb(self) -> int:
-        """What the whole job takes in local mode."""
+        """Memory of the whole job in local mode."""
         return self.heap_mb + JOB_OVERHEAD_MB
 
     @property
     def worker_memory_mb(self) -> int:
-        """What a worker of Spark's standalone cluster takes, with the job's executor in it."""
+        """Memory of a worker of Spark's standalone cluster, with the job's executor."""
         return SPARK_DAEMON_MB + self.executor_heap_mb + EXECUTOR_OVERHEAD_MB + _PYTHON_MB * (self.worker_cores - 1)
 
 
 @dataclass(frozen=True)
 class InfluxdbSettings:
-    """The database. ``raw_retention_days`` 0 keeps the readings for ever."""
+    """The database. ``raw_retention_days`` 0 keeps the readings forever."""
 
     port: int = _key(validators.port, 8086)
     backup_port: int = _key(validators.port, 8088)
@@ -114,7 +116,7 @@ class DashboardSettings:
 
 @dataclass(frozen=True)
 class MesosSettings:
-    """Ports of the Mesos engine. ZooKeeper is on the first workers, the scheduler's API on the mesos-master nodes."""
+    """Ports of the Mesos engine. ZooKeeper runs on the first workers, the scheduler on the mesos-master nodes."""
 
     zookeeper_port: int = _key(validators.port, 2181)
     zookeeper_peer_port: int = _key(validators.port, 2888)
@@ -143,7 +145,7 @@ def _known_keys(names: Sequence[str]) -> Callable[[object], object]:
             raise vol.Invalid("expected a table")
         for name in table:
             if name in CARD_KEYS:
-                raise vol.Invalid("expected in the table [card] of a card's sensorpi.toml only", path=[name])
+                raise vol.Invalid("expected in the table [card] of a card's sensorpi.toml, not here", path=[name])
             if name not in names:
                 raise vol.Invalid(f"unknown key; {validators.nearest(name, names)}", path=[name])
         return table
@@ -154,7 +156,7 @@ def _known_keys(names: Sequence[str]) -> Callable[[object], object]:
 def _nodes(table: object) -> object:
     if not isinstance(table, dict) or not table:
         raise vol.Invalid("expected at least one table [nodes.NAME]")
-    for name in table:  # here, because voluptuous 0.12 would hide what is wrong with a key
+    for name in table:  # checked here, because voluptuous 0.12 would hide what is wrong with a key
         try:
             validators.node_name(name)
         except vol.Invalid as mistake:
@@ -208,7 +210,7 @@ def mistake_line(mistake: vol.Invalid, data: dict[str, Any]) -> str:
         return f"{key}: {mistake.msg}"
     try:
         text = json.dumps(value, ensure_ascii=False, default=str)
-    except ValueError:  # Python writes no whole number of thousands of digits
+    except ValueError:  # Python does not write a whole number with thousands of digits
         text = "…"
     return f"{key} = {text if len(text) <= 60 else text[:60] + '…'}: {mistake.msg}"
 

@@ -1,6 +1,6 @@
-"""What separately installed nodes agree on without talking: all derived from the cluster's one key.
+"""Secrets that separately installed nodes share without communicating: all are derived from the cluster's one key.
 
-HKDF with SHA-256 (RFC 5869) from the standard library, because a sensor carries no compiled dependency.
+HKDF with SHA-256 (RFC 5869) is written with the standard library, because a sensor has no compiled dependencies.
 """
 
 import base64
@@ -52,7 +52,7 @@ def password(key: bytes, name: str) -> str:
 def kafka_cluster_id(key: bytes) -> str:
     """The KRaft cluster id: 16 bytes in 22 characters of URL-safe base64, as Kafka's ``Uuid`` prints them.
 
-    One that starts with ``-`` would be taken for an option, so the next is derived instead, as ``Uuid`` does.
+    An id that starts with ``-`` would be taken for an option. Then the next one is derived, as ``Uuid`` does it.
     """
     ids = (_uuid_text(hkdf_sha256(key, _SALT, b"kafka cluster id %d" % attempt, _UUID_BYTES)) for attempt in count())
     return next(text for text in ids if not text.startswith("-"))
@@ -63,7 +63,7 @@ def _uuid_text(uuid: bytes) -> str:
 
 
 def group_id() -> int | None:
-    """The group that may read the key and what is made from it; None where it does not exist."""
+    """The group that can read the key and what is made from it; None where it does not exist."""
     try:
         return grp.getgrnam(_GROUP).gr_gid
     except KeyError:  # not on an installed node
@@ -82,17 +82,19 @@ def make_key(path: Path, group_id: int | None = None) -> bytes:
 
 
 def load_key(path: Path) -> bytes:
-    """The key in that file. Raises ``UserError`` when it is missing, unreadable, of a wrong size or open to all."""
+    """The key in that file. Raises ``UserError`` when it is missing or unreadable, or its size or mode is wrong."""
     try:
         with path.open("rb") as file:
             key = file.read(KEY_BYTES + 1)
             mode = os.fstat(file.fileno()).st_mode
     except FileNotFoundError:
-        raise UserError(f"{path} is missing; copy it from another node, or `sensorpi cluster init` makes one") from None
+        raise UserError(
+            f"{path} is missing; copy it from another node, or make one with `sensorpi cluster init`"
+        ) from None
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     if len(key) != KEY_BYTES:
         raise UserError(f"{path}: a cluster key has {KEY_BYTES} bytes, not {path.stat().st_size}")
     if mode & 0o007:
-        raise UserError(f"{path} is open to every user; chmod 0640 {path}")
+        raise UserError(f"{path} can be read by every user; chmod 0640 {path}")
     return key

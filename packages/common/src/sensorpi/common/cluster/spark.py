@@ -1,4 +1,4 @@
-"""Spark's standalone cluster, where the cluster file asks for one: its master, its ports, its secret."""
+"""Spark's standalone cluster, if the cluster file asks for one: its master, its ports, its secret."""
 
 from dataclasses import dataclass, fields
 
@@ -7,13 +7,13 @@ from sensorpi.common.cluster.schema import SPARK_PORTS, SparkSettings
 from sensorpi.common.cluster.secrets import password
 from sensorpi.common.cluster.spark_url import spark_url
 
-#: The name of the secret that the master, the workers and the driver share; without it anyone could have them run code.
+#: The name of the secret that the master, the workers and the driver share. Without it anyone could run code on them.
 _SECRET = "spark/rpc"  # noqa: S105
 
 
 @dataclass(frozen=True)
 class SparkPorts:
-    """TCP ports from ``first_port`` on, in this order. The pages are on loopback only, for the probes."""
+    """TCP ports from ``first_port`` on, in this order. The web pages are on loopback only, for the probes."""
 
     worker: int
     driver: int
@@ -27,12 +27,12 @@ assert len(fields(SparkPorts)) == SPARK_PORTS  # noqa: S101
 
 
 def spark_ports(settings: SparkSettings) -> SparkPorts:
-    """The ports that the file gives Spark."""
+    """The ports that the cluster file gives Spark."""
     return SparkPorts(*range(settings.first_port, settings.first_port + SPARK_PORTS))
 
 
 def spark_master(cluster: Cluster) -> tuple[Node, int] | None:
-    """The node of Spark's standalone master and its port; None where the job computes otherwise."""
+    """The node and the port of Spark's standalone master; None if the job does not use one."""
     url = spark_url(cluster.spark.master)
     if url is None:
         return None
@@ -41,11 +41,11 @@ def spark_master(cluster: Cluster) -> tuple[Node, int] | None:
 
 
 def spark_master_url(cluster: Cluster) -> str | None:
-    """The master's URL as the other daemons are given it."""
+    """The master's URL for the workers and the driver; None if the job does not use one."""
     found = spark_master(cluster)
     return None if found is None else f"spark://{cluster.connect_address(found[0])}:{found[1]}"
 
 
 def spark_secret(key: bytes) -> str:
-    """What the daemons and the driver prove to each other that they have."""
+    """The secret with which the daemons and the driver authenticate to each other."""
     return password(key, _SECRET)

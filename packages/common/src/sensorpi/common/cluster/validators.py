@@ -1,4 +1,4 @@
-"""Small checks of one value each, for the cluster file: return the value or say what was expected."""
+"""Checks of single values of the cluster file: each returns the value, or raises what was expected."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -16,14 +16,14 @@ _SPARK_MASTER = re.compile(r"local(\[([1-9][0-9]*|\*)\])?|(spark|mesos)://[^\s]+
 
 
 def nearest(word: object, known: Iterable[str]) -> str:
-    """The end of a message about an unknown word: the known one nearest to it, else all of them."""
+    """The end of a message about an unknown word: the known word nearest to it, else all known words."""
     known = list(known)
     close = get_close_matches(str(word).lower(), known, n=1)
-    return f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(known)}"
+    return f'did you mean "{close[0]}"?' if close else f"expected one of: {', '.join(known)}"
 
 
 def whole(lowest: int, highest: int, what: str = "a whole number") -> Check:
-    """A check for an integer within bounds; true and false are no integers."""
+    """A check for an integer within bounds; true and false are not integers."""
 
     def check(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
@@ -82,7 +82,7 @@ def _ip_address(value: str) -> IPv4Address | IPv6Address:
 def node_name(value: object) -> str:
     """A node's name: the first label of its host name."""
     if not isinstance(value, str) or not re.fullmatch(_LABEL, value):
-        raise Invalid("expected a node name of lower case letters, digits and -, at most 63")
+        raise Invalid("expected a node name of up to 63 lower case letters, digits and -")
     return value
 
 
@@ -103,26 +103,26 @@ def roles(known: tuple[str, ...]) -> Check:
 
 
 def attributes(value: object) -> dict[str, str]:
-    """A table of short words about a node, as Mesos has them: no ``;`` and no ``:``, which separate them there."""
+    """A node's attributes in Mesos: short words without ``;`` and ``:``, which separate them there."""
     if not isinstance(value, dict):
         raise Invalid('expected a table, such as { rack = "a" }')
     for name, text in value.items():
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", name):
-            raise Invalid("expected a name of letters, digits, _ and -, at most 64", path=[name])
+            raise Invalid("expected a name of up to 64 letters, digits, _ and -", path=[name])
         if not isinstance(text, str) or not re.fullmatch(r"[A-Za-z0-9_./-]{1,64}", text):
-            raise Invalid("expected a word in quotes, of letters, digits, _, ., / and -, at most 64", path=[name])
+            raise Invalid("expected up to 64 letters, digits, _, ., / and - in quotes", path=[name])
     return dict(value)
 
 
 def spark_master(value: object) -> str:
-    """Where Spark computes: in its own process, or on a cluster manager."""
+    """Spark's master: local mode, or a cluster manager's URL."""
     if not isinstance(value, str) or not _SPARK_MASTER.fullmatch(value):
         raise Invalid('expected "local", "local[N]", "spark://HOST:PORT" or "mesos://…"')
     return value
 
 
 def path_or_empty(value: object) -> str:
-    """An absolute path, or nothing."""
+    """An absolute path, or an empty string."""
     if not isinstance(value, str) or not value.isprintable() or (value and not value.startswith("/")):
         raise Invalid('expected an absolute path in quotes, such as "/usr/lib/libmesos.so", or ""')
     return value

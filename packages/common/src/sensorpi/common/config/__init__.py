@@ -1,1 +1,1 @@
-"""Renders the cluster file for the services of this node, and restarts those that a change affects."""
+"""Renders the cluster file for this node's services, and restarts the services that a change affects."""

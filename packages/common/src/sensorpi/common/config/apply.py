@@ -1,4 +1,4 @@
-"""Brings what this node's services read in line with the configuration, and says which units that touches."""
+"""Writes the files that this node's services read, and tells which systemd units a change affects."""
 
 import hashlib
 import shutil
@@ -15,21 +15,21 @@ from sensorpi.common.daemon import waiting
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import render
 
-#: Units of one engine carry ConditionPathExists= for a file of this name and the engine's.
+#: The units of an engine have ConditionPathExists= for a file with this prefix and the engine's name.
 _ENGINE = "engine-"
-#: What each role needs of Mesos, on PATH.
+#: The program of Mesos that each role needs on PATH.
 _MESOS_PROGRAMS = {"mesos-worker": "mesos-agent", "mesos-master": "mesos-master"}
 _ZOOKEEPER_JAR = Path("/usr/share/java/zookeeper.jar")
 _NODE = "node"
 _PUBLIC_MODE = 0o644
 
-#: Each role's package ships its target here.
+#: The folder of the roles' targets, one from each role's package.
 _TARGETS = Path("/lib/systemd/system")
 
 
 @dataclass(frozen=True)
 class Places:
-    """The configuration, what is rendered from it for the services, and the copy of the last good one."""
+    """The folders of the configuration, of what is rendered from it, and of the last good configuration."""
 
     config: Path = Path("/etc/sensorpi")
     rendered: Path = Path("/run/sensorpi")
@@ -38,9 +38,12 @@ class Places:
 
 @dataclass(frozen=True)
 class Applied:
-    """What came of it: the units whose files changed, the roles that wait, and whether an old copy had to serve."""
+    """The systemd units whose files changed, and the roles that wait, each with its reason.
 
-    changed_units: list[str]
+    ``mistake`` is the one in the configuration when the last good configuration was used instead.
+    """
+
+    changed_systemd_units: list[str]
     waiting: dict[str, str]
     mistake: UserError | None = None
 
@@ -53,8 +56,8 @@ def installed_roles(targets: Path = _TARGETS) -> list[str]:
 def apply(places: Places, installed: Collection[str], *, at_boot: bool = False) -> Applied:
     """Render the configuration for the services of the installed roles.
 
-    A machine that is a cluster of its own gets its key here. A mistake raises ``UserError`` and changes nothing; only
-    ``at_boot`` the last good copy serves in its place, if there is one.
+    A one-machine cluster gets its key here. A mistake raises ``UserError`` and changes nothing; ``at_boot``, the last
+    good configuration is used instead, if there is one.
     """
     mistake = None
     try:
@@ -66,9 +69,9 @@ def apply(places: Places, installed: Collection[str], *, at_boot: bool = False) 
         mistake = error
         configuration = effective(places.last_good, installed)
         key = _optional_key(places.last_good)
-    units = _units(configuration, key, installed)
-    reasons = _reasons(configuration, key, units)
-    changed = _render(places.rendered, configuration, key, units, reasons)
+    systemd_units = _systemd_units(configuration, key, installed)
+    reasons = _reasons(configuration, key, systemd_units)
+    changed = _render(places.rendered, configuration, key, systemd_units, reasons)
     if mistake is None:
         _keep(places.last_good, configuration, key)
     return Applied(changed, reasons, mistake)
@@ -91,40 +94,44 @@ def _key(directory: Path, configuration: Effective) -> bytes | None:
     return key
 
 
-def _units(configuration: Effective, key: bytes | None, installed: Collection[str]) -> list[SystemdUnit]:
+def _systemd_units(configuration: Effective, key: bytes | None, installed: Collection[str]) -> list[SystemdUnit]:
     node = configuration.node
     if node is None:
         return []
     return [unit for unit in installed_systemd_units(configuration.cluster, node, key) if unit.role in installed]
 
 
-def _reasons(configuration: Effective, key: bytes | None, units: list[SystemdUnit]) -> dict[str, str]:
-    """Why each role that waits does."""
+def _reasons(configuration: Effective, key: bytes | None, systemd_units: list[SystemdUnit]) -> dict[str, str]:
+    """The roles that have to wait, each with its reason."""
     reasons = dict(configuration.waiting)
     if configuration.cluster.engine == "mesos":
-        roles = {unit.role for unit in units}
-        reasons = {role: reason for role, reason in _lacking(configuration).items() if role in roles} | reasons
+        roles = {unit.role for unit in systemd_units}
+        reasons = {role: reason for role, reason in _missing(configuration).items() if role in roles} | reasons
     if key is None:
-        reason = f"waiting for {secrets.FILE_NAME}: copy it from another node, or sensorpi join FILE"
-        reasons |= {unit.role: reason for unit in units if unit.needs_key and unit.role not in reasons}
+        reason = f"waiting for {secrets.FILE_NAME}: copy it from another node, or run sensorpi join FILE"
+        reasons |= {unit.role: reason for unit in systemd_units if unit.needs_key and unit.role not in reasons}
     return reasons
 
 
-def _lacking(configuration: Effective) -> dict[str, str]:
-    """What each role lacks that the engine Mesos needs."""
-    lacking = {
-        role: f"{program}: apt install aventer-mesos, or a package of make mesos-deb"
+def _missing(configuration: Effective) -> dict[str, str]:
+    """The roles that miss something which the engine Mesos needs, each with what that is."""
+    missing = {
+        role: f"{program}: apt install aventer-mesos, or a package made by make mesos-deb"
         for role, program in _MESOS_PROGRAMS.items()
         if shutil.which(program) is None
     }
     if configuration.node in configuration.cluster.zookeeper_nodes and not _ZOOKEEPER_JAR.exists():
-        lacking.setdefault("mesos-worker", "ZooKeeper: apt install libzookeeper-java")
-    reason = 'waiting, because of engine = "mesos", for {}; then sensorpi config apply'
-    return {role: reason.format(what) for role, what in lacking.items()}
+        missing.setdefault("mesos-worker", "ZooKeeper: apt install libzookeeper-java")
+    reason = 'waiting because engine = "mesos" needs {}; then run sensorpi config apply'
+    return {role: reason.format(what) for role, what in missing.items()}
 
 
 def _render(
-    directory: Path, configuration: Effective, key: bytes | None, units: list[SystemdUnit], reasons: dict[str, str]
+    directory: Path,
+    configuration: Effective,
+    key: bytes | None,
+    systemd_units: list[SystemdUnit],
+    reasons: dict[str, str],
 ) -> list[str]:
     fingerprint = "" if key is None else hashlib.sha256(b"fingerprint " + key).hexdigest()
     public = {
@@ -135,9 +142,9 @@ def _render(
     }
     private: dict[str, str | bytes] = {} if key is None else {secrets.FILE_NAME: key}
     owners: dict[str, str] = {}
-    for unit in units:
+    for unit in systemd_units:
         settings = unit.settings + (fingerprint if unit.needs_key else "")
-        # Nothing reads it: whether it changes is what counts.
+        # Nothing reads this file: it only shows whether the unit has to be restarted.
         private[f"units/{unit.name}"] = hashlib.sha256(settings.encode()).hexdigest() + "\n"
         if unit.role not in reasons:
             private |= unit.files
@@ -147,18 +154,18 @@ def _render(
         *render(public, directory, _PUBLIC_MODE),
         *render(private, directory, group_id=secrets.group_id()),
     ]
-    touched = (owners.get(name) or _unit_of(name) for name in changed)
-    return sorted({name for name in touched if name})
+    affected = (owners.get(name) or _unit_of(name) for name in changed)
+    return sorted({name for name in affected if name})
 
 
 def _unit_of(name: str) -> str | None:
-    """The unit that a change of this rendered file touches: a role that waits or no longer does, as a whole."""
+    """The systemd unit that a change of this rendered file affects: a role's target, when it begins or ends to wait."""
     folder, _, rest = name.partition("/")
     return {"units": rest, waiting.DIRECTORY: f"sensorpi-{rest}.target"}.get(folder)
 
 
 def _remove_others(directory: Path, wanted: Collection[str]) -> list[str]:
-    """Delete what an earlier configuration left; folders that services made for themselves are not looked into."""
+    """Delete the files of an earlier configuration, and nothing that the services wrote themselves."""
     patterns = (f"{waiting.DIRECTORY}/*", "units/*", "*.env", "*.conf", f"{_ENGINE}*", secrets.FILE_NAME, _NODE)
     names = [str(path.relative_to(directory)) for pattern in patterns for path in directory.glob(pattern)]
     removed = [name for name in names if name not in wanted]
@@ -168,7 +175,7 @@ def _remove_others(directory: Path, wanted: Collection[str]) -> list[str]:
 
 
 def _keep(directory: Path, configuration: Effective, key: bytes | None) -> None:
-    """Remember a good configuration for a boot at which the file is bad."""
+    """Keep a good configuration for a boot at which the cluster file has a mistake."""
     files: dict[str, str | bytes] = {FILE_NAME: configuration.text}
     if configuration.node is not None:
         files[_NODE] = f"{configuration.node.name}\n"

@@ -1,4 +1,4 @@
-"""`sensorpi config apply` and `sensorpi join`: a changed configuration reaches the running services."""
+"""`sensorpi config apply` and `sensorpi join`: bring a changed configuration to the running services."""
 
 import argparse
 import subprocess
@@ -21,11 +21,13 @@ _SYSTEMD_RUNS = Path("/run/systemd/system")
 def add_apply_command(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `apply` to the actions of `sensorpi config`."""
     command = actions.add_parser(
-        "apply", help="render the configuration for the services, and restart those that it changes"
+        "apply", help="render the configuration for the services, and restart the services that a change affects"
     )
     add_config_option(command)
     command.add_argument(
-        "--boot", action="store_true", help="before the services start: touch none, and fall back on the last good copy"
+        "--boot",
+        action="store_true",
+        help="before the services start: restart nothing, and use the last good configuration if this one is wrong",
     )
     command.set_defaults(run=_apply)
 
@@ -33,11 +35,11 @@ def add_apply_command(actions: "argparse._SubParsersAction[argparse.ArgumentPars
 def add_join_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `join`."""
     command = commands.add_parser("join", help="make this machine a node of the cluster that a file describes")
-    command.add_argument("file", type=Path, metavar="FILE", help="the cluster's file")
+    command.add_argument("file", type=Path, metavar="FILE", help="the cluster file")
     command.add_argument(
-        "--key", type=Path, metavar="FILE", help="the cluster's key (default: cluster.key beside the file, if any)"
+        "--key", type=Path, metavar="FILE", help="the cluster's key (default: cluster.key in the file's folder, if any)"
     )
-    command.add_argument("--node", metavar="NAME", help="be this node (default: by host name or address)")
+    command.add_argument("--node", metavar="NAME", help="the node to become (default: by host name or address)")
     add_config_option(command)
     command.set_defaults(run=_join)
 
@@ -52,20 +54,20 @@ def _apply(options: argparse.Namespace) -> int:
             mistake_signs.show([*mistakes, str(error)], places.rendered, mistake_signs.LEDS)
         raise
     if applied.mistake is not None:
-        mistakes.append(f"{applied.mistake}; the last good configuration serves")
+        mistakes.append(f"{applied.mistake}; the last good configuration is used")
         print(f"sensorpi: {mistakes[-1]}", file=sys.stderr)
-    if options.boot or not waits(places.last_good):  # a mistake there is for the next boot to mend
+    if options.boot or not waits(places.last_good):  # only a boot reads the boot partition, and shows its mistakes
         mistake_signs.show(mistakes, places.rendered, mistake_signs.LEDS)
-    _say_and_act(applied, act=not options.boot)
+    _report_and_restart(applied, restart=not options.boot)
     return 0
 
 
 def _take_in_boot_partition(places: Places) -> list[str]:
     try:
         done = take_in(places.config, places.last_good)
-    except (UserError, OSError) as error:  # what is in /etc goes on serving
+    except (UserError, OSError) as error:  # the configuration in /etc stays in use
         reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        mistake = f"{reason}; it is not taken"
+        mistake = f"{reason}; the file is ignored"
         print(f"sensorpi: {mistake}", file=sys.stderr)
         return [mistake]
     if done is not None:
@@ -73,33 +75,32 @@ def _take_in_boot_partition(places: Places) -> list[str]:
     return []
 
 
-def _say_and_act(applied: Applied, act: bool) -> None:
+def _report_and_restart(applied: Applied, restart: bool) -> None:
     for role, reason in applied.waiting.items():
         print(f"{role}: {reason}")
-    if not _SYSTEMD_RUNS.exists():
+    if not restart or not _SYSTEMD_RUNS.exists():
         return
-    if not act:
-        return
-    # What failed by the old configuration may not even be wanted by the new one.
-    if failed := [unit for unit in applied.changed_units if _state(unit) == "failed"]:
+    changed = applied.changed_systemd_units
+    # A unit that failed with the old configuration may not be part of the new one.
+    if failed := [unit for unit in changed if _state(unit) == "failed"]:
         _systemctl("reset-failed", *failed)
-    # Not try-restart: it passes over a service that is still starting, such as a broker that waits for the others.
-    running = [unit for unit in applied.changed_units if _state(unit) in ("active", "activating", "reloading")]
+    # Not try-restart, which skips a service that is still starting, such as a broker that waits for the others.
+    running = [unit for unit in changed if _state(unit) in ("active", "activating", "reloading")]
     if running:
         print(f"restarting {', '.join(running)}")
         _systemctl("restart", *running)
-    if not applied.changed_units:
+    if not changed:
         return
-    # What a missing configuration held back starts now. A role that was stopped by hand stays so.
+    # Services that waited for a configuration start now. A role that was stopped by hand stays stopped.
     targets = [f"sensorpi-{role}.target" for role in installed_roles()]
     active = [target for target in targets if _state(target) == "active"]
     if active:
         _systemctl("start", *active)
 
 
-def _systemctl(verb: str, *units: str) -> None:
-    # Never wait: a broker is started only once it has met the others.
-    subprocess.run(["systemctl", "--no-block", verb, *units], check=False)
+def _systemctl(verb: str, *systemd_units: str) -> None:
+    # Do not wait: the start of a broker ends only when enough other brokers have started.
+    subprocess.run(["systemctl", "--no-block", verb, *systemd_units], check=False)
 
 
 def _state(unit: str) -> str:
@@ -114,17 +115,17 @@ def _join(options: argparse.Namespace) -> int:
     key_file = options.key or options.file.with_name(secrets.FILE_NAME)
     key = secrets.load_key(key_file) if options.key or key_file.exists() else None
     if options.file.resolve() == (directory / FILE_NAME).resolve():
-        raise UserError(f"{options.file} is this machine's own file already; sensorpi config apply brings it in")
+        raise UserError(f"{options.file} is already this machine's own file; sensorpi config apply puts it into effect")
     _keep_old(directory)
     render({FILE_NAME: read(options.file), "node": f"{node.name}\n"}, directory, mode=0o644)
     if key is not None:
         render({secrets.FILE_NAME: key}, directory, group_id=secrets.group_id())
-    print(f"this machine is {node.name} now: {', '.join(node.roles)}")
+    print(f"this machine is now {node.name}: {', '.join(node.roles)}")
     return _apply(argparse.Namespace(config=directory, boot=False))
 
 
 def _keep_old(directory: Path) -> None:
-    """Move away what was another cluster's."""
+    """Keep the files of the cluster that the machine was part of before, with ``.old`` at the end of their names."""
     for name in (FILE_NAME, secrets.FILE_NAME):
         file = directory / name
         if file.exists():

@@ -1,4 +1,4 @@
-"""`sensorpi config`, `sensorpi cluster`, `sensorpi join`: check, show, apply and begin the configuration."""
+"""`sensorpi config`, `sensorpi cluster`, `sensorpi join`: check, show, apply and create the configuration."""
 
 import argparse
 from dataclasses import asdict
@@ -19,7 +19,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add `config check|show|apply`, `cluster init` and `join`."""
     config = commands.add_parser("config", help="check, show or apply the cluster's configuration")
     actions = config.add_subparsers(metavar="ACTION", required=True)
-    check = actions.add_parser("check", help="say whether a cluster file is right, or its first mistake")
+    check = actions.add_parser("check", help="check a cluster file, and print its first mistake")
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: cluster.toml in DIR")
     add_config_option(check)
     check.set_defaults(run=_check)
@@ -28,7 +28,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     show.set_defaults(run=_show)
     add_apply_command(actions)
 
-    cluster = commands.add_parser("cluster", help="begin a cluster")
+    cluster = commands.add_parser("cluster", help="create a cluster")
     actions = cluster.add_subparsers(metavar="ACTION", required=True)
     init = actions.add_parser("init", help="write the example cluster.toml and a new cluster.key")
     add_config_option(init)
@@ -49,7 +49,7 @@ def _show(options: argparse.Namespace) -> int:
     this = identify(cluster, options.config)
     if this is None and roles and (configuration := effective(options.config, roles)).is_own:
         cluster, this = configuration.cluster, configuration.node
-        print("# cluster.toml is still the example, so this machine is a cluster of its own.")
+        print("# cluster.toml is still the example, so this machine is a cluster by itself.")
     print(f'engine = "{cluster.engine}"')
     for node in cluster.nodes:
         mark = "  # this node" if node == this else ""
@@ -67,8 +67,8 @@ def _show(options: argparse.Namespace) -> int:
 def _init(options: argparse.Namespace) -> int:
     file = options.config / FILE_NAME
     if files.create(file, example_text(), mode=0o644):
-        print(f"wrote {file}; name your nodes and addresses there")
+        print(f"wrote {file}; enter your nodes and their addresses there")
     key = options.config / secrets.FILE_NAME
     secrets.make_key(key)
-    print(f"wrote {key}; every node but a sensor needs a copy")
+    print(f"wrote {key}; every node except a sensor needs a copy")
     return 0

@@ -1,4 +1,4 @@
-"""Which configuration counts on this machine: the cluster file, or a cluster of its own on a fresh machine."""
+"""The configuration that is in effect: the cluster file's, or on a fresh machine a one-machine cluster."""
 
 import re
 import socket
@@ -11,7 +11,7 @@ from sensorpi.common.cluster.model import FILE_NAME, Cluster, Node, example_text
 from sensorpi.common.cluster.schema import ROLES
 
 _ONE_MACHINE = """\
-# Made for a machine whose cluster.toml is still the example, and which is none of the example's nodes.
+# Made because this machine's cluster.toml is still the example, and the machine is not one of the example's nodes.
 [nodes.{name}]
 address = "127.0.0.1"
 roles = ["sensor", "mesos-worker", "mesos-master", "influx-grafana"]
@@ -19,8 +19,8 @@ roles = ["sensor", "mesos-worker", "mesos-master", "influx-grafana"]
 
 _JOIN = "or join a cluster: sensorpi join FILE"
 
-#: A role on a machine of its own waits unless one of these is installed beside it.
-_NEEDED_BESIDE = {
+#: In a one-machine cluster, a role waits unless one of these is installed too.
+_NEEDED = {
     "sensor": {"mesos-worker"},
     "mesos-worker": {"sensor", "mesos-master", "influx-grafana"},
     "mesos-master": {"mesos-worker"},
@@ -29,7 +29,10 @@ _NEEDED_BESIDE = {
 
 @dataclass(frozen=True)
 class Effective:
-    """What this machine is to do. ``text`` is a cluster file; ``waiting`` gives a reason for each role that waits."""
+    """What this machine has to do. ``text`` is a cluster file; ``waiting`` has the roles that wait, with reasons.
+
+    ``is_own`` tells whether the machine is a cluster by itself.
+    """
 
     text: str
     cluster: Cluster
@@ -45,11 +48,11 @@ def effective(
     owns: Callable[[str], bool] = is_own_address,
     remembered: str | None = None,
 ) -> Effective:
-    """What the configuration in ``directory`` makes of this machine with these roles installed.
+    """The configuration in ``directory`` for this machine, on which these roles are installed.
 
-    An untouched example that names neither this machine nor, by the file ``node``, another one is replaced by a
-    cluster of this machine alone. The node that it was (``remembered``) it stays where nothing names another: a boot
-    without a network has no addresses to know it by. Raises ``UserError`` for a mistake in a file.
+    If the cluster file is still the example, and this machine is not one of its nodes, it becomes a one-machine
+    cluster. A machine that matches no node stays the one that it was (``remembered``): after a boot without network
+    it has no addresses to be found by. Raises ``UserError`` for a mistake in a file.
     """
     path = directory / FILE_NAME
     cluster = load(path)
@@ -72,14 +75,14 @@ def _node_name(host_name: str) -> str:
 def _waiting_alone(installed: Collection[str]) -> dict[str, str]:
     return {
         role: f"waiting for {' or '.join(sorted(needed))} on this machine, {_JOIN}"
-        for role, needed in _NEEDED_BESIDE.items()
+        for role, needed in _NEEDED.items()
         if role in installed and not needed & set(installed)
     }
 
 
 def _waiting_in_cluster(path: Path, node: Node | None, installed: Collection[str]) -> dict[str, str]:
     if node is None:
-        reason = f"waiting: this machine is no node of {path}; write its node's name into {path.parent / 'node'}, "
+        reason = f"waiting: this machine is not a node of {path}; write its node's name into {path.parent / 'node'}, "
         return {role: f"{reason}{_JOIN}" for role in ROLES if role in installed}
     reason = f"waiting: {path} does not give {node.name} the role "
     return {role: f"{reason}{role}" for role in ROLES if role in installed and role not in node.roles}

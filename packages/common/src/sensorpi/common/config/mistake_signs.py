@@ -1,6 +1,6 @@
-"""Shows a configuration's mistake to whoever stands before the node: at the login prompt, and by the activity LED.
+"""Shows a mistake in the configuration at the login prompt and by the activity LED.
 
-The journal and the console have the same line from the service's standard error.
+The journal and the console have the same line, from the service's standard error.
 """
 
 import contextlib
@@ -12,27 +12,27 @@ from sensorpi.common.files import render
 
 #: The package links it into /etc/issue.d, where agetty looks.
 ISSUE = "mistake.issue"
-#: What `agetty --reload` touches, so that prompts which stand there already are written again.
+#: The file that `agetty --reload` touches, to have prompts printed again that are on the screen already.
 _RELOAD = "agetty.reload"
 _LED_BEFORE = "led-trigger"
 _PUBLIC_MODE = 0o644
 
 LEDS = Path("/sys/class/leds")
-#: Raspberry Pi's kernels call it ACT since 2022, and led0 before.
+#: Raspberry Pi's kernels call it ACT since 2022, and called it led0 before.
 _ACTIVITY = ("ACT", "led0")
-#: Five blinks a second, even: a card that is read flickers without a beat.
+#: Five regular blinks a second, unlike the irregular flicker of card access.
 _BLINK_MS = 100
 
 
 def show(mistakes: Sequence[str], run: Path, leds: Path) -> None:
-    """Show them until ``clear``; none at all is that. A machine without the LED is none the worse.
+    """Show these mistakes until ``clear`` is called. An empty list clears, too. A machine need not have the LED.
 
     ``run`` is our folder in /run.
     """
     if not mistakes:
         clear(run, leds)
         return
-    # agetty reads \\ as the beginning of an order.
+    # For agetty, a backslash begins an escape sequence.
     lines = [f"sensorpi: {mistake}".replace("\\", "\\\\") for mistake in mistakes]
     render({ISSUE: "\n".join([*lines, ""])}, run, _PUBLIC_MODE)
     _reload_prompts(run)
@@ -42,14 +42,14 @@ def show(mistakes: Sequence[str], run: Path, leds: Path) -> None:
     before = (led / "trigger").read_text(encoding="ascii")
     if "[timer]" not in before:
         render({_LED_BEFORE: before[before.find("[") + 1 : before.find("]")] + "\n"}, run, _PUBLIC_MODE)
-    with contextlib.suppress(OSError):  # a kernel without that trigger
+    with contextlib.suppress(OSError):  # the kernel may not have this trigger
         (led / "trigger").write_text("timer", encoding="ascii")
         for name in ("delay_on", "delay_off"):
             (led / name).write_text(str(_BLINK_MS), encoding="ascii")
 
 
 def clear(run: Path, leds: Path) -> None:
-    """Take back what ``show`` did in this boot."""
+    """Undo what ``show`` did since the boot."""
     if (run / ISSUE).exists():
         (run / ISSUE).unlink()
         _reload_prompts(run)
@@ -61,7 +61,7 @@ def clear(run: Path, leds: Path) -> None:
 
 
 def _reload_prompts(run: Path) -> None:
-    with contextlib.suppress(OSError):  # no prompt stands there yet
+    with contextlib.suppress(OSError):  # there is no prompt yet
         os.utime(run.with_name(_RELOAD))
 
 

@@ -1,4 +1,4 @@
-"""`sensorpi status`: what this node is, and each service of its roles with the line that it gives of itself."""
+"""`sensorpi status`: the roles of this node, and each of their services with its state and its own status line."""
 
 import argparse
 import subprocess
@@ -16,36 +16,37 @@ _PROPERTIES = (
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `status`."""
-    status = commands.add_parser("status", help="show the services of this node's roles; status 1 when one has failed")
+    status = commands.add_parser(
+        "status", help="show the services of this node's roles; the exit status is 1 if one has failed"
+    )
     status.set_defaults(run=_run)
 
 
 def _run(_options: argparse.Namespace) -> int:
-    lines, all_well = status_lines(installed_roles(), show)
+    lines, none_failed = status_lines(installed_roles(), show)
     print("\n".join(lines))
-    return 0 if all_well else 1
+    return 0 if none_failed else 1
 
 
 def show(unit: str) -> dict[str, str]:
-    """The unit's properties as systemd has them."""
+    """Some of the unit's properties, from systemd."""
     command = ["systemctl", "show", f"--property={','.join(_PROPERTIES)}", unit]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     return dict(line.split("=", 1) for line in result.stdout.splitlines() if "=" in line)
 
 
 def _is_held_back(unit: Mapping[str, str]) -> bool:
-    """Whether the cluster file asks for none of it here, such as the other engine's or the checkpoint share."""
+    """Whether the cluster file does not ask for it here, such as for a service of the other engine."""
     was_asked = unit.get("ConditionTimestampMonotonic", "0") != "0"
     return unit["ActiveState"] == "inactive" and was_asked and unit.get("ConditionResult") == "no"
 
 
 def status_lines(roles: list[str], show: Show) -> tuple[list[str], bool]:
-    """A line for each role and for each service that is installed, and whether none has failed."""
+    """A line for each role and for each installed service, and whether none has failed."""
     if not roles:
-        return [
-            "no role is installed here: install sensorpi-sensor, -mesos-worker, -mesos-master, -influx-grafana"
-        ], True
-    lines, all_well = [], True
+        packages = "sensorpi-sensor, sensorpi-mesos-worker, sensorpi-mesos-master or sensorpi-influx-grafana"
+        return [f"no role is installed here: install {packages}"], True
+    lines, none_failed = [], True
     for role in roles:
         target = show(f"sensorpi-{role}.target")
         lines.append(f"{role}: {target.get('ActiveState', 'unknown')}")
@@ -55,7 +56,7 @@ def status_lines(roles: list[str], show: Show) -> tuple[list[str], bool]:
             if not is_ours_to_show or _is_held_back(service):
                 continue
             state = service["ActiveState"]
-            all_well = all_well and state != "failed"
+            none_failed = none_failed and state != "failed"
             about = service.get("StatusText") or service["SubState"]
             lines.append(f"  {unit.removesuffix('.service')}: {state}: {about}")
-    return lines, all_well
+    return lines, none_failed

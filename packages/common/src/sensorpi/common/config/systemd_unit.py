@@ -1,4 +1,4 @@
-"""What a unit on a node depends on: each distribution names its own units through an entry point."""
+"""What a node's systemd units depend on. Each distribution names its own units through an entry point."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ GROUP = "sensorpi.systemd_units"
 
 @dataclass(frozen=True)
 class SystemdUnit:
-    """A systemd unit of ours, or one of others that we configure.
+    """A systemd unit of ours, or of another package, such as InfluxDB's, that we configure.
 
-    ``settings`` is any text that changes when the unit has to be restarted. ``files`` are texts that the unit reads,
-    by name below /run/sensorpi; they may hold secrets.
+    ``settings`` is any text that changes when the unit has to be restarted. ``files`` are the texts of files that the
+    unit reads, by their names below /run/sensorpi; they may contain secrets.
     """
 
     name: str
@@ -25,11 +25,11 @@ class SystemdUnit:
     files: Mapping[str, str] = field(default_factory=dict)
 
 
-#: The units that a cluster gives this node, with the key if there is one.
+#: The systemd units of this node of a cluster. The key is None where it is missing.
 SystemdUnitsOf = Callable[[Cluster, Node, bytes | None], list[SystemdUnit]]
 
 
 def installed_systemd_units(cluster: Cluster, node: Node, key: bytes | None) -> list[SystemdUnit]:
-    """The units of all distributions that are installed here, whatever the node's roles."""
+    """The systemd units of this node, from all installed distributions."""
     found = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
     return [unit for entry in found for unit in entry.load()(cluster, node, key)]

@@ -1,1 +1,1 @@
-"""The life of a service: readiness, watchdog, outages, the system clock, waiting for what is missing."""
+"""What every service needs: readiness, watchdog, outages, the system clock, waiting, and a JVM's flags."""

@@ -1,4 +1,4 @@
-"""What a daemon tells its supervisor: log lines with their level, READY, a status line, the watchdog."""
+"""What a daemon tells systemd: log lines with their level, READY, a status line, the watchdog's keep-alive."""
 
 import logging
 import os
@@ -10,16 +10,16 @@ from pathlib import Path
 from types import FrameType
 
 try:
-    from systemd import daemon, journal  # type: ignore[attr-defined]  # mypy takes the folder systemd/ for it
-except ImportError:  # not on a Debian system: the messages have nobody to go to
+    from systemd import daemon, journal  # type: ignore[attr-defined]  # mypy finds the folder systemd/ instead
+except ImportError:  # python3-systemd is not installed: nothing is sent
     daemon = journal = None
 
-#: In a task's sandbox.
+#: A file in the sandbox of a Mesos task.
 HEARTBEAT = "heartbeat"
 
 
 def set_up_logging(level: int = logging.INFO) -> None:
-    """Log to the journal under systemd, else to standard error, one line a record."""
+    """Log to the journal under systemd, else to standard error, one line per record."""
     if journal is not None and "JOURNAL_STREAM" in os.environ:
         handler: logging.Handler = journal.JournalHandler(SYSLOG_IDENTIFIER=Path(sys.argv[0]).name)
         handler.setFormatter(logging.Formatter("%(message)s"))
@@ -27,14 +27,14 @@ def set_up_logging(level: int = logging.INFO) -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # They log every retry and every message between the processes; our own lines say what matters.
+    # They log every retry and every message between the processes; our own lines report what matters.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     logging.getLogger("kazoo").setLevel(logging.CRITICAL)
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
 
 
 def notify(*, ready: bool = False, status: str | None = None, watchdog: bool = False, stopping: bool = False) -> None:
-    """Tell systemd, in one message; outside a ``Type=notify`` service nothing happens, but for Mesos's heartbeat."""
+    """Send one message to systemd. Outside a ``Type=notify`` service only the heartbeat of a Mesos task is written."""
     if watchdog:
         _beat()
     if daemon is None:
@@ -49,15 +49,15 @@ def notify(*, ready: bool = False, status: str | None = None, watchdog: bool = F
 
 
 def _beat() -> None:
-    """Under Mesos, where no systemd waits for the watchdog's sign, the age of this file can be checked."""
+    """Touch a file. Under Mesos there is no systemd watchdog, but the age of this file can be checked."""
     sandbox = os.environ.get("MESOS_SANDBOX")
     if sandbox is not None:
-        with suppress(OSError):  # a full disk is no reason to end
+        with suppress(OSError):  # a full disk is not a reason to end
             Path(sandbox, HEARTBEAT).touch()
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set, for the main thread to wait on."""
+    """An event that SIGTERM and SIGINT set. Call this from the main thread."""
     stop = threading.Event()
 
     def handler(_number: int, _frame: FrameType | None) -> None:

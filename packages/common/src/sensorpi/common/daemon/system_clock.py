@@ -1,4 +1,4 @@
-"""Whether the system's clock can be trusted. A Pi has no clock battery: it starts with a time long past."""
+"""Whether the system's clock can be trusted. A Pi has no clock battery, so it starts with a time in the past."""
 
 import ctypes
 import logging
@@ -13,12 +13,12 @@ _log = logging.getLogger(__name__)
 _STA_UNSYNC = 0x0040  # linux/timex.h
 _TIME_ERROR = 5
 
-#: Below /run: what a time service leaves there while it runs. Only chrony's own user may look into its folder.
+#: Files below /run that exist while a time service runs. Only chrony's own user can look into chrony's folder.
 _TIME_SERVICES = ("systemd/timesync", "chrony", "chronyd.pid", "ntpd.pid")
 
 
 def is_synchronised(run: Path = Path("/run")) -> bool:
-    """Whether a time service has set the clock since the boot: timesyncd says so in ``run``, others in the kernel."""
+    """Whether a time service has set the clock since boot: timesyncd marks that in ``run``, others in the kernel."""
     return (run / "systemd/timesync/synchronized").exists() or kernel_says_synchronised()
 
 
@@ -31,7 +31,7 @@ def kernel_says_synchronised() -> bool:
     """The kernel's own flag, which chrony and ntpd clear once the clock is right (adjtimex(2))."""
 
     class Timex(ctypes.Structure):
-        """The head of struct timex; the rest is padding, larger than any architecture's."""
+        """The beginning of struct timex. ``rest`` is larger than the rest of it on any architecture."""
 
         _fields_ = (
             ("modes", ctypes.c_uint),
@@ -55,9 +55,9 @@ def wait_until_synchronised(
     pause: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Wait until the clock is right, at most ``limit_s`` seconds; say once what is waited for, and if it was in vain.
+    """Wait until the clock is right, for at most ``limit_s`` seconds. Log once what is waited for, and a timeout.
 
-    A machine without a time service is not waited for: nothing is about to set its clock.
+    Returns at once on a machine without a time service: nothing will set its clock.
     """
     if is_synchronised(run) or not has_time_service(run):
         return
@@ -67,6 +67,6 @@ def wait_until_synchronised(
     notify(status=reason)
     while not is_synchronised(run):
         if now() - began_s >= limit_s:
-            _log.warning("the clock is not synchronised after %g s; its time is taken as it is", limit_s)
+            _log.warning("the clock is not synchronised after %g s; its time is used all the same", limit_s)
             return
         pause(1.0)

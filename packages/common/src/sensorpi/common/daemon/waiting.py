@@ -1,4 +1,4 @@
-"""A service whose role cannot work yet stays up and says for what it waits, instead of failing again and again."""
+"""A service whose role cannot work yet waits, with the reason as its status, instead of failing again and again."""
 
 import logging
 from pathlib import Path
@@ -7,22 +7,22 @@ from sensorpi.common.daemon.service import notify, stop_on_signals
 
 _log = logging.getLogger(__name__)
 
-#: Below the rendered configuration: a file for each role that waits, with the reason.
+#: A folder of the rendered configuration. It has a file for each role that waits, with the reason.
 DIRECTORY = "waiting"
 
-#: More often than the shortest WatchdogSec= asks for.
+#: Less than half of the shortest WatchdogSec=.
 _WATCHDOG_S = 20.0
 
 
 def is_told_to_wait(config: Path, role: str) -> bool:
-    """Whether ``sensorpi config apply`` left a reason for this role to wait."""
+    """Whether ``sensorpi config apply`` has found a reason for this role to wait."""
     return (config / DIRECTORY / role).exists()
 
 
 def wait_if_told(config: Path, role: str) -> bool:
-    """Return False at once, or wait for SIGTERM where ``sensorpi config apply`` left a reason, and return True.
+    """Return False if the role need not wait. Otherwise wait for SIGTERM, and return True then.
 
-    A change of the configuration restarts the service, so it never has to look again.
+    A change of the configuration restarts the service, so the reason need not be checked again.
     """
     if not is_told_to_wait(config, role):
         return False
@@ -31,7 +31,7 @@ def wait_if_told(config: Path, role: str) -> bool:
 
 
 def hold(reason: str) -> None:
-    """Say once why this service cannot work, and stay up with that as its status until SIGTERM."""
+    """Log once why this service cannot work, and keep running with that as its status until SIGTERM."""
     _log.warning("%s", reason)
     stop = stop_on_signals()
     notify(ready=True, status=reason)

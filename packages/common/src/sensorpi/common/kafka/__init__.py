@@ -1,1 +1,1 @@
-"""What several parts ask of Kafka."""
+"""Kafka clients for several parts."""

@@ -1,4 +1,4 @@
-"""Clients of Kafka that leave nothing behind where no broker answers. Only who needs kafka-python imports this."""
+"""Kafka clients that leave no sockets or threads behind when no broker answers. This module needs kafka-python."""
 
 import socket
 from collections.abc import Callable
@@ -11,18 +11,18 @@ Client = TypeVar("Client")
 
 
 def open_client(make: Callable[..., Client], bootstrap_servers: str, timeout_s: float, **settings: Any) -> Client:
-    """What ``make``, a class of kafka-python, gives for these servers and settings.
+    """Make a client, of a class ``make`` of kafka-python, for these servers and settings.
 
-    Raises ``KafkaError`` when nothing answers within ``timeout_s``.
+    Raises ``KafkaError`` when no server answers within ``timeout_s``.
     """
     servers = bootstrap_servers.split(",")
-    # kafka-python 3.0.11 leaves an open socket behind at every refused connection, so it is not asked to try.
+    # kafka-python 3.0.11 leaves an open socket behind for every refused connection, so it must not try.
     if not any(_is_open(server, timeout_s) for server in servers):
         raise KafkaConnectionError("nothing listens there")
     networks: list[KafkaNetClient] = []
 
-    def network(**told: object) -> KafkaNetClient:
-        networks.append(KafkaNetClient(**told))
+    def network(**options: object) -> KafkaNetClient:
+        networks.append(KafkaNetClient(**options))
         return networks[-1]
 
     try:
@@ -33,7 +33,7 @@ def open_client(make: Callable[..., Client], bootstrap_servers: str, timeout_s: 
             **settings,
         )
     except KafkaError:
-        for each in networks:  # a constructor that fails leaves its thread and sockets behind too
+        for each in networks:  # a constructor that fails leaves its thread and sockets behind, too
             each.close()
         raise
 

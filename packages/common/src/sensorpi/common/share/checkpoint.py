@@ -1,6 +1,6 @@
-"""The job's checkpoint on a share: the first mesos-master exports a folder, the other nodes of the job mount it.
+"""The job's checkpoint on a share: the first mesos-master exports a folder, and the other nodes of the job mount it.
 
-Shipped services do both. What only the cluster file knows is rendered below /run/sensorpi, for their environment.
+Two shipped services do that. What depends on the cluster file is rendered below /run/sensorpi, for their environment.
 """
 
 import pwd
@@ -18,14 +18,14 @@ EXPORT_UNIT = "sensorpi-checkpoint-export.service"
 MOUNT_FILE = "checkpoint-mount.env"
 EXPORT_FILE = "checkpoint-export.env"
 
-#: Whoever writes to the share is this user there: the nodes' packages gave it different numbers.
+#: All clients write to the share as this user of the server: its number differs from node to node.
 OWNER = "sensorpi-job"
 
 _MOUNTING_ROLES = ("mesos-worker", "mesos-master")
 
 
 def owner_ids() -> tuple[int, int]:
-    """User and group id of the share's owner here; ``KeyError`` where the job's package is not installed."""
+    """User id and group id of the share's owner on this node; ``KeyError`` if the job's package is not installed."""
     owner = pwd.getpwnam(OWNER)
     return owner.pw_uid, owner.pw_gid
 
@@ -33,7 +33,7 @@ def owner_ids() -> tuple[int, int]:
 def systemd_units(
     cluster: Cluster, node: Node, _key: bytes | None, ids: Callable[[], tuple[int, int]] = owner_ids
 ) -> list[SystemdUnit]:
-    """The export on the node that has the share, the mount on the others that may run the job."""
+    """The export on the node that has the share, or the mount on another node that may run the job."""
     if cluster.spark.checkpoint != "nfs":
         return []
     server = cluster.spark_node
@@ -50,7 +50,7 @@ def systemd_units(
 def _export(cluster: Cluster, clients: list[Node], ids: Callable[[], tuple[int, int]]) -> SystemdUnit:
     try:
         user, group = ids()
-    except KeyError:  # the role is not installed here, and its unit is not rendered
+    except KeyError:  # the role is not installed here, so the export is not used
         user = group = 65534
     options = f"rw,sync,no_subtree_check,all_squash,anonuid={user},anongid={group}"
     exports = " ".join(f"{cluster.connect_address(client)}:{SHARE}" for client in clients)

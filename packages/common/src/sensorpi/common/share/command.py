@@ -1,4 +1,4 @@
-"""`sensorpi share`: what the services of the checkpoint share run."""
+"""`sensorpi share`: the commands that the services of the checkpoint share run."""
 
 import argparse
 import logging
@@ -15,8 +15,8 @@ from sensorpi.common.share.checkpoint import SHARE
 
 _log = logging.getLogger(__name__)
 
-#: soft: while the share is off the stream gets an error, which it waits out and says, instead of hanging for ever.
-#: retry=0: one attempt a time, and the waits between them are ours.
+#: soft: while the share is unavailable the stream gets an error, which it reports and waits out, instead of hanging.
+#: retry=0: mount makes one attempt, and we wait between the attempts.
 _MOUNT_OPTIONS = "soft,timeo=100,retrans=2,noatime,nosuid,nodev,noexec,retry=0"
 _HELPER = "mount.nfs4"
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 2.0, 60.0
@@ -24,12 +24,12 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 2.0, 60.0
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `share export`, `share unexport`, `share mount` and `share unmount`."""
-    share = commands.add_parser("share", help="export or mount the checkpoint share; its services do")
+    share = commands.add_parser("share", help="export or mount the checkpoint share, for its services")
     actions = share.add_subparsers(metavar="ACTION", required=True)
-    actions.add_parser("export", help="to the clients in $SENSORPI_EXPORTS").set_defaults(run=_export)
-    actions.add_parser("unexport", help="to nobody any more").set_defaults(run=_unexport)
-    actions.add_parser("mount", help="from $SENSORPI_SHARE, as soon as it is there").set_defaults(run=_mount)
-    actions.add_parser("unmount", help="unless it is in use").set_defaults(run=_unmount)
+    actions.add_parser("export", help="export it to the clients in $SENSORPI_EXPORTS").set_defaults(run=_export)
+    actions.add_parser("unexport", help="stop exporting it").set_defaults(run=_unexport)
+    actions.add_parser("mount", help="mount $SENSORPI_SHARE as soon as it is available").set_defaults(run=_mount)
+    actions.add_parser("unmount", help="unmount it unless it is in use").set_defaults(run=_unmount)
 
 
 def _export(_options: argparse.Namespace) -> int:
@@ -41,7 +41,7 @@ def _export(_options: argparse.Namespace) -> int:
 
 
 def _unexport(_options: argparse.Namespace) -> int:
-    # Whoever was exported to, and not who would be by the configuration of today.
+    # The clients that it is exported to, which may be others than those of the present configuration.
     for line in _exportfs("-s").splitlines():
         path, client = line.split()[:2]
         if path == str(SHARE):
@@ -54,7 +54,7 @@ def _exportfs(*arguments: str) -> str:
         result = subprocess.run(["exportfs", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise UserError(
-            f'{SHARE} is not exported: checkpoint = "nfs" needs an NFS server here: apt install nfs-kernel-server'
+            f'{SHARE} is not exported, because checkpoint = "nfs" needs an NFS server: apt install nfs-kernel-server'
         ) from None
     if result.returncode != 0:
         raise UserError(f"{SHARE} is not exported: {' '.join(result.stderr.split())}")
@@ -71,7 +71,7 @@ def _mount(_options: argparse.Namespace) -> int:
 
 
 def mount_when_there(source: str, pause: Callable[[float], None] = time.sleep) -> None:
-    """Mount ``source``, such as 10.0.0.12:/folder, and try again until that works; say once why it does not."""
+    """Mount ``source``, such as 10.0.0.12:/folder. Retry until that works, and log once why it does not."""
     outage = Outage(source, _log, _FIRST_WAIT_S, _LONGEST_WAIT_S)
     notify(ready=True, status=f"mounting {source}")
     while (reason := _attempt(source)) is not None:
@@ -82,11 +82,11 @@ def mount_when_there(source: str, pause: Callable[[float], None] = time.sleep) -
 
 
 def _attempt(source: str) -> str | None:
-    """Why it is not mounted; None when it is."""
+    """Try to mount ``source``; return why it is not mounted, or None if it is."""
     mounted = _mounted_source()
     if mounted is not None:
         return None if mounted == source else f"{mounted} is still mounted"
-    # Where only root looks for programs.
+    # Only root has the last two in its PATH.
     if shutil.which(_HELPER, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
         return "apt install nfs-common"
     result = _run("mount", "-t", "nfs4", "-o", _MOUNT_OPTIONS, source, str(SHARE))
@@ -97,7 +97,7 @@ def _unmount(_options: argparse.Namespace) -> int:
     mounted = _mounted_source()
     if mounted is not None:
         result = _run("umount", str(SHARE))
-        if result.returncode != 0:  # such as in use by a job that goes on
+        if result.returncode != 0:  # for example because a running job uses it
             print(f"{mounted} stays mounted: {' '.join(result.stderr.split())}")
     return 0
 
