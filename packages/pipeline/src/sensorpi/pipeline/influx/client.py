@@ -66,7 +66,13 @@ class Credentials:
     reader_password: str = field(repr=False)
 
 
-def open_client(endpoint: Endpoint, user: str, password: str, timeout_s: float = 10.0) -> InfluxDBClient:
+#: Encodings of InfluxDB's answers. JSON cannot express infinity, and the library cannot read chunked MessagePack.
+JSON, MESSAGE_PACK = "application/json", "application/x-msgpack"
+
+
+def open_client(
+    endpoint: Endpoint, user: str, password: str, timeout_s: float = 10.0, accept: str = JSON
+) -> InfluxDBClient:
     """A client of database ``sensordata`` that asks once: waiting and trying again is its caller's business.
 
     Environment proxies and ``.netrc`` are ignored. Nothing is sent before the first query.
@@ -82,8 +88,7 @@ def open_client(endpoint: Endpoint, user: str, password: str, timeout_s: float =
         timeout=timeout_s,
         retries=1,
         session=session,
-        # MessagePack, the library's default, fails on chunked answers.
-        headers={"Accept": "application/json", "Content-Type": "application/json"},
+        headers={"Accept": accept, "Content-Type": JSON},
     )
 
 

@@ -9,14 +9,17 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import requests
 from influxdb import InfluxDBClient
+from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 from influxdb.line_protocol import make_lines
 
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.pipeline.influx.client import AWAY, DATABASE, RAW, READINGS, ROLLUP, fault
+from sensorpi.pipeline.job.lines import InfluxUnavailable, LineWriter
 
 _log = logging.getLogger(__name__)
 
@@ -25,20 +28,37 @@ DUE = "rollup_due"
 GRACE_S = 5
 #: The policy's two years, less an hour so that no step meets the edge: InfluxDB refuses what is older.
 KEPT_MINUTES = 104 * 7 * 24 * 60 - 60
-#: Trouble that is over sooner is not said.
+#: An outage shorter than this is not logged here: the batches log it.
 QUIET_S = 300.0
-#: Minutes in one query: bounds the memory of both sides.
+#: Minutes in one request: bounds the memory of both sides.
 STEP_MINUTES = 120
+#: Minutes that are due and lie no further apart than this are one range: the minutes between are computed again.
+_GAP_MINUTES = 10
+#: A minute that failed is tried again this often.
+RETRY_S = 3600.0
+
+#: HTTP statuses that say nothing about the minutes that were asked for.
+_NOT_THE_MINUTES_FAULT = (401, 403, 404, 429, 503)
+
+#: The first and the last minute of a range since the epoch, both included.
+Range = tuple[int, int]
 
 
 class Rollup:
     """Keeps policy `rollup` in step with policy `raw`, in a thread of its own."""
 
     def __init__(self, client: InfluxDBClient) -> None:
+        """``client`` answers with MessagePack, since JSON cannot express a mean that is infinite."""
         self._client = client
+        self._writer = LineWriter(client, policy=ROLLUP)
         self._lock = threading.Lock()  # between marking a minute due and ticking it off
         self._marked: set[int] = set()
+        self._marked_meanwhile: set[int] = set()
         self._asked = False  # whether the database was asked for what an earlier run left
+        self._failed: dict[
+            int, float
+        ] = {}  # minutes that were set aside: when each is tried again, in s since the epoch
+        self._reasons: set[str] = set()  # that were logged
 
     def mark(self, minutes: set[int]) -> None:
         """Note durably that these minutes (since the epoch) have new readings.
@@ -47,6 +67,7 @@ class Rollup:
         the client raises; marking again is harmless.
         """
         with self._lock:
+            self._marked_meanwhile |= minutes
             new = minutes - self._marked
             if new:
                 lines = [f"{DUE} due=1 {minute}" for minute in sorted(new)]
@@ -54,16 +75,16 @@ class Rollup:
                 self._marked |= new
 
     def run(self, stop: threading.Event) -> None:
-        """Condense what is due, until told to stop. InfluxDB being away is waited out."""
+        """Condense what is due, until told to stop. An outage of InfluxDB is waited out."""
         outage = Outage("The rollup", _log)
         wait_s = 1.0
         failing_since: float | None = None
         while not stop.wait(wait_s):
             try:
                 self.condense_due(int(time.time()))
-            except AWAY as error:
+            except (*AWAY, InfluxUnavailable) as error:
                 failing_since = failing_since or time.monotonic()
-                # The batches say that InfluxDB is away. What is due stays due, and only long trouble is said here too.
+                # What is due stays due.
                 for_long = time.monotonic() - failing_since > QUIET_S
                 wait_s = outage.failed(fault(error)) if for_long else 5.0
             else:
@@ -71,19 +92,25 @@ class Rollup:
                 failing_since, wait_s = None, 1.0
 
     def condense_due(self, now_s: int) -> int:
-        """Condense every minute that is due and over at ``now_s`` (s since the epoch); returns how many."""
+        """Condense the minutes that are due and over at ``now_s`` (s since the epoch); returns how many.
+
+        A minute that fails is set aside, stays due, and is tried again after an hour. Raises one of ``AWAY`` or
+        InfluxUnavailable when InfluxDB is unavailable.
+        """
         last_minute = (now_s - GRACE_S) // 60 - 1
+        retry = {minute for minute, retry_s in self._failed.items() if retry_s <= now_s}
         with self._lock:
-            known = {minute for minute in self._marked if minute <= last_minute}
-        if not known and self._asked:
+            known = {minute for minute in self._marked - self._failed.keys() if minute <= last_minute}
+        if self._asked and not known and not retry:
             return 0
-        due = self._due(last_minute)
-        for first, last in _steps(due):
+        self._asked = False  # until all of it is done
+        self._failed = {minute: retry_s for minute, retry_s in self._failed.items() if minute not in retry}
+        due = [minute for minute in self._due(last_minute) if minute not in self._failed]
+        for ranges in _steps(due):
             with self._lock:
-                if last >= last_minute - KEPT_MINUTES:  # a recording may be older than any mean is kept
-                    self._condense(max(first, last_minute - KEPT_MINUTES), last)
-                self._client.query(f'DELETE FROM "{DUE}" WHERE time >= {first}m AND time <= {last}m', method="POST")
-                self._marked -= set(range(first, last + 1))
+                self._marked_meanwhile = set()
+            failed = self._condense(ranges, oldest=last_minute - KEPT_MINUTES)
+            self._tick_off(ranges, failed, now_s)
         self._asked = True
         return len(due)
 
@@ -91,24 +118,67 @@ class Rollup:
         result = self._client.query(f'SELECT "due" FROM "{RAW}"."{DUE}" WHERE time <= {last_minute}m', epoch="m")
         return [int(point["time"]) for point in result.get_points()]
 
-    def _condense(self, first: int, last: int) -> None:
-        """Write the means of minutes ``first`` to ``last``, both included."""
-        result = self._client.query(
+    def _condense(self, ranges: Sequence[Range], oldest: int) -> dict[int, str]:
+        """Write the means of some ranges; returns the minutes that failed, with the reason of each."""
+        kept = [(max(first, oldest), last) for first, last in ranges if last >= oldest]  # a recording may be older
+        if not kept:
+            return {}
+        try:
+            points = self._means(kept)
+        except (InfluxDBClientError, InfluxDBServerError, requests.Timeout, ValueError) as error:
+            if getattr(error, "code", None) in _NOT_THE_MINUTES_FAULT:
+                raise
+            self._client.ping()  # raises in an outage
+            halves = _halves(kept)
+            if len(halves) == 1:
+                return {kept[0][0]: fault(error)}
+            return self._condense(halves[0], oldest) | self._condense(halves[1], oldest)
+        return self._write(points)
+
+    def _means(self, ranges: Sequence[Range]) -> list[dict[str, Any]]:
+        statements = [
             f'SELECT mean(*) FROM "{RAW}"."{READINGS}" WHERE time >= {first}m AND time < {last + 1}m'
-            f" GROUP BY time(1m), * fill(none)",
-            epoch="ms",
-        )
-        points = [_point(tags or {}, row) for (_, tags), rows in result.items() for row in rows]
-        if points:
-            text = make_lines({"points": points}, precision="ms")
-            parameters = {"db": DATABASE, "rp": ROLLUP, "precision": "ms"}
-            self._client.write(text.splitlines(), parameters, protocol="line")
+            " GROUP BY time(1m), * fill(none)"
+            for first, last in ranges
+        ]
+        answer = self._client.query("; ".join(statements), epoch="ms", method="POST")
+        results = answer if isinstance(answer, list) else [answer]
+        return [
+            point
+            for result in results
+            for (_, tags), rows in result.items()
+            for row in rows
+            if (point := _point(tags or {}, row))["fields"]
+        ]
+
+    def _write(self, points: list[dict[str, Any]]) -> dict[int, str]:
+        """Write the points that InfluxDB takes; the minutes of the others, with its reasons."""
+        lines = [make_lines({"points": [point]}, precision="ms").rstrip("\n").encode() for point in points]
+        refusals = self._writer.write(list(enumerate(lines)), give_up_on_common_cause=True)
+        return {points[refusal.offset]["time"] // 60_000: refusal.reason for refusal in refusals}
+
+    def _tick_off(self, ranges: Sequence[Range], failed: dict[int, str], now_s: int) -> None:
+        """Forget the minutes of some ranges, but for those that failed or were marked again meanwhile."""
+        for reason in {*failed.values()} - self._reasons:
+            minutes = [minute for minute, each in failed.items() if each == reason]
+            _log.error(
+                "The means of minute %s and of %d others could not be written: %s. Retrying every hour.",
+                time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(min(minutes) * 60)), len(minutes) - 1, reason,
+            )  # fmt: skip
+            self._reasons.add(reason)
+        with self._lock:
+            self._failed |= dict.fromkeys(failed, now_s + RETRY_S)
+            for first, last in _between({*self._failed} | self._marked_meanwhile, ranges[0][0], ranges[-1][1]):
+                self._client.query(f'DELETE FROM "{DUE}" WHERE time >= {first}m AND time <= {last}m', method="POST")
+                self._marked = {minute for minute in self._marked if not first <= minute <= last}
 
 
 def _point(tags: dict[str, str], row: dict[str, Any]) -> dict[str, Any]:
-    """A row of means as a point whose fields have the readings' own names."""
+    """A row of means as a point whose fields have the readings' own names; a mean that is not finite is left out."""
     fields = {
-        name.removeprefix("mean_"): float(value) for name, value in row.items() if name != "time" and value is not None
+        name.removeprefix("mean_"): float(value)
+        for name, value in row.items()
+        if name != "time" and value is not None and math.isfinite(value)
     }
     fields.pop("sequence", None)  # a mean of sequence numbers says nothing
     if "heading_sin" in fields and "heading_cos" in fields:
@@ -116,14 +186,51 @@ def _point(tags: dict[str, str], row: dict[str, Any]) -> dict[str, Any]:
     return {"measurement": READINGS, "tags": tags, "time": row["time"], "fields": fields}
 
 
-def _steps(minutes: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Cover the minutes with ranges (first, last) of at most STEP_MINUTES that are not mostly empty."""
+def _ranges(minutes: Sequence[int]) -> Iterator[Range]:
+    """Cover sorted minutes with ranges of at most STEP_MINUTES that are not mostly empty."""
     first = last = None
-    for minute in sorted(minutes):
-        if first is not None and last is not None and (minute - last > 10 or minute - first >= STEP_MINUTES):
+    for minute in minutes:
+        if first is not None and last is not None and (minute - last > _GAP_MINUTES or minute - first >= STEP_MINUTES):
             yield first, last
             first = None
         first = minute if first is None else first
         last = minute
     if first is not None and last is not None:
         yield first, last
+
+
+def _steps(minutes: Sequence[int]) -> Iterator[list[Range]]:
+    """Lists of ranges that cover sorted minutes, each of at most STEP_MINUTES in all."""
+    step: list[Range] = []
+    left = STEP_MINUTES
+    for first, last in _ranges(minutes):
+        length = last - first + 1
+        if step and length > left:
+            yield step
+            step, left = [], STEP_MINUTES
+        step.append((first, last))
+        left -= length
+    if step:
+        yield step
+
+
+def _between(exceptions: Iterable[int], first: int, last: int) -> Iterator[Range]:
+    """The ranges from ``first`` to ``last`` that have none of the exceptions."""
+    for exception in sorted(minute for minute in exceptions if first <= minute <= last):
+        if first < exception:
+            yield first, exception - 1
+        first = exception + 1
+    if first <= last:
+        yield first, last
+
+
+def _halves(ranges: Sequence[Range]) -> list[list[Range]]:
+    """Two parts of some ranges; one part if it is a single minute."""
+    if len(ranges) > 1:
+        middle = len(ranges) // 2
+        return [list(ranges[:middle]), list(ranges[middle:])]
+    [(first, last)] = ranges
+    if first == last:
+        return [[(first, last)]]
+    middle = (first + last) // 2
+    return [[(first, middle)], [(middle + 1, last)]]

@@ -17,7 +17,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from sensorpi.common.daemon import service
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.reading import TOPIC
-from sensorpi.pipeline.influx.client import AWAY, WRITER, fault, open_client
+from sensorpi.pipeline.influx.client import AWAY, MESSAGE_PACK, WRITER, fault, open_client
 from sensorpi.pipeline.job import checkpoint, sink
 from sensorpi.pipeline.job.batch import BatchSettler
 from sensorpi.pipeline.job.claim import Claim, Superseded
@@ -80,7 +80,7 @@ def run(config: JobConfig, stop: threading.Event) -> Claim | None:
     threading.Thread(target=end_in_time, args=(stop, ended), name="end-in-time", daemon=True).start()
     session = open_session(config.state / "spark", config.jars, config.master, config.heap_mb)
     client = open_client(config.sink.influxdb, WRITER, config.sink.writer_password)
-    rollup = Rollup(client)
+    rollup = Rollup(open_client(config.sink.influxdb, WRITER, config.sink.writer_password, accept=MESSAGE_PACK))
     threading.Thread(target=rollup.run, args=(stop,), name="rollup", daemon=True).start()
     job = _Job(config, session, BatchSettler(config.sink, stop), rollup, Figures(client, config.host), stop)
     try:
