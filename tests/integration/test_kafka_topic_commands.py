@@ -7,6 +7,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from sensorpi.common.cli.exit_code import ExitCode
 from tests.integration.kafka_fixture import COMMAND, KafkaBroker, wait_until
 from tests.integration.test_kafka_quorum import brokers
 
@@ -153,7 +154,7 @@ def test_a_move_that_takes_too_long_is_said_and_goes_on(three: KafkaBroker) -> N
 
     result = topic(three, "rebalance", "slow", "--broker", str(other), "--timeout", "1s")
 
-    assert result.returncode == 1, result.stderr
-    assert result.stderr.splitlines()[-1].startswith("sensorpi: not within 1s, and it goes on; ")
+    assert result.returncode == ExitCode.TIMED_OUT, result.stderr
+    assert result.stderr.splitlines()[-1].startswith("sensorpi: not within 1s, and the move continues; ")
     throttle(three, 100_000_000)
     wait_until(lambda: replicas(answer(three, "list", "slow"), "slow") == [[other]], "the move's end", 60)

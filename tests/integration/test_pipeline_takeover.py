@@ -11,8 +11,8 @@ from kafka import KafkaConsumer, TopicPartition
 
 from onebox.home import ROOT
 from onebox.process import Service
+from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.reading import TOPIC
-from sensorpi.pipeline.job.run import SUPERSEDED
 from tests.integration.pipeline_fixture import Pipeline, wait_until
 
 #: Several JVMs, one after the other.
@@ -85,7 +85,7 @@ def test_an_old_job_that_comes_back_ends_and_does_no_harm(pipeline: Pipeline, se
 
     os.killpg(first.pid, signal.SIGCONT)
     wait_until(lambda: first.exit_status is not None, "the old job's end", timeout_s=30)
-    assert first.exit_status == SUPERSEDED
+    assert first.exit_status == ExitCode.SUPERSEDED
     said = pipeline.log("spark")[first_log:]
     assert said.count("This job ends: a newer one runs on onebox") == 1
     assert "Traceback" not in said
@@ -98,7 +98,7 @@ def test_an_old_job_that_comes_back_ends_and_does_no_harm(pipeline: Pipeline, se
 
     first.start()  # as a supervisor might
     wait_until(lambda: first.exit_status is not None, "the old job's end", timeout_s=180)
-    assert first.exit_status == SUPERSEDED
+    assert first.exit_status == ExitCode.SUPERSEDED
     assert second.pid is not None
     assert "This job ends" not in (tmp_path / "job.log").read_text()
 

@@ -1,22 +1,21 @@
-"""A command that waits says for what."""
+"""A command that waits reports what it waits for."""
 
 import threading
 
 import pytest
+from pytest_mock import MockerFixture
 
-from sensorpi.common.cli.slowness import say_when_slow
+from sensorpi.common.cli.slowness import report_when_slow
 
 
-def test_what_takes_long_is_said_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    timers: list[threading.Timer] = []
-    start = threading.Timer.start
-    monkeypatch.setattr(threading.Timer, "start", lambda timer: (timers.append(timer), start(timer))[1])
-    with say_when_slow("the tide", 0.0):
-        timers[0].join(10)
+def test_a_long_wait_is_reported_once(capsys: pytest.CaptureFixture[str], mocker: MockerFixture) -> None:
+    timer = mocker.spy(threading, "Timer")
+    with report_when_slow("the tide", 0.0):
+        timer.spy_return.join(10)
     assert capsys.readouterr().err == "waiting for the tide\n"
 
 
-def test_what_is_quick_is_not_spoken_of(capsys: pytest.CaptureFixture[str]) -> None:
-    with say_when_slow("the tide", 3600.0):
+def test_a_short_wait_is_not_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    with report_when_slow("the tide", 3600.0):
         pass
     assert capsys.readouterr().err == ""

@@ -12,9 +12,8 @@ import pytest
 
 from sensorpi.common.cli.main import main
 from sensorpi.common.cluster import schema
-from sensorpi.common.cluster.model import configured, example_text, parse
+from sensorpi.common.cluster.model import config_directory, example_text, parse
 from sensorpi.common.cluster.secrets import load_key
-from sensorpi.common.errors import UserError
 from tests.fakes.clusters import ONE_NODE, shipped
 
 ROOT = Path(__file__).parents[4]
@@ -97,9 +96,14 @@ def test_show_marks_this_node(directory: Path, capsys: pytest.CaptureFixture[str
     assert "[nodes.box]  # this node\n" in capsys.readouterr().out
 
 
-def test_the_environment_names_another_directory(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_names_another_directory(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("SENSORPI_CONFIG", str(directory))
-    assert configured().kafka.heap_mb == 64
+    assert main(["config", "show"]) == 0
+    assert "heap_mb = 64\n" in capsys.readouterr().out
+    monkeypatch.delenv("SENSORPI_CONFIG")
+    assert config_directory() == Path("/etc/sensorpi")
 
 
 def test_init_writes_the_example_and_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,7 +133,6 @@ def test_the_documentation_has_every_key_with_its_default(table: str) -> None:
     assert rows == {name: f'"{value}"' if isinstance(value, str) else str(value) for name, value in defaults.items()}
 
 
-def test_no_configuration_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SENSORPI_CONFIG", str(tmp_path))
-    with pytest.raises(UserError, match=r"/cluster\.toml: No such file or directory$"):
-        configured()
+def test_no_configuration_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "show", "--config", str(tmp_path)]) == 2
+    assert capsys.readouterr() == ("", f"sensorpi: {tmp_path}/cluster.toml: No such file or directory\n")

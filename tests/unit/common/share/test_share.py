@@ -1,11 +1,11 @@
 """The checkpoint share: who exports it, who mounts it, and what the job makes of it."""
 
-import argparse
 from pathlib import Path
 
 import pytest
 
 from sensorpi.common.cli.main import main
+from sensorpi.common.cli.node_context import NodeContext
 from sensorpi.common.cluster.model import Cluster, example_text, parse
 from sensorpi.common.config.systemd_unit import SystemdUnit
 from sensorpi.common.share.checkpoint import EXPORT_FILE, EXPORT_UNIT, MOUNT_FILE, MOUNT_UNIT, SHARE, systemd_units
@@ -13,10 +13,11 @@ from sensorpi.common.share.command import mount_when_there
 from sensorpi.pipeline.command import checkpoint_folder
 
 NFS = '[spark]\ncheckpoint = "nfs"'
+ON_SHARE = example_text().replace("[spark]", NFS)
 
 
 def cluster(text: str | None = None) -> Cluster:
-    return parse(example_text().replace("[spark]", NFS) if text is None else text, "cluster.toml")
+    return parse(ON_SHARE if text is None else text, "cluster.toml")
 
 
 def units_of(node: str, of: Cluster | None = None) -> list[SystemdUnit]:
@@ -219,19 +220,21 @@ def test_without_a_share_to_mount_a_line_says_so(
     assert "SENSORPI_SHARE" in capsys.readouterr().err
 
 
-def job_options(config: Path, node: str) -> argparse.Namespace:
+def checkpoint_on(config: Path, node: str, text: str) -> Path:
+    """The checkpoint's folder on a node of the cluster that the text describes."""
+    (config / "cluster.toml").write_text(text)
     (config / "node").write_text(node)
-    return argparse.Namespace(config=config, state=Path("/state"))
+    return checkpoint_folder(NodeContext(config), Path("/state"))
 
 
 def test_the_master_keeps_the_checkpoint_on_its_own_share(tmp_path: Path) -> None:
-    assert checkpoint_folder(cluster(), job_options(tmp_path, "master02")) == SHARE / "job"
+    assert checkpoint_on(tmp_path, "master02", ON_SHARE) == SHARE / "job"
 
 
-def test_another_node_uses_the_share_only_while_it_is_mounted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert checkpoint_folder(cluster(), job_options(tmp_path, "worker01")) == Path("/state/checkpoint")
+def test_others_use_the_share_only_while_it_is_mounted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert checkpoint_on(tmp_path, "worker01", ON_SHARE) == Path("/state/checkpoint")
     assert "not mounted" in caplog.text
 
 
 def test_a_local_checkpoint_is_beside_the_state(tmp_path: Path) -> None:
-    assert checkpoint_folder(cluster(example_text()), job_options(tmp_path, "master02")) == Path("/state/checkpoint")
+    assert checkpoint_on(tmp_path, "master02", example_text()) == Path("/state/checkpoint")

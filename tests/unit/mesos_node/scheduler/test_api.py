@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.cli.main import main
 from sensorpi.common.cluster.model import parse
 from sensorpi.common.cluster.secrets import SCHEDULER_API, make_key, password
@@ -209,9 +210,9 @@ def test_the_job_is_stopped_and_started(config: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == "stop: job\njob: stopped\nstart: job\njob: running on box\n"
 
 
-def test_what_is_not_reached_in_time_has_a_status_of_its_own(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_time_out_has_an_exit_status_of_its_own(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sensorpi(config, "kafka", "broker", "add", "7", "--mem", "99999") == 0
-    assert sensorpi(config, "kafka", "broker", "start", "7", "--timeout", "100ms") == 3
+    assert sensorpi(config, "kafka", "broker", "start", "7", "--timeout", "100ms") == ExitCode.TIMED_OUT
     assert "not within 0.1 s: broker-7 waiting (box offers" in capsys.readouterr().err
     assert sensorpi(config, "kafka", "broker", "start", "7", "--timeout", "0") == 0
 

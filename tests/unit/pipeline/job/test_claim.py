@@ -7,9 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorpi.pipeline.job.claim import Claim, load_claim, save_claim
-from sensorpi.pipeline.job.run import SUPERSEDED
-
-ROOT = Path(__file__).parents[4]
 
 
 def test_each_start_is_newer_than_the_one_before() -> None:
@@ -55,8 +52,3 @@ def test_the_state_remembers_the_last_claim_that_was_made_with_it(tmp_path: Path
     assert load_claim(file) == claim
     file.write_bytes(b"\xff torn")
     assert load_claim(file) is None
-
-
-def test_systemd_does_not_start_a_job_again_that_a_newer_one_ended() -> None:
-    unit = (ROOT / "systemd/system/sensorpi-spark-job.service").read_text()
-    assert f"\nRestartPreventExitStatus={SUPERSEDED}\n" in unit

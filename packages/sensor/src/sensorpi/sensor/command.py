@@ -1,4 +1,4 @@
-"""`sensorpi sensor read|probe|run`: what the sensor node does from the command line."""
+"""`sensorpi sensor read|probe|run`: the commands of a sensor node."""
 
 import argparse
 import os
@@ -7,10 +7,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.errors import UserError
 from sensorpi.common.reading import DEFAULT_SENSOR, FIELD_UNITS, Reading
 
 if TYPE_CHECKING:  # the rest is imported when a command runs, so that others start fast on a Pi Zero
+    from sensorpi.common.cli.node_context import NodeContext
     from sensorpi.sensor.board.emulated.board import EmulatedBoard
     from sensorpi.sensor.board.emulated.environment import Environment
     from sensorpi.sensor.board.real_board import RealBoard
@@ -40,7 +42,7 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     read.add_argument("--json", action="store_true", help="as the message that goes to Kafka")
     read.set_defaults(run=_read)
 
-    probe = commands.add_parser("probe", parents=[board], help="say which chips answer and what is wrong")
+    probe = commands.add_parser("probe", parents=[board], help="report which chips answer and what is wrong")
     probe.set_defaults(run=_probe)
 
     run = commands.add_parser("run", parents=[board], help="take readings and publish them to Kafka")
@@ -60,28 +62,30 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
         "--rate", type=_positive, metavar="R", help="readings per second (default: as in cluster.toml, or 1)"
     )
     run.add_argument(
-        "--for", dest="for_s", type=_positive, metavar="SECONDS", help="end so long after the first reading"
+        "--for", dest="for_s", type=_positive, metavar="SECONDS", help="end this long after the first reading"
     )
-    run.add_argument("--seed", type=int, default=1, help="of the synthetic environment (default: 1)")
+    run.add_argument(
+        "--seed", type=int, default=1, help="seed of the random numbers of the synthetic environment (default: 1)"
+    )
     run.add_argument("--replay", type=Path, metavar="FILE", help="play a recording on the emulated board")
     run.add_argument(
         "--map", metavar="MAP", help="its column mapping: a shipped name or a TOML file; readings for JSON lines"
     )
     run.add_argument(
-        "--speed", type=_speed, default=1.0, metavar="N|max", help="times the recording's own (default: 1)"
+        "--speed", type=_speed, default=1.0, metavar="N|max", help="how many times faster than recorded (default: 1)"
     )
     run.add_argument(
         "--timestamps",
         choices=("original", "now"),
         default="now",
-        help="the recording's, or its spacing from now on (default: now)",
+        help="as recorded, or the recording's spacing from now on (default: now)",
     )
     run.add_argument(
         "--state-directory",
         type=Path,
         default=Path(os.environ.get("STATE_DIRECTORY", STATE_DIRECTORY)),
         metavar="DIR",
-        help="where readings wait while Kafka is away (default: %(default)s)",
+        help="where readings wait while Kafka is unavailable (default: %(default)s)",
     )
     run.add_argument("--events", metavar="FD|FILE", help="write JSON lines about each reading there")
     run.set_defaults(run=_run)
@@ -90,7 +94,7 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
 def _positive(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}: a number above 0 is wanted")
+        raise argparse.ArgumentTypeError(f"{text}: expected a number above 0")
     return value
 
 
@@ -103,13 +107,13 @@ def _servers(text: str) -> tuple[str, ...]:
     for server in servers:
         host, _, port = server.rpartition(":")
         if not host or not port.isdigit() or not 0 < int(port) < 65_536:
-            raise argparse.ArgumentTypeError(f"{server}: HOST:PORT is wanted")
+            raise argparse.ArgumentTypeError(f"{server}: expected HOST:PORT")
     return servers
 
 
 def _name(text: str) -> str:
     if not 1 <= len(text) <= 128 or any(ord(character) < 32 or character in '"\\\x7f' for character in text):
-        raise argparse.ArgumentTypeError('1 to 128 characters are wanted, without control characters, " and \\')
+        raise argparse.ArgumentTypeError('expected 1 to 128 characters, without control characters, " and \\')
     return text
 
 
@@ -135,7 +139,7 @@ def _seconds_of_day() -> float:
     return time.time() % 86_400
 
 
-def _read(options: argparse.Namespace) -> int:
+def _read(options: argparse.Namespace) -> ExitCode:
     from sensorpi.sensor.board.driver import EnviroPhat
     from sensorpi.sensor.board.emulated.board import EmulatedBoard
     from sensorpi.sensor.board.emulated.synthetic import SyntheticDay
@@ -158,11 +162,11 @@ def _read(options: argparse.Namespace) -> int:
         for field, value in reading.values.items():
             print(f"{field:<16}{value:>12.4f} {FIELD_UNITS.get(field, '°C')}")
         for name in driver.missing:
-            print(f"{name} does not answer; see «sensorpi sensor probe»")
-    return 1 if driver.missing else 0
+            print(f"{name} does not answer; see `sensorpi sensor probe`")
+    return ExitCode.FAILED if driver.missing else ExitCode.OK
 
 
-def _probe(options: argparse.Namespace) -> int:
+def _probe(options: argparse.Namespace) -> ExitCode:
     from sensorpi.sensor.board.library import BoardMissingError
     from sensorpi.sensor.board.probe import probe_board
 
@@ -171,7 +175,7 @@ def _probe(options: argparse.Namespace) -> int:
     except BoardMissingError as error:
         lines, all_well = [str(error)], False
     print("\n".join(lines))
-    return 0 if all_well else 1
+    return ExitCode.OK if all_well else ExitCode.FAILED
 
 
 def _environment(options: argparse.Namespace) -> "Environment":
@@ -188,35 +192,31 @@ def _environment(options: argparse.Namespace) -> "Environment":
     return Beat(options.rate)
 
 
-def _fill_in(options: argparse.Namespace) -> None:
-    """What the command line leaves open comes from the cluster file, where there is one."""
-    from sensorpi.common.cluster.identity import identify
-    from sensorpi.common.cluster.model import FILE_NAME, config_directory, load
-
-    directory = config_directory()
+def _fill_in(options: argparse.Namespace, context: "NodeContext") -> None:
+    """Take what the command line leaves open from the cluster file, where there is one."""
     servers, rate, host = _servers("localhost:9092"), 1.0, socket.gethostname()
-    if (directory / FILE_NAME).exists():
-        cluster = load(directory / FILE_NAME)
-        servers, rate = _servers(cluster.bootstrap_servers), cluster.sensor.rate_hz
-        if (node := identify(cluster, directory)) is not None:
-            host = node.name
+    if context.cluster_file.exists():
+        servers, rate = _servers(context.cluster.bootstrap_servers), context.cluster.sensor.rate_hz
+        if context.known_node is not None:
+            host = context.known_node.name
     options.bootstrap_servers = options.bootstrap_servers or servers
     options.rate = options.rate or rate
     options.host = options.host or host
 
 
 def _run(options: argparse.Namespace) -> int:
+    from sensorpi.common.cli.node_context import NodeContext
     from sensorpi.common.cluster.model import config_directory
     from sensorpi.common.daemon.service import set_up_logging, stop_on_signals
-    from sensorpi.common.daemon.waiting import wait_if_told
     from sensorpi.sensor.publishing.events import Events
     from sensorpi.sensor.run import SensorService, Settings
 
     set_up_logging()
-    if options.bootstrap_servers is None and wait_if_told(config_directory(), "sensor"):
-        return 0
-    _fill_in(options)
-    environment = _environment(options)  # a mistake in a recording ends it before anything is published
+    context = NodeContext(config_directory())
+    if options.bootstrap_servers is None and context.wait_if_told("sensor"):
+        return ExitCode.OK
+    _fill_in(options, context)
+    environment = _environment(options)  # a mistake in a recording is found before anything is published
     runtime_directory = os.environ.get("RUNTIME_DIRECTORY")
     settings = Settings(
         sensor=options.sensor,

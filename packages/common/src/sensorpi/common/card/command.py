@@ -8,6 +8,7 @@ from sensorpi.common.card.boot_files import recognise
 from sensorpi.common.card.first_boot import Settings, fixed_address, install_script
 from sensorpi.common.card.plan import OWNED, Member, card_files, member
 from sensorpi.common.card.writing import Content, is_replaced, leftovers, write
+from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.cluster import secrets
 from sensorpi.common.cluster.model import FILE_NAME, config_directory
 from sensorpi.common.errors import UserError
@@ -35,14 +36,14 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     card.set_defaults(run=_card)
 
 
-def _card(options: argparse.Namespace) -> int:
+def _card(options: argparse.Namespace) -> ExitCode:
     try:
         return _prepare(options)
     except OSError as error:  # a card that went, or that this user may not read
         raise UserError(f"{error.filename or options.path}: {error.strerror}") from None
 
 
-def _prepare(options: argparse.Namespace) -> int:
+def _prepare(options: argparse.Namespace) -> ExitCode:
     first_boot = recognise(options.path)
     joining = member(options.cluster, options.node)
     repository = given.repository(options.repository, options.key, options.debs)
@@ -66,10 +67,10 @@ def _prepare(options: argparse.Namespace) -> int:
         print(f"  {name}: goes, an earlier preparation left it")
     if options.show:
         _show(files, settings)
-        return 0
+        return ExitCode.OK
     write(options.path, files, removed)
     print(f"ready: unmount it, put it into the Pi that is to be {joining.node.name}, and switch that on")
-    return 0
+    return ExitCode.OK
 
 
 def _summary(joining: Member, settings: Settings) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points, version
 from typing import NoReturn
 
+from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.cli.output import complain, run_and_flush
 from sensorpi.common.errors import UserError
 
@@ -16,14 +17,14 @@ GROUP = "sensorpi.commands"
 
 
 class _Parser(argparse.ArgumentParser):
-    """Its mistakes are one line, as all others; its sub-commands have parsers of this kind, too."""
+    """Reports a mistake as one line, as everything else does. Its sub-commands have parsers of this class, too."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; `{self.prog} --help` shows what there is")
+        raise UserError(f"{message}; `{self.prog} --help` shows what is possible")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The whole command line, as installed on this node."""
+    """The whole command line, with the sub-commands that are installed on this node."""
     top = _Parser(prog="sensorpi", description="The sensor pipeline on this node.")
     top.add_argument("--version", action="version", version=version("sensorpi-common"))
     commands = top.add_subparsers(metavar="COMMAND", required=True)
@@ -33,9 +34,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one sub-command; exit status 2 with one line on standard error for a user's mistake.
+    """Run one sub-command and return its exit status, an ``ExitCode`` or that of a program that it ran.
 
-    With ``--json`` a mistake is on standard output, too, as {"error": that line}.
+    A user's mistake is one line on standard error; with ``--json`` also {"error": that line} on standard output.
     """
     words = sys.argv[1:] if arguments is None else arguments
     return run_and_flush(lambda: _run(words), "sensorpi")
@@ -44,19 +45,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: Sequence[str]) -> int:
     try:
         options = _options(words)
-        status: int = 0 if options is None else options.run(options)
+        status: int = ExitCode.OK if options is None else options.run(options)
     except UserError as error:
         complain(f"sensorpi: {error}")
         if "--json" in words:
             print(json.dumps({"error": str(error)}))
-        return 2
+        return ExitCode.MISTAKE
     except KeyboardInterrupt:
-        return 130
+        return ExitCode.INTERRUPTED
     return status
 
 
 def _options(words: Sequence[str]) -> argparse.Namespace | None:
-    """The command line; None when it asked for what argparse itself has printed, such as the help."""
+    """The options; None when argparse itself has printed what was asked for, such as the help."""
     try:
         return parser().parse_args(words)
     except SystemExit:

@@ -136,11 +136,6 @@ def config_directory() -> Path:
     return Path(os.environ.get("SENSORPI_CONFIG") or "/etc/sensorpi")
 
 
-def configured() -> Cluster:
-    """This node's cluster, from ``cluster.toml`` in the configuration directory. Raises ``UserError``."""
-    return load(config_directory() / FILE_NAME)
-
-
 def example_text() -> str:
     """The cluster file that is shipped, and copied to /etc/sensorpi by the package."""
     return files(__package__).joinpath(FILE_NAME).read_text(encoding="utf-8")

@@ -2,11 +2,12 @@
 
 import argparse
 import subprocess
-import sys
 from pathlib import Path
 
 from sensorpi.common.card.boot_partition import take_in, waits
-from sensorpi.common.cli.config_option import add_config_option
+from sensorpi.common.cli.exit_code import ExitCode
+from sensorpi.common.cli.node_context import NodeContext, run_with_context
+from sensorpi.common.cli.output import complain
 from sensorpi.common.cluster import secrets
 from sensorpi.common.cluster.identity import identify_or_fail
 from sensorpi.common.cluster.model import FILE_NAME, load, read
@@ -23,13 +24,12 @@ def add_apply_command(actions: "argparse._SubParsersAction[argparse.ArgumentPars
     command = actions.add_parser(
         "apply", help="render the configuration for the services, and restart the services that a change affects"
     )
-    add_config_option(command)
+    run_with_context(command, _apply)
     command.add_argument(
         "--boot",
         action="store_true",
         help="before the services start: restart nothing, and use the last good configuration if this one is wrong",
     )
-    command.set_defaults(run=_apply)
 
 
 def add_join_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -40,26 +40,29 @@ def add_join_command(commands: "argparse._SubParsersAction[argparse.ArgumentPars
         "--key", type=Path, metavar="FILE", help="the cluster's key (default: cluster.key in the file's folder, if any)"
     )
     command.add_argument("--node", metavar="NAME", help="the node to become (default: by host name or address)")
-    add_config_option(command)
-    command.set_defaults(run=_join)
+    run_with_context(command, _join)
 
 
-def _apply(options: argparse.Namespace) -> int:
-    places = Places(config=options.config)
-    mistakes = _take_in_boot_partition(places) if options.boot else []
+def _apply(context: NodeContext, options: argparse.Namespace) -> ExitCode:
+    return _apply_configuration(context.config, at_boot=options.boot)
+
+
+def _apply_configuration(config: Path, *, at_boot: bool) -> ExitCode:
+    places = Places(config=config)
+    mistakes = _take_in_boot_partition(places) if at_boot else []
     try:
-        applied = apply(places, installed_roles(), at_boot=options.boot)
+        applied = apply(places, installed_roles(), at_boot=at_boot)
     except UserError as error:
-        if options.boot:
+        if at_boot:
             mistake_signs.show([*mistakes, str(error)], places.rendered, mistake_signs.LEDS)
         raise
     if applied.mistake is not None:
         mistakes.append(f"{applied.mistake}; the last good configuration is used")
-        print(f"sensorpi: {mistakes[-1]}", file=sys.stderr)
-    if options.boot or not waits(places.last_good):  # only a boot reads the boot partition, and shows its mistakes
+        complain(f"sensorpi: {mistakes[-1]}")
+    if at_boot or not waits(places.last_good):  # only a boot reads the boot partition, and shows its mistakes
         mistake_signs.show(mistakes, places.rendered, mistake_signs.LEDS)
-    _report_and_restart(applied, restart=not options.boot)
-    return 0
+    _report_and_restart(applied, restart=not at_boot)
+    return ExitCode.OK
 
 
 def _take_in_boot_partition(places: Places) -> list[str]:
@@ -68,7 +71,7 @@ def _take_in_boot_partition(places: Places) -> list[str]:
     except (UserError, OSError) as error:  # the configuration in /etc stays in use
         reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
         mistake = f"{reason}; the file is ignored"
-        print(f"sensorpi: {mistake}", file=sys.stderr)
+        complain(f"sensorpi: {mistake}")
         return [mistake]
     if done is not None:
         print(done)
@@ -108,10 +111,9 @@ def _state(unit: str) -> str:
     return result.stdout.strip()
 
 
-def _join(options: argparse.Namespace) -> int:
-    directory = options.config
-    cluster = load(options.file)
-    node = identify_or_fail(cluster, directory, options.node)
+def _join(context: NodeContext, options: argparse.Namespace) -> ExitCode:
+    directory = context.config
+    node = identify_or_fail(load(options.file), directory, options.node)
     key_file = options.key or options.file.with_name(secrets.FILE_NAME)
     key = secrets.load_key(key_file) if options.key or key_file.exists() else None
     if options.file.resolve() == (directory / FILE_NAME).resolve():
@@ -121,7 +123,7 @@ def _join(options: argparse.Namespace) -> int:
     if key is not None:
         render({secrets.FILE_NAME: key}, directory, group_id=secrets.group_id())
     print(f"this machine is now {node.name}: {', '.join(node.roles)}")
-    return _apply(argparse.Namespace(config=directory, boot=False))
+    return _apply_configuration(directory, at_boot=False)
 
 
 def _keep_old(directory: Path) -> None:

@@ -6,10 +6,10 @@ from json import dumps
 from pathlib import Path
 
 from sensorpi.common import files
-from sensorpi.common.cli.config_option import add_config_option
+from sensorpi.common.cli.exit_code import ExitCode
+from sensorpi.common.cli.node_context import NodeContext, run_with_context
 from sensorpi.common.cluster import secrets
-from sensorpi.common.cluster.identity import identify
-from sensorpi.common.cluster.model import FILE_NAME, example_text, load
+from sensorpi.common.cluster.model import example_text, load
 from sensorpi.common.config.apply import installed_roles
 from sensorpi.common.config.apply_command import add_apply_command, add_join_command
 from sensorpi.common.config.effective import effective
@@ -21,33 +21,29 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     actions = config.add_subparsers(metavar="ACTION", required=True)
     check = actions.add_parser("check", help="check a cluster file, and print its first mistake")
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: cluster.toml in DIR")
-    add_config_option(check)
-    check.set_defaults(run=_check)
+    run_with_context(check, _check)
     show = actions.add_parser("show", help="print every setting with its value, and which node this is")
-    add_config_option(show)
-    show.set_defaults(run=_show)
+    run_with_context(show, _show)
     add_apply_command(actions)
 
     cluster = commands.add_parser("cluster", help="create a cluster")
     actions = cluster.add_subparsers(metavar="ACTION", required=True)
     init = actions.add_parser("init", help="write the example cluster.toml and a new cluster.key")
-    add_config_option(init)
-    init.set_defaults(run=_init)
+    run_with_context(init, _init)
     add_join_command(commands)
 
 
-def _check(options: argparse.Namespace) -> int:
-    path = options.file or options.config / FILE_NAME
+def _check(context: NodeContext, options: argparse.Namespace) -> ExitCode:
+    path = options.file or context.cluster_file
     cluster = load(path)
     print(f"{path}: good; nodes: {len(cluster.nodes)}, brokers: {len(cluster.workers)}")
-    return 0
+    return ExitCode.OK
 
 
-def _show(options: argparse.Namespace) -> int:
+def _show(context: NodeContext, _options: argparse.Namespace) -> ExitCode:
     roles = installed_roles()
-    cluster = load(options.config / FILE_NAME)
-    this = identify(cluster, options.config)
-    if this is None and roles and (configuration := effective(options.config, roles)).is_own:
+    cluster, this = context.cluster, context.known_node
+    if this is None and roles and (configuration := effective(context.config, roles)).is_own:
         cluster, this = configuration.cluster, configuration.node
         print("# cluster.toml is still the example, so this machine is a cluster by itself.")
     print(f'engine = "{cluster.engine}"')
@@ -61,14 +57,14 @@ def _show(options: argparse.Namespace) -> int:
         print(f"\n[{table}]")
         for key, value in asdict(getattr(cluster, table)).items():
             print(f"{key} = {dumps(value, ensure_ascii=False)}")
-    return 0
+    return ExitCode.OK
 
 
-def _init(options: argparse.Namespace) -> int:
-    file = options.config / FILE_NAME
+def _init(context: NodeContext, _options: argparse.Namespace) -> ExitCode:
+    file = context.cluster_file
     if files.create(file, example_text(), mode=0o644):
         print(f"wrote {file}; enter your nodes and their addresses there")
-    key = options.config / secrets.FILE_NAME
+    key = context.config / secrets.FILE_NAME
     secrets.make_key(key)
     print(f"wrote {key}; every node except a sensor needs a copy")
-    return 0
+    return ExitCode.OK

@@ -4,6 +4,7 @@ import argparse
 import subprocess
 from collections.abc import Callable, Mapping
 
+from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.config.apply import installed_roles
 
 #: A unit's name -> some of its properties, as `systemctl show` names them.
@@ -22,10 +23,10 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     status.set_defaults(run=_run)
 
 
-def _run(_options: argparse.Namespace) -> int:
+def _run(_options: argparse.Namespace) -> ExitCode:
     lines, none_failed = status_lines(installed_roles(), show)
     print("\n".join(lines))
-    return 0 if none_failed else 1
+    return ExitCode.OK if none_failed else ExitCode.FAILED
 
 
 def show(unit: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable
 
+from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.daemon.service import notify, set_up_logging
 from sensorpi.common.errors import UserError
@@ -32,21 +33,21 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     actions.add_parser("unmount", help="unmount it unless it is in use").set_defaults(run=_unmount)
 
 
-def _export(_options: argparse.Namespace) -> int:
+def _export(_options: argparse.Namespace) -> ExitCode:
     exports = os.environ.get("SENSORPI_EXPORTS", "").split()
     for export in exports:
         _exportfs("-o", os.environ.get("SENSORPI_EXPORT_OPTIONS", "ro"), export)
         print(f"exported {export}")
-    return 0
+    return ExitCode.OK
 
 
-def _unexport(_options: argparse.Namespace) -> int:
+def _unexport(_options: argparse.Namespace) -> ExitCode:
     # The clients that it is exported to, which may be others than those of the present configuration.
     for line in _exportfs("-s").splitlines():
         path, client = line.split()[:2]
         if path == str(SHARE):
             _exportfs("-u", f"{client.partition('(')[0]}:{SHARE}")
-    return 0
+    return ExitCode.OK
 
 
 def _exportfs(*arguments: str) -> str:
@@ -61,13 +62,13 @@ def _exportfs(*arguments: str) -> str:
     return result.stdout
 
 
-def _mount(_options: argparse.Namespace) -> int:
+def _mount(_options: argparse.Namespace) -> ExitCode:
     source = os.environ.get("SENSORPI_SHARE", "")
     if not source:
         raise UserError("SENSORPI_SHARE: expected the share's HOST:PATH")
     set_up_logging()
     mount_when_there(source)
-    return 0
+    return ExitCode.OK
 
 
 def mount_when_there(source: str, pause: Callable[[float], None] = time.sleep) -> None:
@@ -93,13 +94,13 @@ def _attempt(source: str) -> str | None:
     return None if result.returncode == 0 else " ".join(result.stderr.split()) or f"exit status {result.returncode}"
 
 
-def _unmount(_options: argparse.Namespace) -> int:
+def _unmount(_options: argparse.Namespace) -> ExitCode:
     mounted = _mounted_source()
     if mounted is not None:
         result = _run("umount", str(SHARE))
         if result.returncode != 0:  # for example because a running job uses it
             print(f"{mounted} stays mounted: {' '.join(result.stderr.split())}")
-    return 0
+    return ExitCode.OK
 
 
 def _mounted_source() -> str | None:

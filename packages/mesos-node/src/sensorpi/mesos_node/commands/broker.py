@@ -5,7 +5,7 @@ import json
 import math
 from typing import Any
 
-from sensorpi.common.cli.config_option import add_config_option
+from sensorpi.common.cli.node_context import add_config_option
 from sensorpi.common.cluster.model import FILE_NAME, load
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.commands.broker_table import table

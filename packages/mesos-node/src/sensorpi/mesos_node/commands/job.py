@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from sensorpi.common.cli.config_option import add_config_option
+from sensorpi.common.cli.node_context import add_config_option
 from sensorpi.common.cluster.model import FILE_NAME, load
 from sensorpi.mesos_node.engines import mesos as mesos_commands
 from sensorpi.mesos_node.engines import standalone as standalone_commands

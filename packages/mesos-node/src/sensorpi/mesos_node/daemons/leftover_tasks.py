@@ -1,6 +1,6 @@
 """Ends the tasks that an agent has left behind in its service's cgroup.
 
-An agent's stop leaves its tasks running, and its next start finds them again. No agent comes back to them when the
+An agent that stops leaves its tasks running, and finds them again when it starts. No agent returns to them when the
 machine shuts down, or when cluster.toml names the other engine.
 """
 
@@ -18,8 +18,8 @@ _UNIT = "sensorpi-mesos-agent.service"
 _MOUNTS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup/systemd"))
 
 
-def is_for_good(config: Path) -> bool:
-    """Whether no agent will start again here: the engine is another now, or the machine shuts down."""
+def no_agent_will_start(config: Path) -> bool:
+    """Whether no agent will start here again: the engine is now another one, or the machine shuts down."""
     return not (config / "engine-mesos").exists() or _system_state() == "stopping"
 
 
@@ -32,25 +32,28 @@ def _system_state() -> str:
 
 
 def end_tasks(grace_s: float) -> None:
-    """Give every other process of the agent's service SIGTERM, and SIGKILL after ``grace_s``. Elsewhere do nothing."""
+    """Send SIGTERM to every other process of the agent's service, and SIGKILL after ``grace_s``.
+
+    Does nothing when this process is not in that service.
+    """
     procs = service_processes(Path("/proc/self/cgroup").read_text(encoding="ascii"))
     if procs is None:
         return
     if left := _others(procs):
-        _log.warning("ending %d processes of tasks", len(left))
+        _log.warning("Ending %d processes of tasks.", len(left))
     _signal(left, signal.SIGTERM)
     deadline = time.monotonic() + grace_s
     while (left := _others(procs)) and time.monotonic() < deadline:
         time.sleep(0.2)
     if left:
-        _log.error("%d processes of tasks did not stop within %g s and are killed", len(left), grace_s)
+        _log.error("%d processes of tasks did not stop within %g s and are killed.", len(left), grace_s)
         _signal(left, signal.SIGKILL)
 
 
 def service_processes(cgroups: str, mounts: tuple[Path, ...] = _MOUNTS) -> Path | None:
     """The cgroup.procs of the agent's service, given /proc/self/cgroup; ``None`` when this process is not in it.
 
-    By hand, in a terminal, the same cgroup would hold the user's other programs.
+    When the agent is started by hand in a terminal, its cgroup also holds the user's other programs.
     """
     paths = {line.split(":", 2)[2].strip("/") for line in cgroups.splitlines()}
     for path in paths:

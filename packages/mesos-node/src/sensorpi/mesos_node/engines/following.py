@@ -5,12 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.mesos_node.scheduler.api_client import ApiClient, SchedulerAway
-
-# What the commands exit with; 2 is a mistake of the user's.
-DONE = 0
-FAILED = 1
-TIMED_OUT = 3
 
 _LOOK_EVERY_S = 0.5
 
@@ -36,15 +32,15 @@ def follow(client: ApiClient, goal: Goal, timeout_s: float | None) -> int:
             word = str(error)
         except Failed as error:
             print(f"sensorpi: {error}", file=sys.stderr)
-            return FAILED
+            return ExitCode.FAILED
         if not word:
-            return DONE
+            return ExitCode.OK
         if word != said:
             print(word, file=sys.stderr, flush=True)
             said = word
         if deadline_s is not None and time.monotonic() >= deadline_s:
             print(f"sensorpi: not within {timeout_s:g} s: {word}", file=sys.stderr)
-            return TIMED_OUT
+            return ExitCode.TIMED_OUT
         time.sleep(_LOOK_EVERY_S)
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sensorpi.common.cli.slowness import say_when_slow
+from sensorpi.common.cli.slowness import report_when_slow
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.engines.following import FAILED, all_in_state, follow, restarted
+from sensorpi.mesos_node.engines.following import all_in_state, follow, restarted
 from sensorpi.mesos_node.notation.expressions import broker_ids
 from sensorpi.mesos_node.scheduler.api_client import ApiClient, SchedulerAway, api_client
 
@@ -88,10 +88,7 @@ def _log(client: ApiClient, path: str, stderr: bool) -> str:
 
 def _answer(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
-        with say_when_slow("the scheduler"):
+        with report_when_slow("the scheduler"):
             return ask()
     except SchedulerAway as error:
         raise UserError(str(error)) from None
-
-
-__all__ = ["FAILED", "broker_log", "brokers", "command_brokers", "command_job", "job", "job_log"]

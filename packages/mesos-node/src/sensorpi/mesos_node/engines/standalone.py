@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.cluster.identity import identify_or_fail
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
@@ -136,7 +137,7 @@ def _journal(unit: str) -> str:
     return _run("journalctl", "--no-pager", "--quiet", f"--lines={_LINES}", f"--unit={unit}").stdout
 
 
-_TIMED_OUT = 3
+_TIMED_OUT = ExitCode.TIMED_OUT
 
 
 def _run(*command: str, timeout_s: float | None = 60.0) -> "subprocess.CompletedProcess[str]":

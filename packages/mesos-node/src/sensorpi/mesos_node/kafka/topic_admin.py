@@ -10,7 +10,7 @@ from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
-from sensorpi.common.cli.slowness import say_when_slow
+from sensorpi.common.cli.slowness import report_when_slow
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.kafka.probe import connect, describe_cluster
 from sensorpi.mesos_node.kafka.reassignment import Replicas, spread
@@ -50,7 +50,7 @@ def admin_of(bootstrap_servers: str, cluster_id: str, timeout_s: float = 30.0) -
     """
     try:
         with ExitStack() as stack:
-            with say_when_slow(f"Kafka at {bootstrap_servers}"):
+            with report_when_slow(f"Kafka at {bootstrap_servers}"):
                 admin = stack.enter_context(connect(bootstrap_servers, timeout_s))
                 describe_cluster(admin, bootstrap_servers, cluster_id)
             yield admin

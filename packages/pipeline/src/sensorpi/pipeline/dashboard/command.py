@@ -5,6 +5,7 @@ import os
 import time
 from pathlib import Path
 
+from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.daemon import service
 from sensorpi.common.errors import UserError
 from sensorpi.pipeline.dashboard.range import RangeError, parse_range
@@ -38,7 +39,7 @@ def add_dashboard_command(subcommands: "argparse._SubParsersAction[argparse.Argu
     command.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> ExitCode:
     service.set_up_logging()
     serve(
         listen=Endpoint.parse(options.listen),
@@ -48,7 +49,7 @@ def _run(options: argparse.Namespace) -> int:
         chart_js=options.chart_js,
         default_range=_default_range(options),
     )
-    return 0
+    return ExitCode.OK
 
 
 def _password(file: Path | None) -> str:

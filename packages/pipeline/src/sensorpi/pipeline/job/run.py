@@ -14,6 +14,7 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.daemon import service
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.reading import TOPIC
@@ -33,9 +34,7 @@ from sensorpi.pipeline.job.spark_session import check_jvm, close_session, open_s
 
 _log = logging.getLogger(__name__)
 
-#: Exit status of a job that ended because a newer one was started. A supervisor need not start it again.
-SUPERSEDED = 3
-#: How long it may take to end then, in seconds.
+#: How long a job that was superseded may take to end, in seconds.
 _END_S = 20.0
 #: How long any other stop may take; systemd kills after 60 s, and calls that a failure.
 _STOP_S = 40.0
@@ -167,7 +166,7 @@ class _Job:
         self._newer = newer
         self._stop.set()
         # A batch may hang on what is away, and a supervisor that lost its patience would start this job again.
-        ending = threading.Timer(_END_S, os._exit, (SUPERSEDED,))
+        ending = threading.Timer(_END_S, os._exit, (ExitCode.SUPERSEDED,))
         ending.daemon = True
         ending.start()
 
