@@ -99,7 +99,7 @@ def test_a_name_that_no_topic_has_is_said() -> None:
     [
         (["add", "a b"], '"a b": expected a topic name of letters, digits, ., _ and -, at most 249'),
         (["add", "a,"], '"": expected a topic name of letters, digits, ., _ and -, at most 249'),
-        (["add", "__x"], "topic __x: Kafka makes its own, whose names begin with __, as it needs them"),
+        (["add", "__x"], "topic __x: names that begin with __ are for the topics that Kafka makes for itself"),
         (["add", "a", "--options", "x"], '"x": expected an option as NAME=VALUE'),
         (["update", "a"], "topic update: nothing to do; give --partitions or --options"),
         (["update", "a", "--partitions", "0"], "--partitions 0: expected a number from 1 to 10000"),

@@ -455,7 +455,17 @@ def test_a_restart_ends_when_replicas_stay_behind(scheduler: Scheduler) -> None:
     scheduler.later(61)
     assert scheduler.state.restart is None
     assert "broker-0 not within 60 s: sensors-0 is behind" in scheduler.state.last_restart
+    assert scheduler.state.last_restart_timed_out
     assert all(each.task is not None and each.task.kill_sent_s is None for each in scheduler.state.brokers())
+
+
+def test_a_restart_that_a_stop_ends_has_not_timed_out(scheduler: Scheduler) -> None:
+    scheduler.run_all()
+    operations.restart(scheduler.state, "*", 60, scheduler.now)
+    operations.stop(operations.select(scheduler.state, "0"))
+    scheduler.later(1)
+    assert "broker-0 was stopped meanwhile" in scheduler.state.last_restart
+    assert not scheduler.state.last_restart_timed_out
 
 
 def test_a_restart_survives_the_scheduler(scheduler: Scheduler) -> None:

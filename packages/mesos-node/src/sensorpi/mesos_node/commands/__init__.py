@@ -1,1 +1,1 @@
-"""The commands of this distribution. Those of the operator know an engine only by its interface."""
+"""The commands of this package. Those that an operator uses know an engine only by its interface."""

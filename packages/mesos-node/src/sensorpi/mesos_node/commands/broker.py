@@ -1,144 +1,104 @@
-"""`sensorpi kafka broker`: the brokers as the operator commands them, on either engine."""
+"""`sensorpi kafka broker`: add, start, stop, restart and list brokers, on either engine."""
 
 import argparse
 import json
-import math
-from typing import Any
 
-from sensorpi.common.cli.node_context import add_config_option
-from sensorpi.common.cluster.model import FILE_NAME, load
-from sensorpi.common.errors import UserError
+from sensorpi.common.cli.exit_code import ExitCode
+from sensorpi.common.cli.node_context import NodeContext, Run, run_with_context
+from sensorpi.mesos_node.commands.broker_settings import add_data_host_option, add_settings_options, settings_of
 from sensorpi.mesos_node.commands.broker_table import table
-from sensorpi.mesos_node.engines import mesos as mesos_commands
-from sensorpi.mesos_node.engines import standalone as standalone_commands
-from sensorpi.mesos_node.notation.constraints import parse_constraints
-from sensorpi.mesos_node.notation.expressions import port_range, seconds
-from sensorpi.mesos_node.notation.expressions import settings as parse_settings
+from sensorpi.mesos_node.commands.output import print_log, print_result
+from sensorpi.mesos_node.commands.state_json import broker_json
+from sensorpi.mesos_node.engines.choice import engine_of
+from sensorpi.mesos_node.engines.engine import Stream
+from sensorpi.mesos_node.notation.expressions import seconds
 
 _EXPRESSION = "which brokers: 0 or 0,1 or 0..2 or * or *[hostname=worker*]"
 
-#: How long `start` and `stop` wait, and `restart` for each broker.
+#: The default of --timeout: for all brokers together, and for each that is restarted.
 _WAIT = "2m"
 _RESTART_WAIT = "5m"
-
-_HELP = {
-    "add": "declare new brokers; `start` runs them",
-    "update": 'change settings; "" goes back to the default; a running broker keeps its own until it is restarted',
-    "remove": "forget stopped brokers; their data stays",
-    "start": "run brokers, and wait until they listen",
-    "stop": "stop brokers, and wait until they have stopped",
-    "restart": "restart brokers one after the other, each when all replicas are in sync",
-    "list": "show the brokers",
-    "log": "show the last lines of a broker's log",
-}
 
 
 def add_broker_commands(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `broker` and its actions to `sensorpi kafka`."""
     broker = actions.add_parser("broker", help="add, start, stop, restart and list brokers")
     commands = broker.add_subparsers(metavar="ACTION", required=True)
-    for name, text in _HELP.items():
-        command = commands.add_parser(name, help=text, allow_abbrev=False)
-        add_config_option(command)
-        command.add_argument("--json", action="store_true", help="print JSON")
-        if name == "list":
-            command.add_argument("brokers", nargs="?", default="*", metavar="BROKERS", help=_EXPRESSION)
-        else:
-            command.add_argument("brokers", metavar="BROKERS", help=_EXPRESSION)
-        if name in ("add", "update"):
-            _add_settings(command)
-        if name == "update":
-            command.add_argument(
-                "--data-host",
-                metavar="HOST",
-                help='the broker\'s data is on this host from now on ("": nowhere); its lost task is given up',
-            )
-        if name in ("start", "stop", "restart"):
-            default = _RESTART_WAIT if name == "restart" else _WAIT
-            what = "for each broker" if name == "restart" else "for all; 0 does not wait"
-            command.add_argument("--timeout", default=default, metavar="TIME", help=f"{what} (default: %(default)s)")
-        if name == "log":
-            command.add_argument("--stderr", action="store_true", help="standard error instead of standard output")
-        command.set_defaults(run=_run, action=name)
+    add = _command(commands, "add", _add, "declare new brokers; `start` runs them")
+    add_settings_options(add)
+    about = 'change settings; "" returns to the default; a running broker keeps its settings until it is restarted'
+    update = _command(commands, "update", _update, about)
+    add_settings_options(update)
+    add_data_host_option(update)
+    _command(commands, "remove", _remove, "remove stopped brokers; their data stays")
+    start = _command(commands, "start", _start, "start brokers, and wait until they listen")
+    _add_timeout_option(start, _WAIT, "maximum wait for all brokers; 0 does not wait")
+    stop = _command(commands, "stop", _stop, "stop brokers, and wait until they have stopped")
+    _add_timeout_option(stop, _WAIT, "maximum wait for all brokers; 0 does not wait")
+    about = "restart brokers one after the other, each when all replicas are in sync"
+    restart = _command(commands, "restart", _restart, about)
+    _add_timeout_option(restart, _RESTART_WAIT, "maximum wait for each broker")
+    _command(commands, "list", _list, "show the brokers", default="*")
+    log = _command(commands, "log", _log, "show the last lines of a broker's log")
+    log.add_argument("--stderr", action="store_true", help="standard error instead of standard output")
 
 
-def _add_settings(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--cpus", metavar="N", help="shares of processors")
-    command.add_argument("--mem", metavar="MB", help="memory of the whole broker")
-    command.add_argument("--heap", metavar="MB", help="heap of its JVM")
-    command.add_argument("--port", metavar="PORT", help="of its clients: 7010, or a range such as 31000..31100")
-    command.add_argument("--constraints", metavar="LIST", help="such as hostname=like:worker0[12],rack=unique")
-    command.add_argument("--options", metavar="LIST", help="Kafka's properties, such as num.io.threads=4,…")
-    command.add_argument("--jvm-options", metavar="WORDS", help="for the JVM, as --jvm-options=-X…")
-    command.add_argument("--stickiness-period", metavar="TIME", help="without data, so long only its last host will do")
-    command.add_argument("--failover-delay", metavar="TIME", help="wait after the first failure; doubles with each")
-    command.add_argument("--failover-max-delay", metavar="TIME", help="and is at most this")
-    command.add_argument("--failover-max-tries", metavar="N", help="then it is stopped (a controller never is)")
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Run,
+    about: str,
+    default: str | None = None,
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=about, allow_abbrev=False)
+    run_with_context(command, run)
+    command.add_argument("--json", action="store_true", help="print JSON")
+    nargs = None if default is None else "?"
+    command.add_argument("brokers", nargs=nargs, default=default, metavar="BROKERS", help=_EXPRESSION)
+    return command
 
 
-def _run(options: argparse.Namespace) -> int:
-    cluster = load(options.config / FILE_NAME)
-    engine = mesos_commands if cluster.engine == "mesos" else standalone_commands
-    if options.action == "list":
-        brokers = engine.brokers(cluster, options.config, options.brokers)
-        print(json.dumps({"brokers": brokers}, indent=2) if options.json else table(brokers))
-        return 0
-    if options.action == "log":
-        text = engine.broker_log(cluster, options.config, options.brokers, stderr=options.stderr)
-        print(json.dumps({"text": text}) if options.json else text, end="\n" if options.json else "")
-        return 0
-    given: dict[str, Any] = _settings(options) if options.action in ("add", "update") else {}
-    timeout_s = seconds(options.timeout) if "timeout" in options else 0.0
-    result = engine.command_brokers(cluster, options.config, options.action, options.brokers, given, timeout_s)
+def _add_timeout_option(command: argparse.ArgumentParser, default: str, about: str) -> None:
+    command.add_argument("--timeout", default=default, metavar="TIME", help=f"{about} (default: %(default)s)")
+
+
+def _add(context: NodeContext, options: argparse.Namespace) -> ExitCode:
+    return print_result("add", engine_of(context).add_brokers(options.brokers, settings_of(options)), options.json)
+
+
+def _update(context: NodeContext, options: argparse.Namespace) -> ExitCode:
+    result = engine_of(context).update_brokers(options.brokers, settings_of(options))
+    return print_result("update", result, options.json)
+
+
+def _remove(context: NodeContext, options: argparse.Namespace) -> ExitCode:
+    return print_result("remove", engine_of(context).remove_brokers(options.brokers), options.json)
+
+
+def _start(context: NodeContext, options: argparse.Namespace) -> ExitCode:
+    result = engine_of(context).start_brokers(options.brokers, seconds(options.timeout))
+    return print_result("start", result, options.json)
+
+
+def _stop(context: NodeContext, options: argparse.Namespace) -> ExitCode:
+    result = engine_of(context).stop_brokers(options.brokers, seconds(options.timeout))
+    return print_result("stop", result, options.json)
+
+
+def _restart(context: NodeContext, options: argparse.Namespace) -> ExitCode:
+    result = engine_of(context).restart_brokers(options.brokers, seconds(options.timeout))
+    return print_result("restart", result, options.json)
+
+
+def _list(context: NodeContext, options: argparse.Namespace) -> ExitCode:
+    brokers = engine_of(context).list_brokers(options.brokers)
     if options.json:
-        print(json.dumps(result))
-    elif result["status"] == 0:
-        print(f"{options.action}: {', '.join(result['workloads'])}")
-    status: int = result["status"]
-    return status
+        print(json.dumps({"brokers": [broker_json(each) for each in brokers]}, indent=2))
+    else:
+        print(table(brokers))
+    return ExitCode.OK
 
 
-def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The settings that were given, as the scheduler takes them; "" becomes None. Raises ``UserError``."""
-    given = {
-        "cpus": _number(options.cpus, "--cpus"),
-        "mem_mb": _number(options.mem, "--mem"),
-        "heap_mb": _whole(options.heap, "--heap"),
-        "port": options.port,
-        "constraints": options.constraints,
-        "options": options.options,
-        "jvm_options": options.jvm_options,
-        "stickiness_period_s": _time(options.stickiness_period),
-        "failover_delay_s": _time(options.failover_delay),
-        "failover_max_delay_s": _time(options.failover_max_delay),
-        "failover_max_tries": _whole(options.failover_max_tries, "--failover-max-tries"),
-        "data_host": getattr(options, "data_host", None),
-    }
-    parse_constraints(options.constraints or "")
-    parse_settings(options.options or "", "an option")
-    for each in (options.port or "").split(",") if options.port else ():
-        port_range(each)
-    return {name: None if value == "" else value for name, value in given.items() if value is not None}
-
-
-def _number(text: str | None, option: str) -> float | str | None:
-    if not text:
-        return text
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise UserError(f'{option} "{text}": expected a number')
-    return number
-
-
-def _whole(text: str | None, option: str) -> int | str | None:
-    number = _number(text, option)
-    if isinstance(number, float) and not number.is_integer():
-        raise UserError(f'{option} "{text}": expected a whole number')
-    return int(number) if isinstance(number, float) else number
-
-
-def _time(text: str | None) -> float | str | None:
-    return seconds(text) if text else text
+def _log(context: NodeContext, options: argparse.Namespace) -> ExitCode:
+    stream = Stream.STDERR if options.stderr else Stream.STDOUT
+    return print_log(engine_of(context).broker_log(options.brokers, stream), options.json)

@@ -93,7 +93,7 @@ def _update(context: NodeContext, options: argparse.Namespace) -> ExitCode:
     values = settings(options.options, "an option")
     partitions = _positive(options.partitions, "--partitions")
     if partitions is None and not values:
-        raise UserError("topic update: nothing to change; give --partitions or --options")
+        raise UserError("topic update: nothing to do; give --partitions or --options")
     with _admin(context) as (admin, cluster):
         topics = topic_admin.describe(admin, options.topics)
         for topic in topics:

@@ -1,1 +1,1 @@
-"""The two engines that run brokers and job, behind one interface."""
+"""The two engines that run brokers and job, behind one interface: engine.py."""

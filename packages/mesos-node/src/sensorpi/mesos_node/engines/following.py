@@ -1,84 +1,88 @@
-"""Waits until the scheduler has reached what a command asked for, and says on the way what is going on."""
+"""Waits until the scheduler has done what a command asked for, and reports its progress."""
 
-import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from sensorpi.common.cli.exit_code import ExitCode
+from sensorpi.common.cli.output import complain
+from sensorpi.mesos_node.engines.engine import Result, WorkloadState
+from sensorpi.mesos_node.engines.scheduler_status import SchedulerStatus, scheduler_status
 from sensorpi.mesos_node.scheduler.api_client import ApiClient, SchedulerAway
 
 _LOOK_EVERY_S = 0.5
 
-#: Says of the status whether it is reached: "" for yes, a word for not yet; raises ``Failed`` for never.
-Goal = Callable[[dict[str, Any]], str]
+#: What is still missing from the goal, in a few words; "" when it is reached. Raises ``Unreachable``.
+Goal = Callable[[SchedulerStatus], str]
 
 
-class Failed(Exception):
-    """What was asked for will not be reached; its text says why."""
+class Unreachable(Exception):
+    """The goal will not be reached; the text says why, and ``status`` how the command ends."""
+
+    def __init__(self, reason: str, status: ExitCode = ExitCode.FAILED) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
-def follow(client: ApiClient, goal: Goal, timeout_s: float | None) -> int:
-    """Look until the goal is reached, with a line on standard error whenever the word changes; the exit status.
+def follow(client: ApiClient, names: Sequence[str], goal: Goal, wait_s: float | None) -> Result:
+    """Wait for a goal of the workloads with these names, with a line on standard error whenever its state changes.
 
-    ``timeout_s`` None waits without limit. A scheduler that does not answer is waited for: another may take over.
+    ``wait_s`` None waits without limit. A scheduler that does not answer is waited for: another may take over.
     """
-    deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
-    said = ""
+    workloads = tuple(names)
+    deadline_s = None if wait_s is None else time.monotonic() + wait_s
+    reported = ""
     while True:
         try:
-            word = goal(client.get("/v1/status"))
+            missing = goal(scheduler_status(client.get("/v1/status")))
         except SchedulerAway as error:
-            word = str(error)
-        except Failed as error:
-            print(f"sensorpi: {error}", file=sys.stderr)
-            return ExitCode.FAILED
-        if not word:
-            return ExitCode.OK
-        if word != said:
-            print(word, file=sys.stderr, flush=True)
-            said = word
+            missing = str(error)
+        except Unreachable as error:
+            return Result(workloads, error.status, str(error))
+        if not missing:
+            return Result(workloads)
+        if missing != reported:
+            complain(missing)
+            reported = missing
         if deadline_s is not None and time.monotonic() >= deadline_s:
-            print(f"sensorpi: not within {timeout_s:g} s: {word}", file=sys.stderr)
-            return ExitCode.TIMED_OUT
+            return Result(workloads, ExitCode.TIMED_OUT, f"not within {wait_s:g} s: {missing}")
         time.sleep(_LOOK_EVERY_S)
 
 
 def all_in_state(names: Sequence[str], wanted: str) -> Goal:
     """The goal that these workloads are ``running`` or ``stopped``."""
 
-    def goal(status: dict[str, Any]) -> str:
-        there = {f"broker-{each['id']}": each for each in status["brokers"]}
-        if status["job"]:
-            there["job"] = status["job"]
-        words = []
+    def goal(status: SchedulerStatus) -> str:
+        present = {each.name: each for each in (*status.brokers, *([status.job] if status.job else []))}
+        missing = []
         for name in names:
-            workload = there.get(name)
+            workload = present.get(name)
             if workload is None:
-                raise Failed(f"{name} was removed")
-            if workload["state"] == wanted:
+                raise Unreachable(f"{name} was removed")
+            if workload.state == wanted:
                 continue
-            if wanted == "running" and not workload["active"]:
-                raise Failed(f"{name}: {workload['message'] or 'it was stopped'}")
-            words.append(_word(name, workload))
-        return ", ".join(words)
+            if wanted == "running" and not workload.active:
+                raise Unreachable(f"{name}: {workload.message or 'it was stopped'}")
+            missing.append(_progress(workload))
+        return ", ".join(missing)
 
     return goal
 
 
-def _word(name: str, workload: dict[str, Any]) -> str:
-    host = workload["task"]["host"] if "task" in workload else ""
-    parts = [f"{name} {workload['state']}", f"on {host}" if host else "", f"({workload['message']})"]
-    return " ".join(each for each in parts if each and each != "()")
+def _progress(workload: WorkloadState) -> str:
+    host = f" on {workload.task.host}" if workload.task else ""
+    message = f" ({workload.message})" if workload.message else ""
+    return f"{workload.name} {workload.state}{host}{message}"
 
 
-def restarted(status: dict[str, Any]) -> str:
+def restarted(status: SchedulerStatus) -> str:
     """The goal that the rolling restart is over."""
-    restart = status["restart"]
+    restart = status.restart
     if restart is None:
-        if status["last_restart"]:
-            raise Failed(status["last_restart"])
+        if status.last_restart:
+            raise Unreachable(
+                status.last_restart, ExitCode.TIMED_OUT if status.last_restart_timed_out else ExitCode.FAILED
+            )
         return ""
-    done = len(restart["done"])
-    waits = f": waiting, {restart['waiting_for']}" if restart["waiting_for"] else ""
-    return f"restarting {restart['queue'][0]} ({done} of {done + len(restart['queue'])} done){waits}"
+    done = len(restart.done)
+    waiting = f"; waiting: {restart.waiting_for}" if restart.waiting_for else ""
+    return f"restarting {restart.queue[0]} ({done} of {done + len(restart.queue)} done){waiting}"

@@ -1,149 +1,195 @@
-"""The operator's commands on the standalone engine: systemd runs this node's broker and job, so they act there."""
+"""The standalone engine: systemd runs this node's broker and job, so the commands act on this node alone."""
 
 import subprocess
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from sensorpi.common.cli.exit_code import ExitCode
-from sensorpi.common.cluster.identity import identify_or_fail
+from sensorpi.common.cli.node_context import NodeContext
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
+from sensorpi.mesos_node.engines.engine import (
+    BrokerSettings,
+    BrokerState,
+    JobState,
+    Result,
+    Stream,
+    TaskState,
+    WorkloadState,
+)
 from sensorpi.mesos_node.notation.expressions import broker_ids
 
 _BROKER_UNIT = "sensorpi-kafka.service"
 _JOB_UNIT = "sensorpi-spark-job.service"
 
-_LINES = 100
-_ASK_S = 5.0
+_LOG_LINES = 100
+#: How long Kafka, and systemd when it is only asked, have to answer.
+_KAFKA_ANSWER_S = 5.0
+_SYSTEMD_ANSWER_S = 60.0
 
 
-def brokers(cluster: Cluster, config: Path, expression: str) -> list[dict[str, Any]]:
-    """The brokers that the expression names: from cluster.toml, with what Kafka says of each. Raises ``UserError``."""
-    ids = range(len(cluster.workers))
-    places = {each: {"hostname": cluster.workers[each].name} for each in ids}
-    chosen = broker_ids(expression, ids, places)
-    present = _registered(cluster)
-    return [
-        {
-            "id": each,
-            "state": "unknown" if present is None else "running" if each in present else "down",
-            "task": {"host": cluster.workers[each].name, "ports": [cluster.kafka.port]},
-            "mem_mb": cluster.kafka.memory_mb,
-            "heap_mb": cluster.kafka.heap_mb,
-            "controller": each < len(cluster.voters),
-            "message": "no broker answers" if present is None else "",
-        }
-        for each in ids
-        if each in chosen
-    ]
+class StandaloneEngine:
+    """An ``Engine``."""
+
+    def __init__(self, context: NodeContext) -> None:
+        self._context = context
+        self._cluster = context.cluster
+
+    def list_brokers(self, brokers: str) -> Sequence[BrokerState]:
+        """From cluster.toml, with what Kafka says of each."""
+        chosen = self._ids(brokers)
+        registered = _registered(self._cluster)
+        return [self._broker(each, registered) for each in range(len(self._cluster.workers)) if each in chosen]
+
+    def add_brokers(self, brokers: str, settings: BrokerSettings) -> Result:
+        """Refused, as cluster.toml declares the brokers."""
+        raise _declared_in_file()
+
+    def update_brokers(self, brokers: str, settings: BrokerSettings) -> Result:
+        """Refused, as cluster.toml declares the brokers."""
+        raise _declared_in_file()
+
+    def remove_brokers(self, brokers: str) -> Result:
+        """Refused, as cluster.toml declares the brokers."""
+        raise _declared_in_file()
+
+    def start_brokers(self, brokers: str, wait_s: float) -> Result:
+        """Start this node's broker."""
+        return self._command_broker("start", brokers, wait_s)
+
+    def stop_brokers(self, brokers: str, wait_s: float) -> Result:
+        """Stop this node's broker."""
+        return self._command_broker("stop", brokers, wait_s)
+
+    def restart_brokers(self, brokers: str, wait_s: float) -> Result:
+        """Restart this node's broker."""
+        return self._command_broker("restart", brokers, wait_s)
+
+    def broker_log(self, broker: str, stream: Stream) -> str:
+        """The last lines of this node's broker in the journal."""
+        self._own_broker(broker, "log")
+        return _journal(_BROKER_UNIT, stream)
+
+    def job(self) -> JobState:
+        """What systemd says of the job, on its node."""
+        self._require_job_node("status")
+        result = _run("systemctl", "show", "--property=ActiveState,StatusText", _JOB_UNIT)
+        shown = dict(line.split("=", 1) for line in result.stdout.splitlines() if "=" in line)
+        active_state = shown.get("ActiveState", "")
+        state = {"active": "running", "inactive": "stopped", "": "unknown"}.get(active_state, active_state)
+        task = TaskState(self._cluster.spark_node.name)
+        return JobState(WorkloadState("job", state, shown.get("StatusText", ""), state != "stopped", task=task))
+
+    def start_job(self, wait_s: float) -> Result:
+        """Start the job, on its node."""
+        self._require_job_node("start")
+        return _systemctl("start", _JOB_UNIT, "job", wait_s)
+
+    def stop_job(self, wait_s: float) -> Result:
+        """Stop the job, on its node."""
+        self._require_job_node("stop")
+        return _systemctl("stop", _JOB_UNIT, "job", wait_s)
+
+    def job_log(self, task: str, stream: Stream) -> str:
+        """The last lines of the job in the journal, on its node."""
+        if task != "job":
+            raise UserError(f'"{task}": with engine = "standalone", use journalctl on its node')
+        self._require_job_node("log")
+        return _journal(_JOB_UNIT, stream)
+
+    def _ids(self, brokers: str) -> list[int]:
+        """The ids that an expression names, which need not exist."""
+        workers = self._cluster.workers
+        places = {each: {"hostname": worker.name} for each, worker in enumerate(workers)}
+        return broker_ids(brokers, range(len(workers)), places)
+
+    def _broker(self, broker_id: int, registered: set[int] | None) -> BrokerState:
+        kafka = self._cluster.kafka
+        return BrokerState(
+            f"broker-{broker_id}",
+            "unknown" if registered is None else "running" if broker_id in registered else "down",
+            "no broker answers" if registered is None else "",
+            id=broker_id,
+            task=TaskState(self._cluster.workers[broker_id].name, (kafka.port,)),
+            mem_mb=kafka.memory_mb,
+            heap_mb=kafka.heap_mb,
+            controller=broker_id < len(self._cluster.voters),
+        )
+
+    def _command_broker(self, action: str, brokers: str, wait_s: float) -> Result:
+        return _systemctl(action, _BROKER_UNIT, f"broker-{self._own_broker(brokers, action)}", wait_s)
+
+    def _own_broker(self, brokers: str, action: str) -> int:
+        """The id of this node's broker, which must be the only one that the expression names."""
+        workers = self._cluster.workers
+        ids = self._ids(brokers)
+        missing = [str(each) for each in ids if each >= len(workers)]
+        if missing or not ids:
+            raise UserError(f"no broker {', '.join(missing) or brokers}: cluster.toml has {len(workers)}")
+        for each in ids:
+            if workers[each] != self._context.node:
+                raise UserError(
+                    f'broker {each} runs on {workers[each].name}: with engine = "standalone", '
+                    f"run `sensorpi kafka broker {action} {each}` there"
+                )
+        return ids[0]
+
+    def _require_job_node(self, action: str) -> None:
+        node = self._cluster.spark_node
+        if self._context.node != node:
+            raise UserError(
+                f'the job runs on {node.name}: with engine = "standalone", run `sensorpi job {action}` there'
+            )
+
+
+def _declared_in_file() -> UserError:
+    return UserError(
+        'with engine = "standalone" the brokers are the workers of cluster.toml: change it on every node, '
+        "then run `sensorpi config apply`"
+    )
 
 
 def _registered(cluster: Cluster) -> set[int] | None:
-    from kafka.errors import KafkaError
+    """The ids of the brokers that are up; None when none answers."""
+    from kafka.errors import KafkaError  # it takes a while to load, and only `list` needs it
 
     from sensorpi.mesos_node.kafka.probe import connect
 
     try:
-        with connect(cluster.bootstrap_servers, _ASK_S) as admin:
+        with connect(cluster.bootstrap_servers, _KAFKA_ANSWER_S) as admin:
             return {each["broker_id"] for each in admin.describe_cluster()["brokers"] if not each["is_fenced"]}
     except KafkaError:
         return None
 
 
-def command_brokers(
-    cluster: Cluster, config: Path, action: str, expression: str, _given: dict[str, Any], timeout_s: float
-) -> dict[str, Any]:
-    """Start, stop or restart this node's broker. Raises ``UserError`` that says what to do for all else."""
-    if action in ("add", "update", "remove"):
-        raise UserError(
-            'with engine = "standalone" the brokers are the workers of cluster.toml: change it on every node, '
-            "then `sensorpi config apply`"
-        )
-    broker_id = _own(cluster, config, expression, f"kafka broker {action}")
-    return _systemctl(action, _BROKER_UNIT, f"broker-{broker_id}", timeout_s)
-
-
-def broker_log(cluster: Cluster, config: Path, expression: str, *, stderr: bool) -> str:
-    """The last lines of this node's broker in the journal. Raises ``UserError``."""
-    _own(cluster, config, expression, "kafka broker log")
-    return _journal(_BROKER_UNIT)
-
-
-def job(cluster: Cluster, config: Path) -> dict[str, Any]:
-    """What systemd says of the job. Raises ``UserError`` on another node than the job's."""
-    _on_spark_node(cluster, config, "job status")
-    result = _run("systemctl", "show", "--property=ActiveState,StatusText", _JOB_UNIT)
-    shown = dict(line.split("=", 1) for line in result.stdout.splitlines() if "=" in line)
-    state = {"active": "running", "inactive": "stopped"}.get(shown.get("ActiveState", ""), shown.get("ActiveState", ""))
-    return {
-        "active": state != "stopped",
-        "state": state or "unknown",
-        "task": {"host": cluster.spark_node.name},
-        "message": shown.get("StatusText", ""),
-    }
-
-
-def command_job(cluster: Cluster, config: Path, action: str, timeout_s: float) -> dict[str, Any]:
-    """Start or stop the job. Raises ``UserError`` on another node than the job's."""
-    _on_spark_node(cluster, config, f"job {action}")
-    return _systemctl(action, _JOB_UNIT, "job", timeout_s)
-
-
-def job_log(cluster: Cluster, config: Path, task: str, *, stderr: bool) -> str:
-    """The last lines of the job in the journal. Raises ``UserError`` on another node than the job's."""
-    if task != "job":
-        raise UserError(f'"{task}": with engine = "standalone", ask journalctl on its node')
-    _on_spark_node(cluster, config, "job log")
-    return _journal(_JOB_UNIT)
-
-
-def _own(cluster: Cluster, config: Path, expression: str, command: str) -> int:
-    """The id of this node's broker, which must be the only one that the expression names."""
-    workers = cluster.workers
-    ids = broker_ids(
-        expression, range(len(workers)), {each: {"hostname": workers[each].name} for each in range(len(workers))}
-    )
-    missing = [str(each) for each in ids if each >= len(workers)]
-    if missing or not ids:
-        raise UserError(f"no broker {', '.join(missing) or expression}: cluster.toml has {len(workers)}")
-    node = identify_or_fail(cluster, config)
-    for each in ids:
-        if workers[each] != node:
-            raise UserError(
-                f'broker {each} runs on {workers[each].name}: with engine = "standalone", '
-                f"run `sensorpi {command} {each}` there"
-            )
-    return ids[0]
-
-
-def _on_spark_node(cluster: Cluster, config: Path, command: str) -> None:
-    if identify_or_fail(cluster, config) != cluster.spark_node:
-        raise UserError(
-            f'the job runs on {cluster.spark_node.name}: with engine = "standalone", run `sensorpi {command}` there'
-        )
-
-
-def _systemctl(action: str, unit: str, name: str, timeout_s: float) -> dict[str, Any]:
-    wait = [] if timeout_s > 0 else ["--no-block"]
-    result = _run("systemctl", *wait, action, unit, timeout_s=timeout_s or None)
-    if result.returncode == _TIMED_OUT:
-        return {"workloads": [name], "status": _TIMED_OUT}
+def _systemctl(action: str, unit: str, workload: str, wait_s: float) -> Result:
+    if wait_s == 0:
+        result = _run("systemctl", "--no-block", action, unit)
+    else:
+        try:
+            result = _run("systemctl", action, unit, limit_s=wait_s)
+        except _NoAnswer:
+            reason = f"not within {wait_s:g} s: systemd continues to {action} {unit}"
+            return Result((workload,), ExitCode.TIMED_OUT, reason)
     if result.returncode != 0:
-        raise UserError(f"systemctl {action} {unit}: {' '.join(result.stderr.split()) or 'it failed'}")
-    return {"workloads": [name], "status": 0}
+        reason = f"systemctl {action} {unit}: {' '.join(result.stderr.split()) or f'status {result.returncode}'}"
+        return Result((workload,), ExitCode.FAILED, reason)
+    return Result((workload,))
 
 
-def _journal(unit: str) -> str:
-    return _run("journalctl", "--no-pager", "--quiet", f"--lines={_LINES}", f"--unit={unit}").stdout
+def _journal(unit: str, stream: Stream) -> str:
+    if stream is not Stream.STDOUT:
+        raise UserError('--stderr: with engine = "standalone" the log has both outputs; leave the option out')
+    return _run("journalctl", "--no-pager", "--quiet", f"--lines={_LOG_LINES}", f"--unit={unit}").stdout
 
 
-_TIMED_OUT = ExitCode.TIMED_OUT
+class _NoAnswer(UserError):
+    """A program took too long."""
 
 
-def _run(*command: str, timeout_s: float | None = 60.0) -> "subprocess.CompletedProcess[str]":
+def _run(*command: str, limit_s: float = _SYSTEMD_ANSWER_S) -> "subprocess.CompletedProcess[str]":
     try:
-        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s)
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit_s)
     except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, _TIMED_OUT, "", "")
+        raise _NoAnswer(f"{command[0]} does not answer within {limit_s:g} s") from None
     except OSError as error:
         raise UserError(f"{command[0]} cannot be run: {error.strerror}") from None

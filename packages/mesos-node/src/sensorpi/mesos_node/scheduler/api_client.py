@@ -3,13 +3,11 @@
 import http.client
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from sensorpi.common.cluster.model import Cluster
-from sensorpi.common.cluster.secrets import FILE_NAME as KEY_FILE_NAME
-from sensorpi.common.cluster.secrets import SCHEDULER_API, load_key, password
+from sensorpi.common.cluster.secrets import SCHEDULER_API, password
 from sensorpi.common.errors import UserError
 
 _TIMEOUT_S = 20.0
@@ -65,8 +63,8 @@ class ApiClient:
             connection.close()
 
 
-def api_client(cluster: Cluster, config: Path) -> ApiClient:
-    """The client for a cluster whose key is in ``config``. Raises ``UserError`` without a key."""
-    token = password(load_key(config / KEY_FILE_NAME), SCHEDULER_API)
+def api_client(cluster: Cluster, key: bytes) -> ApiClient:
+    """The client for a cluster with that key."""
+    token = password(key, SCHEDULER_API)
     addresses = [cluster.connect_address(node) for node in cluster.with_role("mesos-master")]
     return ApiClient(addresses, cluster.mesos.api_port, token)

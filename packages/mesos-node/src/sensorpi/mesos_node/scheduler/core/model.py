@@ -112,7 +112,8 @@ class State:
     declared: list[str] = field(default_factory=list)
     orphans: dict[str, str] = field(default_factory=dict)  # tasks given up for lost, by id: their agents
     restart: RollingRestart | None = None
-    last_restart: str = ""
+    last_restart: str = ""  # why it ended early; empty if it did not
+    last_restart_timed_out: bool = False
 
     def brokers(self) -> list[Workload]:
         """The brokers in the order of their ids."""

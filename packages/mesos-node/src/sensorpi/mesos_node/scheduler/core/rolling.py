@@ -13,7 +13,7 @@ def begin(state: State, names: Sequence[str], timeout_s: float, now_s: float) ->
     """Begin a restart of these brokers; each step may take ``timeout_s``. Raises ``UserError`` when one is going on."""
     if state.restart is not None:
         raise UserError(f"a restart is going on, with {', '.join(state.restart.queue)} to do")
-    state.last_restart = ""
+    state.last_restart, state.last_restart_timed_out = "", False
     state.restart = RollingRestart(list(names), timeout_s, now_s + timeout_s)
 
 
@@ -62,7 +62,7 @@ def advance(state: State, in_sync: str | None, now_s: float) -> None:
         restart.waiting_for, restart.deadline_s = "", now_s + restart.timeout_s
     elif now_s >= restart.deadline_s:
         detail = restart.waiting_for or ("it does not stop" if must_end(state, workload) else "it does not run")
-        _end(state, restart, f"{workload.name} not within {restart.timeout_s:g} s: {detail}")
+        _end(state, restart, f"{workload.name} not within {restart.timeout_s:g} s: {detail}", timed_out=True)
 
 
 def _next(state: State, restart: RollingRestart) -> None:
@@ -73,8 +73,9 @@ def _next(state: State, restart: RollingRestart) -> None:
         state.restart = None
 
 
-def _end(state: State, restart: RollingRestart, reason: str) -> None:
+def _end(state: State, restart: RollingRestart, reason: str, *, timed_out: bool = False) -> None:
     left = ", ".join(restart.queue)
     state.last_restart = f"the restart ended with {left} to do: {reason}"
+    state.last_restart_timed_out = timed_out
     _log.error("The restart of brokers ended with %s to do: %s", left, reason)
     state.restart = None

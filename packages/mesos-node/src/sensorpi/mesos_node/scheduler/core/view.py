@@ -23,6 +23,7 @@ def status(core: Core, master: str | None) -> dict[str, Any]:
         ],
         "restart": _restart(state),
         "last_restart": state.last_restart,
+        "last_restart_timed_out": state.last_restart_timed_out,
         "agents": sorted(core.agents),
     }
 
