@@ -3,15 +3,17 @@
 import json
 import random
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from sensorpi.common.reading import FIELDS, TOPIC, Reading
 from tests.integration.pipeline_fixture import Pipeline, reading_json, wait_until
 
+ROOT = Path(__file__).parents[2]
 DAY_MS = 24 * 3600 * 1000
 
 
@@ -86,7 +88,6 @@ def test_bad_messages_are_dead_lettered_and_good_ones_around_them_stored(pipelin
 
 
 def test_a_flood_of_bad_messages_holds_nobody_up(pipeline: Pipeline) -> None:
-    """Values that are missing or too large do not travel to the worker: they are read again, one by one."""
     sensor = pipeline.new_sensor()
     bad = [None, b"{", b"x" * 70_000] * 500
     futures = [pipeline.producer.send(TOPIC, value, key=b"flood") for value in bad]
@@ -246,3 +247,49 @@ def test_sigterm_ends_the_job_cleanly_while_kafka_is_away(pipeline: Pipeline) ->
     pipeline.restart("spark")
     pipeline.send_readings(sensor, 5, first=6)
     pipeline.wait_for_points(sensor, 10)
+
+
+def java_producer(pipeline: Pipeline, codec: str, lines: list[bytes]) -> None:
+    """Send lines in one batch by Kafka's own producer, which has every codec."""
+    command = [
+        "java", "-Xmx512m", "-cp", f"{ROOT}/.cache/jars/kafka/*", "org.apache.kafka.tools.ConsoleProducer",
+        "--bootstrap-server", pipeline.stages.cluster.bootstrap_servers, "--topic", TOPIC,
+        "--compression-codec", codec, "--max-block-ms", "30000", "--batch-size", "10000000",
+        "--producer-property", "max.request.size=200000000", "--producer-property", "buffer.memory=300000000",
+        "--producer-property", "linger.ms=500",
+    ]  # fmt: skip
+    subprocess.run(command, input=b"\n".join(lines) + b"\n", check=True, capture_output=True, timeout=120)
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_a_large_message_in_a_compressed_batch_is_a_dead_letter(pipeline: Pipeline, codec: str) -> None:
+    sensor, note = pipeline.new_sensor(), codec.encode() * 20_000
+    start = pipeline.send(reading_json(sensor, now_ms(), temperature=1)) + 1
+    good = [reading_json(sensor, now_ms() + n, temperature=n) for n in range(1, 4)]
+    java_producer(pipeline, codec, [good[0], note, good[1], b"x" * 9_500_000, good[2]])
+    pipeline.wait_for_points(sensor, 4)
+    letters = pipeline.dead_letters({start + 1, start + 3})
+    assert letters[start + 1].value == note
+    assert letters[start + 3].value is None
+    assert dict(letters[start + 3].headers)["reason"].startswith(b"too large: 9500000 bytes")
+
+
+def test_a_transaction_counts_when_it_is_committed(pipeline: Pipeline) -> None:
+    sensor, before = pipeline.new_sensor(), len(pipeline.log("spark"))
+    servers = pipeline.stages.cluster.bootstrap_servers.split(",")
+    producer = KafkaProducer(bootstrap_servers=servers, transactional_id=sensor)
+    producer.init_transactions()
+    for commits in (True, False, True):
+        producer.begin_transaction()
+        for n in range(3):
+            producer.send(TOPIC, reading_json(sensor, now_ms() + n, temperature=1.0 if commits else 2.0))
+        producer.flush()
+        if commits:
+            producer.commit_transaction()
+        else:
+            producer.abort_transaction()
+    producer.close()
+    pipeline.send(reading_json(sensor, now_ms() + 100, temperature=1))
+    points = pipeline.wait_for_points(sensor, 7)
+    assert [point["temperature"] for point in points] == [1.0] * 7
+    assert "deleted from Kafka" not in pipeline.log("spark")[before:]

@@ -1,6 +1,5 @@
 """The driver's policy: a batch is tried until it is settled, each outage is said once."""
 
-import logging
 import threading
 
 import pytest
@@ -8,7 +7,8 @@ import pytest
 from sensorpi.pipeline.influx.client import Endpoint
 from sensorpi.pipeline.job import batch
 from sensorpi.pipeline.job.batch import BatchSettler, Stopped
-from sensorpi.pipeline.job.sink import Outcome, SinkConfig
+from sensorpi.pipeline.job.losses import Losses
+from sensorpi.pipeline.job.sink import Done, Outcome, SinkConfig
 
 CONFIG = SinkConfig(Endpoint("127.0.0.1", 1), "secret", "127.0.0.1:1", 0)
 
@@ -25,15 +25,19 @@ class Impatient(threading.Event):
         return self.is_set()
 
 
+def settler(stop: threading.Event | None = None) -> BatchSettler:
+    return BatchSettler(CONFIG, stop or Impatient(), Losses(dict[int, int], lambda _line: None))
+
+
 class Workers:
     """Answers each attempt with the next of the prepared outcomes, and notes what it was asked."""
 
     def __init__(self, *answers: list[Outcome]) -> None:
         self.answers = list(answers)
-        self.asked: list[tuple[bool, frozenset[int]]] = []
+        self.asked: list[tuple[bool, Done]] = []
 
-    def __call__(self, config: SinkConfig, settled: frozenset[int]) -> list[Outcome]:
-        self.asked.append((config.give_up_on_common_cause, settled))
+    def __call__(self, config: SinkConfig, done: Done) -> list[Outcome]:
+        self.asked.append((config.give_up_on_common_cause, done))
         return self.answers.pop(0)
 
 
@@ -47,14 +51,14 @@ def away(partition: int = 0, part: str = "InfluxDB", reason: str = "no connectio
 
 def test_a_batch_without_trouble_is_tried_once() -> None:
     workers = Workers([good(0), good(1, stored=5)])
-    result = BatchSettler(CONFIG, Impatient()).settle(workers)
+    result = settler().settle(workers)
     assert (result.stored, result.minutes, result.newest_ms, result.next_offsets) == (15, {0, 1}, 2, {0: 10, 1: 5})
-    assert workers.asked == [(False, frozenset())]
+    assert workers.asked == [(False, Done())]
 
 
 def test_an_outage_is_waited_out_with_growing_delays_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
     stop = Impatient()
-    result = BatchSettler(CONFIG, stop).settle(Workers([away()], [away()], [away()], [good()]))
+    result = settler(stop).settle(Workers([away()], [away()], [away()], [good()]))
     assert result.stored == 10
     assert stop.waits_s == [0.5, 1.0, 2.0]
     assert [record.getMessage().split(".")[0].split(":")[0] for record in caplog.records] == [
@@ -64,19 +68,19 @@ def test_an_outage_is_waited_out_with_growing_delays_and_said_once(caplog: pytes
 
 def test_the_delays_have_an_end() -> None:
     stop = Impatient()
-    BatchSettler(CONFIG, stop).settle(Workers(*[[away()]] * 10, [good()]))
+    settler(stop).settle(Workers(*[[away()]] * 10, [good()]))
     assert max(stop.waits_s) == 5.0
 
 
 def test_partitions_that_are_settled_are_not_tried_again() -> None:
     workers = Workers([good(0), away(1)], [good(1)])
-    result = BatchSettler(CONFIG, Impatient()).settle(workers)
-    assert [settled for _, settled in workers.asked] == [frozenset(), frozenset({0})]
+    result = settler().settle(workers)
+    assert [done.partitions for _, done in workers.asked] == [frozenset(), frozenset({0})]
     assert result.stored == 20
 
 
 def test_kafka_being_away_for_the_dead_letters_is_told_apart(caplog: pytest.LogCaptureFixture) -> None:
-    BatchSettler(CONFIG, Impatient()).settle(Workers([away(part="Kafka")], [good()]))
+    settler().settle(Workers([away(part="Kafka")], [good()]))
     assert caplog.records[0].getMessage().startswith("Kafka is down")
 
 
@@ -84,7 +88,7 @@ def test_a_stop_during_an_outage_ends_the_wait() -> None:
     stop = Impatient()
     stop.set()
     with pytest.raises(Stopped):
-        BatchSettler(CONFIG, stop).settle(Workers([away()]))
+        settler(stop).settle(Workers([away()]))
 
 
 def test_refusals_for_one_cause_are_an_outage_for_a_while_and_then_the_points_fault(
@@ -92,20 +96,13 @@ def test_refusals_for_one_cause_are_an_outage_for_a_while_and_then_the_points_fa
 ) -> None:
     monkeypatch.setattr(batch, "COMMON_CAUSE_PATIENCE_S", -1.0)
     workers = Workers([away(reason="it refuses every point")], [good()])
-    BatchSettler(CONFIG, Impatient()).settle(workers)
+    settler().settle(workers)
     assert [gives_up for gives_up, _ in workers.asked] == [False, True]
 
 
-def test_messages_deleted_before_they_were_read_are_counted_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    settler = BatchSettler(CONFIG, Impatient())
-    settler.settle(Workers([good(0, first=0)]))
-    settler.settle(Workers([good(0, first=17)]))
-    assert [record.levelno for record in caplog.records] == [logging.ERROR]
-    assert caplog.records[0].getMessage().startswith("7 messages of partition 0 were deleted from Kafka")
-
-
-def test_a_batch_that_follows_the_last_one_has_no_gap(caplog: pytest.LogCaptureFixture) -> None:
-    settler = BatchSettler(CONFIG, Impatient())
-    settler.settle(Workers([good(0, first=0)]))
-    settler.settle(Workers([good(0, first=10)]))
-    assert caplog.records == []
+def test_dead_letters_that_were_sent_are_not_sent_again() -> None:
+    first = Outcome(0, 0, 10, away=("InfluxDB", "no connection"), lettered={(0, 3)})
+    second = Outcome(0, 0, 10, away=("InfluxDB", "no connection"), lettered={(0, 5)})
+    workers = Workers([first], [second], [good()])
+    settler().settle(workers)
+    assert [set(done.letters) for _, done in workers.asked] == [set(), {(0, 3)}, {(0, 3), (0, 5)}]

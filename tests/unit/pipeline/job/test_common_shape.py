@@ -8,7 +8,7 @@ import pytest
 
 from sensorpi.common.reading import FIELDS, Reading
 from sensorpi.pipeline.job.message import Refused, Rules, bounds, parse
-from sensorpi.pipeline.job.records import pack, unpack
+from sensorpi.pipeline.job.records import Message, pack, unpack
 
 NOW_MS = 1_700_000_000_000
 RETENTION_DAYS = 30
@@ -105,5 +105,5 @@ def test_what_our_publisher_sends_does_not_need_the_parser(monkeypatch: pytest.M
 @pytest.mark.parametrize("key", [None, b"", b"k"])
 @pytest.mark.parametrize("value", [None, b"", b"{}", b"v" * 65_536])
 def test_a_record_is_taken_apart_as_it_was_packed(key: bytes | None, value: bytes | None) -> None:
-    message = (3, 2**40, NOW_MS, key, value, True)
+    message = Message(3, 2**40, NOW_MS, key, value)
     assert unpack(pack(message)) == message

@@ -15,9 +15,9 @@ RAW, ROLLUP = "raw", "rollup"
 READINGS, PIPELINE, EVENTS = "sensor", "pipeline", "events"
 
 #: The figures in measurement ``pipeline``, each a float. ``stored``, ``dead_lettered`` and ``refused`` are counts
-#: of one batch, ``batch_ms`` the time it took, ``lag`` the Kafka messages that wait behind it, and ``late_ms`` the
-#: age of its newest reading when it was stored.
-PIPELINE_FIELDS = ("stored", "dead_lettered", "refused", "batch_ms", "lag", "late_ms")
+#: of one batch, ``lost`` the messages that Kafka deleted before they were read, ``batch_ms`` the time it took, ``lag``
+#: the Kafka messages that wait behind it, and ``late_ms`` the age of its newest reading when it was stored.
+PIPELINE_FIELDS = ("stored", "dead_lettered", "refused", "lost", "batch_ms", "lag", "late_ms")
 
 #: What every influxd of ours is told, as INFLUXDB_* variables: passwords, little memory, few writes to the disk.
 SERVER_SETTINGS = {

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from sensorpi.common.daemon import service
 from sensorpi.common.daemon.outage import Outage
-from sensorpi.pipeline.job.sink import Outcome, SinkConfig
+from sensorpi.pipeline.job.losses import Losses
+from sensorpi.pipeline.job.sink import Done, Outcome, SinkConfig
 
 _log = logging.getLogger(__name__)
 
@@ -16,8 +17,8 @@ _log = logging.getLogger(__name__)
 #: they are dead-lettered: one sensor with a bad field must not stop all the others.
 COMMON_CAUSE_PATIENCE_S = 60.0
 
-#: One attempt at a batch on the workers: (configuration, Kafka partitions that are settled) -> outcomes.
-Attempt = Callable[[SinkConfig, frozenset[int]], list[Outcome]]
+#: One attempt at a batch on the workers: (configuration, what earlier attempts have done) -> outcomes.
+Attempt = Callable[[SinkConfig, Done], list[Outcome]]
 
 
 class Stopped(Exception):
@@ -30,6 +31,8 @@ class BatchResult:
 
     outcomes: list[Outcome]
     seconds: float
+    #: Messages that Kafka deleted before this batch could read them.
+    lost: int = 0
 
     @property
     def stored(self) -> int:
@@ -68,16 +71,18 @@ class BatchSettler:
 
     config: SinkConfig
     stop: threading.Event
+    losses: Losses
     _outages: dict[str, Outage] = field(default_factory=dict)
-    _positions: dict[int, int] = field(default_factory=dict)
 
     def settle(self, attempt: Attempt) -> BatchResult:
         """Raises Stopped when the job is told to stop before the batch is settled."""
         started = time.monotonic()
         settled: dict[int, Outcome] = {}
+        lettered: frozenset[tuple[int, int]] = frozenset()
         config = self.config
         while True:
-            outcomes = attempt(config, frozenset(settled))
+            outcomes = attempt(config, Done(frozenset(settled), lettered))
+            lettered = lettered.union(*(outcome.lettered for outcome in outcomes))
             settled |= {outcome.partition: outcome for outcome in outcomes if outcome.away is None}
             away = {outcome.away[0]: outcome.away[1] for outcome in outcomes if outcome.away is not None}
             self._say_what_is_back(away)
@@ -87,9 +92,7 @@ class BatchSettler:
             outage = self._outages.get("InfluxDB")
             if outage is not None and outage.down and outage.duration_s > COMMON_CAUSE_PATIENCE_S:
                 config = replace(config, give_up_on_common_cause=True)
-        result = BatchResult(list(settled.values()), time.monotonic() - started)
-        self._count_gaps(result)
-        return result
+        return BatchResult(list(settled.values()), time.monotonic() - started, self.losses.advance(settled.values()))
 
     def _wait_for(self, away: dict[str, str]) -> None:
         wait_s = 0.0
@@ -107,15 +110,3 @@ class BatchSettler:
         for part, outage in self._outages.items():
             if part not in away:
                 outage.succeeded()
-
-    def _count_gaps(self, result: BatchResult) -> None:
-        """Kafka deletes what is past its retention, read or not: say so, never pass over it."""
-        for outcome in result.outcomes:
-            expected = self._positions.get(outcome.partition)
-            if expected is not None and outcome.first_offset > expected:
-                _log.error(
-                    "%d messages of partition %d were deleted from Kafka before they were read (offsets %d to %d)."
-                    " Raise the topic's retention.",
-                    outcome.first_offset - expected, outcome.partition, expected, outcome.first_offset - 1,
-                )  # fmt: skip
-            self._positions[outcome.partition] = outcome.next_offset

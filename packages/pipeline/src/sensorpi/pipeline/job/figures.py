@@ -21,7 +21,7 @@ class Figures:
         self._client = client
         self._host = host
         self._written = 0.0
-        self._sums = {"stored": 0, "dead_lettered": 0, "refused": 0}
+        self._sums = {"stored": 0, "dead_lettered": 0, "refused": 0, "lost": 0}
 
     def batch(self, result: BatchResult, lag: float | None) -> None:
         """Account for a settled batch; ``lag`` is how many Kafka messages wait behind it, where known."""
@@ -37,6 +37,10 @@ class Figures:
         self._write({"measurement": PIPELINE, "tags": {"host": self._host}, "fields": _floats(fields)})
         self._sums = dict.fromkeys(self._sums, 0)
         self._written = time.monotonic()
+
+    def lost(self, messages: int) -> None:
+        """Account for messages that Kafka deleted while the job was down; written with the next batch."""
+        self._sums["lost"] += messages
 
     def event(self, kind: str, text: str) -> None:
         """Note that something happened, for the dashboards' annotations."""

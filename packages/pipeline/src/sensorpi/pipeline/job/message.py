@@ -45,6 +45,11 @@ class Refused(Exception):
     """A message that is no reading; the text says why, for the dead letter's header."""
 
 
+def too_large(size_bytes: int) -> Refused:
+    """The refusal of a message of that size."""
+    return Refused(f"too large: {size_bytes} bytes, at most {LARGEST_MESSAGE_BYTES} are read")
+
+
 class Bounds(NamedTuple):
     """Which timestamps a message may carry, in ms since the epoch; both ends belong to it."""
 
@@ -92,7 +97,7 @@ def parse(value: bytes | None, key: bytes | None, allowed: Bounds, default_host:
     if not value:
         raise Refused("empty value")
     if len(value) > LARGEST_MESSAGE_BYTES:
-        raise Refused(f"too large: {len(value)} bytes, at most {LARGEST_MESSAGE_BYTES} are read")
+        raise too_large(len(value))
     message = _json_object(value)
     if len(message) > MOST_FIELDS:
         raise Refused(f"too many fields: {len(message)}, at most {MOST_FIELDS}")

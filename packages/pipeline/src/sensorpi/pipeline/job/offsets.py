@@ -72,6 +72,8 @@ class GroupOffsets:
         self.forgotten = threading.Event()
         self._outage = Outage(f"Committing the offsets of group {GROUP}", _log, longest_s=5.0)
         self._due: dict[int, int] = {}
+        #: By partition, the offsets that were committed when this job took over.
+        self.positions: dict[int, int] = {}
         self._beats = 0
         self._next_beat = 0.0
         self._wake = threading.Event()
@@ -99,6 +101,7 @@ class GroupOffsets:
             oldest = consumer.beginning_offsets(partitions, timeout_ms=_ANSWER_MS)
             offsets = {each: committed[each].offset if each in committed else oldest[each] for each in partitions}
             self._due = {partition.partition: offset for partition, offset in offsets.items()}
+            self.positions = dict(self._due)
             claim = Claim.after(previous, self._node, self._checkpoint)
             save_claim(self._claim_file, claim)
             self._commit(consumer, claim)
@@ -125,6 +128,12 @@ class GroupOffsets:
         self._due = {partition.partition: offset for partition, offset in oldest.items()}
         self._wake.set()
         return json.dumps({TOPIC: {str(each.partition): EARLIEST for each in partitions}})
+
+    def log_starts(self) -> dict[int, int]:
+        """The oldest offset of each partition. Raises KafkaError when the brokers do not answer."""
+        with self._asking() as consumer:
+            oldest = consumer.beginning_offsets(_partitions(consumer), timeout_ms=_ANSWER_MS)
+        return {partition.partition: offset for partition, offset in oldest.items()}
 
     def log(self) -> Log:
         """The topic as it is now. Raises KafkaError when the brokers do not answer or the topic is not there."""

@@ -5,23 +5,32 @@ Spark's usual way, rows that are pickled in the JVM and unpickled in Python, cos
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pyspark import RDD
 from pyspark.serializers import UTF8Deserializer
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812  (Spark's own convention)
 
-from sensorpi.pipeline.job.message import LARGEST_MESSAGE_BYTES
-
 #: Partition, offset, append time in ms, length of the key, length of the value. Big-endian, as Spark casts integers to
 #: binary.
 _HEAD = struct.Struct(">iqqii")
 _NULL = -1
 
-#: Partition, offset, append time in ms, key, value, and whether key and value are here: what is larger than
-#: LARGEST_MESSAGE_BYTES is left in the JVM.
-Message = tuple[int, int, int, bytes | None, bytes | None, bool]
+#: Key and value together above this size stay in the JVM. A dead letter of this size still fits into its topic.
+LARGEST_BYTES = 8 * 1024 * 1024 + 512 * 1024
+
+
+class Message(NamedTuple):
+    """One Kafka message. Key and value are None as well where ``left_out_bytes`` says how large they are together."""
+
+    partition: int
+    offset: int
+    appended_ms: int
+    key: bytes | None
+    value: bytes | None
+    left_out_bytes: int = 0
+
 
 Result = TypeVar("Result")
 
@@ -41,32 +50,28 @@ def map_partitions(messages: DataFrame, work: Callable[[Iterable[bytes]], Iterat
 
 def _record() -> Column:
     """One message as the bytes that ``unpack`` takes apart."""
-    parts = [F.col("partition"), F.col("offset"), F.unix_millis("timestamp"), _length("key"), _length("value")]
-    return F.concat(*(part.cast("binary") for part in parts), _if_small("key"), _if_small("value"))
+    is_carried = F.coalesce(F.length("key"), F.lit(0)) + F.coalesce(F.length("value"), F.lit(0)) <= LARGEST_BYTES
+    head = [F.col("partition"), F.col("offset"), F.unix_millis("timestamp"), _length("key"), _length("value")]
+    body = [F.when(is_carried, F.col(column)) for column in ("key", "value")]
+    return F.concat(*(part.cast("binary") for part in head), *(F.coalesce(part, F.lit(b"")) for part in body))
 
 
 def _length(column: str) -> Column:
     return F.coalesce(F.length(column), F.lit(_NULL))
 
 
-def _if_small(column: str) -> Column:
-    is_small = F.length(column) <= LARGEST_MESSAGE_BYTES
-    return F.when(is_small, F.col(column)).otherwise(F.lit(b""))
-
-
 def unpack(record: bytes) -> Message:
     """Take one record apart."""
     partition, offset, appended_ms, key_bytes, value_bytes = _HEAD.unpack_from(record)
-    if key_bytes > LARGEST_MESSAGE_BYTES or value_bytes > LARGEST_MESSAGE_BYTES:
-        return partition, offset, appended_ms, None, None, False
     value_at = _HEAD.size + (key_bytes if key_bytes > 0 else 0)
+    if value_at + value_bytes > len(record):
+        return Message(partition, offset, appended_ms, None, None, max(key_bytes, 0) + max(value_bytes, 0))
     key = record[_HEAD.size : value_at] if key_bytes != _NULL else None
-    value = record[value_at:] if value_bytes != _NULL else None
-    return partition, offset, appended_ms, key, value, True
+    return Message(partition, offset, appended_ms, key, record[value_at:] if value_bytes != _NULL else None)
 
 
 def pack(message: Message) -> bytes:
-    """The record of a message that is whole, as the JVM makes it."""
-    partition, offset, appended_ms, key, value, _ = message
-    lengths = [_NULL if part is None else len(part) for part in (key, value)]
-    return _HEAD.pack(partition, offset, appended_ms, *lengths) + (key or b"") + (value or b"")
+    """The record of a message that is carried whole, as the JVM makes it."""
+    lengths = [_NULL if part is None else len(part) for part in (message.key, message.value)]
+    head = _HEAD.pack(message.partition, message.offset, message.appended_ms, *lengths)
+    return head + (message.key or b"") + (message.value or b"")

@@ -24,11 +24,12 @@ from sensorpi.pipeline.job.batch import BatchSettler
 from sensorpi.pipeline.job.claim import Claim, Superseded
 from sensorpi.pipeline.job.executors import Executors, check_versions, wait_for_master
 from sensorpi.pipeline.job.figures import Figures
+from sensorpi.pipeline.job.losses import Losses
 from sensorpi.pipeline.job.offsets import GroupOffsets
 from sensorpi.pipeline.job.records import map_partitions
 from sensorpi.pipeline.job.rehearsal import Trigger, made_up_messages, reading_internal_topics, rehearse
 from sensorpi.pipeline.job.rollup import Rollup
-from sensorpi.pipeline.job.sink import Outcome, SinkConfig
+from sensorpi.pipeline.job.sink import Done, Outcome, SinkConfig
 from sensorpi.pipeline.job.spark_master import SparkMaster
 from sensorpi.pipeline.job.spark_session import check_jvm, close_session, open_session
 
@@ -81,7 +82,7 @@ def run(config: JobConfig, stop: threading.Event) -> Claim | None:
     client = open_client(config.sink.influxdb, WRITER, config.sink.writer_password)
     rollup = Rollup(open_client(config.sink.influxdb, WRITER, config.sink.writer_password, accept=MESSAGE_PACK))
     threading.Thread(target=rollup.run, args=(stop,), name="rollup", daemon=True).start()
-    job = _Job(config, session, BatchSettler(config.sink, stop), rollup, Figures(client, config.host), stop)
+    job = _Job(config, session, rollup, Figures(client, config.host), stop)
     try:
         return job.run()
     finally:
@@ -124,12 +125,12 @@ def find_place(place: Path, group: GroupOffsets) -> tuple[str, str]:
 
 class _Job:
     def __init__(
-        self, config: JobConfig, session: SparkSession, settler: BatchSettler, rollup: Rollup, figures: Figures,
-        stop: threading.Event,
-    ) -> None:  # fmt: skip
+        self, config: JobConfig, session: SparkSession, rollup: Rollup, figures: Figures, stop: threading.Event
+    ) -> None:
         self._config = config
         self._session = session
-        self._settler = settler
+        self._losses = Losses(self._log_starts, partial(figures.event, "lost"))
+        self._settler = BatchSettler(config.sink, stop, self._losses)
         self._rollup = rollup
         self._figures = figures
         self._stop = stop
@@ -212,6 +213,7 @@ class _Job:
             group.close()
             raise
         self._group = group
+        self._figures.lost(self._losses.start(group.positions))
         if previous is not None and previous.checkpoint != name and config.checkpoint.exists():
             checkpoint.set_aside_stale(config.checkpoint)
             _log.warning(
@@ -231,8 +233,10 @@ class _Job:
             .options(**topic)
             .option("startingOffsets", starting_offsets)
             .option("maxOffsetsPerTrigger", most)
-            # Deleted offsets are counted and logged by the settler; they must not end the stream.
+            # Deleted messages are counted and logged (`losses.py`); they must not end the stream.
             .option("failOnDataLoss", "false")
+            # What the producer of a transaction takes back is not a reading.
+            .option("kafka.isolation.level", "read_committed")
             # A batch is what is there already. Spark's consumer looks for the log's end within a batch, and the fetch
             # that then waits there for more would hold up every small batch for its 500 ms.
             .option("kafka.fetch.max.wait.ms", "10")
@@ -292,9 +296,12 @@ class _Job:
             self._group.commit(result.next_offsets)
         service.notify(status=self._status())
 
-    def _attempt(self, messages: DataFrame, config: SinkConfig, settled: frozenset[int]) -> list[Outcome]:
+    def _log_starts(self) -> dict[int, int]:
+        return {} if self._group is None else self._group.log_starts()
+
+    def _attempt(self, messages: DataFrame, config: SinkConfig, done: Done) -> list[Outcome]:
         """Have the workers settle the messages once, and mark the minutes that they touched."""
-        work = partial(sink.store, config=config, settled=settled)
+        work = partial(sink.store, config=config, done=done)
         outcomes: list[Outcome] = map_partitions(messages, work)
         try:
             self._rollup.mark(set[int]().union(*(outcome.minutes for outcome in outcomes)))

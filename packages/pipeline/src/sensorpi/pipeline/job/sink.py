@@ -11,20 +11,23 @@ from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import ip_address
 from itertools import chain
+from typing import NamedTuple
 
 from kafka.errors import KafkaError
 
 from sensorpi.common.reading import DEFAULT_HOST
 from sensorpi.pipeline.influx.client import WRITER, Endpoint, open_client
 from sensorpi.pipeline.job.dead_letters import DeadLetter, DeadLetters
-from sensorpi.pipeline.job.lines import InfluxUnavailable, LineWriter, Refusal
-from sensorpi.pipeline.job.message import LARGEST_MESSAGE_BYTES, Refused, Rules
-from sensorpi.pipeline.job.records import unpack
+from sensorpi.pipeline.job.lines import InfluxUnavailable, LineWriter
+from sensorpi.pipeline.job.message import Refused, Rules, too_large
+from sensorpi.pipeline.job.records import Message, unpack
 
 #: Lines in one POST: large enough for speed, small enough for a 1 GB Pi.
 LINES_PER_POST = 5_000
-#: Dead letters that are held before they are sent, each of at most LARGEST_MESSAGE_BYTES.
+#: Dead letters that are held before they are sent.
 DEAD_LETTERS_PER_FLUSH = 200
+#: Either is also sent when it takes this much memory.
+LARGEST_HELD_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Outcome:
     dead_lettered: int = 0
     #: Points of those dead-lettered that InfluxDB refused.
     refused: int = 0
+    #: Those that the brokers have, as (partition, offset), also where this share must be tried again.
+    lettered: set[tuple[int, int]] = field(default_factory=set)
     #: Minutes since the epoch that a stored reading belongs to.
     minutes: set[int] = field(default_factory=set)
     newest_ms: int = 0
@@ -58,18 +63,25 @@ class Outcome:
     away: tuple[str, str] | None = None
 
 
-def store(records: Iterable[bytes], config: SinkConfig, settled: frozenset[int]) -> Iterator[Outcome]:
+class Done(NamedTuple):
+    """What earlier attempts at the same batch have done: Kafka partitions settled, and letters sent from others."""
+
+    partitions: frozenset[int] = frozenset()
+    letters: frozenset[tuple[int, int]] = frozenset()
+
+
+def store(records: Iterable[bytes], config: SinkConfig, done: Done) -> Iterator[Outcome]:
     """Settle one Spark partition, all of it of one Kafka partition; yields one Outcome, or none for an empty partition.
 
-    ``records`` are as in `records.py`. A Kafka partition in ``settled`` was done by an earlier attempt at this batch.
+    ``records`` are as in `records.py`. What is ``done`` is not done again.
     """
     iterator = iter(records)
     first = next(iterator, None)
     if first is None:
         return
-    partition, offset, *_ = unpack(first)
-    if partition not in settled:
-        yield _Share(partition, offset, config).settle(chain([first], iterator))
+    message = unpack(first)
+    if message.partition not in done.partitions:
+        yield _Share(message, config, done.letters).settle(chain([first], iterator))
 
 
 def rehearse(records: Iterable[bytes], config: SinkConfig) -> Iterator[int]:
@@ -77,9 +89,9 @@ def rehearse(records: Iterable[bytes], config: SinkConfig) -> Iterator[int]:
     rules = Rules(config.raw_retention_days, config.default_host)
     readings = 0
     for record in records:
-        _, _, appended_ms, key, value, _ = unpack(record)
+        message = unpack(record)
         with suppress(Refused):
-            rules.line(value, key, appended_ms)
+            rules.line(message.value, message.key, message.appended_ms)
             readings += 1
     yield readings
     _line_writer(config.influxdb, config.writer_password).ping()
@@ -88,14 +100,19 @@ def rehearse(records: Iterable[bytes], config: SinkConfig) -> Iterator[int]:
 
 
 class _Share:
-    def __init__(self, partition: int, first_offset: int, config: SinkConfig) -> None:
+    def __init__(self, first: Message, config: SinkConfig, lettered: frozenset[tuple[int, int]]) -> None:
         self._config = config
-        self._outcome = Outcome(partition, first_offset, first_offset)
+        self._lettered_before = lettered
+        self._outcome = Outcome(first.partition, first.offset, first.offset)
         self._writer = _line_writer(config.influxdb, config.writer_password)
         self._dead = _dead_letters(config.bootstrap_servers)
-        self._lines: list[tuple[int, bytes]] = []  # by offset
+        #: Not yet posted: each line by its message's offset, and what it was made of.
+        self._lines: list[tuple[int, bytes]] = []
+        self._records: dict[int, bytes] = {}
         self._timestamps_ms: list[int] = []
+        self._lines_bytes = 0
         self._letters: list[DeadLetter] = []
+        self._letters_bytes = 0
 
     def settle(self, records: Iterable[bytes]) -> Outcome:
         try:
@@ -111,23 +128,26 @@ class _Share:
     def _take(self, records: Iterable[bytes]) -> None:
         line_of = Rules(self._config.raw_retention_days, self._config.default_host).line
         for record in records:
-            partition, offset, appended_ms, key, value, is_here = unpack(record)
+            message = unpack(record)
+            offset = message.offset
             self._outcome.next_offset = offset + 1
             try:
-                if not is_here:
-                    raise Refused(f"too large: at most {LARGEST_MESSAGE_BYTES} bytes are read")
-                line, timestamp_ms = line_of(value, key, appended_ms)
+                if message.left_out_bytes:
+                    raise too_large(message.left_out_bytes)
+                line, timestamp_ms = line_of(message.value, message.key, message.appended_ms)
             except Refused as refused:
-                self._refuse(DeadLetter(partition, offset, str(refused), is_here, appended_ms, key, value))
+                self._refuse(message, str(refused))
                 continue
             self._lines.append((offset, line))
+            self._records[offset] = record
             self._timestamps_ms.append(timestamp_ms)
-            if len(self._lines) >= LINES_PER_POST:
+            self._lines_bytes += len(record)
+            if len(self._lines) >= LINES_PER_POST or self._lines_bytes >= LARGEST_HELD_BYTES:
                 self._post()
 
     def _post(self) -> None:
-        lines, stored_ms = self._lines, self._timestamps_ms
-        self._lines, self._timestamps_ms = [], []
+        lines, records, stored_ms = self._lines, self._records, self._timestamps_ms
+        self._lines, self._records, self._timestamps_ms, self._lines_bytes = [], {}, [], 0
         refusals = self._writer.write(lines, self._config.give_up_on_common_cause)
         if refusals:
             refused = {refusal.offset for refusal in refusals}
@@ -137,23 +157,23 @@ class _Share:
         self._outcome.minutes.update({timestamp_ms // 60_000 for timestamp_ms in stored_ms})
         self._outcome.newest_ms = max([self._outcome.newest_ms, *stored_ms])
         for refusal in refusals:
-            self._refuse(self._refused_letter(refusal))
+            self._refuse(unpack(records[refusal.offset]), f"InfluxDB refused it: {refusal.reason}")
 
-    def _refused_letter(self, refusal: Refusal) -> DeadLetter:
-        return DeadLetter(
-            self._outcome.partition, refusal.offset, f"InfluxDB refused it: {refusal.reason}", is_here=False
-        )
-
-    def _refuse(self, letter: DeadLetter) -> None:
-        self._letters.append(letter)
-        if len(self._letters) >= DEAD_LETTERS_PER_FLUSH:
+    def _refuse(self, message: Message, reason: str) -> None:
+        self._outcome.dead_lettered += 1
+        if (message.partition, message.offset) in self._lettered_before:
+            return
+        letter = DeadLetter(message, reason)
+        self._letters.append(letter.without_value() if message.left_out_bytes else letter)
+        self._letters_bytes += letter.size_bytes
+        if len(self._letters) >= DEAD_LETTERS_PER_FLUSH or self._letters_bytes >= LARGEST_HELD_BYTES:
             self._send()
 
     def _send(self) -> None:
-        if self._letters:
-            self._dead.send(self._letters)
-            self._outcome.dead_lettered += len(self._letters)
-            self._letters = []
+        letters, self._letters, self._letters_bytes = self._letters, [], 0
+        if letters:
+            for letter in self._dead.send(letters):
+                self._outcome.lettered.add((letter.message.partition, letter.message.offset))
 
 
 @cache  # a Python worker serves many batches
