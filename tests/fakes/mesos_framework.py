@@ -20,13 +20,13 @@ class Framework:
     def __init__(
         self,
         framework_info: Event,
-        find_leader: Callable[[], str | None],
+        detect_master: Callable[[], str | None],
         framework_id: str | None = None,
         on_event: Callable[[Event], None] = lambda _event: None,
     ) -> None:
         """``on_event`` is called beside the collecting."""
         self.client = SchedulerClient(
-            framework_info, find_leader, self._take, framework_id=framework_id, on_disconnect=self._disconnected
+            framework_info, detect_master, self._take, framework_id=framework_id, on_disconnect=self._disconnected
         )
         self.events: list[Event] = []
         self.disconnects: list[str] = []

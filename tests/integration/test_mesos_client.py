@@ -12,7 +12,7 @@ from kazoo.client import KazooClient
 
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.mesos import calls
-from sensorpi.mesos_node.mesos.master_detector import LeaderFinder
+from sensorpi.mesos_node.mesos.master_detector import MasterDetector
 from sensorpi.mesos_node.mesos.sandbox import find_sandbox
 from tests.fakes.mesos_framework import Framework
 from tests.fakes.mesos_recordings import lines
@@ -33,10 +33,10 @@ def mesos(tmp_path: Path) -> Iterator[MesosCluster]:
 
 
 @pytest.fixture
-def finder(mesos: MesosCluster) -> Iterator[LeaderFinder]:
+def finder(mesos: MesosCluster) -> Iterator[MasterDetector]:
     zookeeper = KazooClient(mesos.zookeeper.hosts, timeout=2.0)
     zookeeper.start()
-    yield LeaderFinder(zookeeper, timeout_s=2.0)
+    yield MasterDetector(zookeeper, timeout_s=2.0)
     zookeeper.stop()
     zookeeper.close()
 
@@ -57,7 +57,7 @@ def launch(framework: Framework, command: str) -> Any:
     return offer
 
 
-def following(finder: LeaderFinder, framework_id: str | None = None) -> Framework:
+def following(finder: MasterDetector, framework_id: str | None = None) -> Framework:
     """A framework that finds its master through ZooKeeper and acknowledges every status."""
     framework: Framework
 
@@ -65,14 +65,14 @@ def following(finder: LeaderFinder, framework_id: str | None = None) -> Framewor
         if event["type"] == "UPDATE" and calls.needs_acknowledgement(event["update"]["status"]):
             framework.client.call(*calls.acknowledge(event["update"]["status"]))
 
-    framework = Framework(INFO, finder.find_leader, framework_id, acknowledge)
-    finder.watch(framework.client.leader_changed)
+    framework = Framework(INFO, finder.detect, framework_id, acknowledge)
+    finder.watch(framework.client.master_changed)
     return framework
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
 def test_when_the_leader_goes_the_framework_moves_and_its_task_does_not_notice(
-    mesos: MesosCluster, finder: LeaderFinder, how: signal.Signals
+    mesos: MesosCluster, finder: MasterDetector, how: signal.Signals
 ) -> None:
     leader = mesos.leader
     with following(finder) as framework:
@@ -99,7 +99,7 @@ def is_reconciled(framework: Framework) -> bool:
     return framework.statuses("task")[-1].get("reason") == "REASON_RECONCILIATION"
 
 
-def test_a_second_instance_takes_over_and_the_first_steps_back(mesos: MesosCluster, finder: LeaderFinder) -> None:
+def test_a_second_instance_takes_over_and_the_first_steps_back(mesos: MesosCluster, finder: MasterDetector) -> None:
     assert mesos.leader
     with following(finder) as first:
         launch(first, "exec sleep 600")
@@ -116,7 +116,7 @@ def test_a_second_instance_takes_over_and_the_first_steps_back(mesos: MesosClust
             assert "Framework has been removed" in str(late.outcome.exception())
 
 
-def test_a_tasks_log_is_read_in_pages_and_from_its_end(mesos: MesosCluster, finder: LeaderFinder) -> None:
+def test_a_tasks_log_is_read_in_pages_and_from_its_end(mesos: MesosCluster, finder: MasterDetector) -> None:
     assert mesos.leader
     letters = "ä" * 49  # 99 bytes a line: pages of 64 KiB end within a character
     with following(finder) as framework:
@@ -132,13 +132,13 @@ def test_a_tasks_log_is_read_in_pages_and_from_its_end(mesos: MesosCluster, find
         assert "".join(sandbox.read("stdout", 3000 * 99)) == "\ufffd last"
         with pytest.raises(UserError, match=f"Mesos agent {agent} has no .*/nothing"):
             sandbox.size_bytes("nothing")
-        with pytest.raises(UserError, match="keeps no sandbox of task other"):
+        with pytest.raises(UserError, match="has no sandbox of task other"):
             find_sandbox(agent, str(framework.client.framework_id), "other")
         framework.client.call(*calls.teardown())
 
 
 def test_the_watch_tells_each_leader_once_and_survives_zookeepers_absence(
-    mesos: MesosCluster, finder: LeaderFinder
+    mesos: MesosCluster, finder: MasterDetector
 ) -> None:
     told: list[str | None] = []
     changed = threading.Condition()
@@ -160,10 +160,10 @@ def test_the_watch_tells_each_leader_once_and_survives_zookeepers_absence(
     wait_for(2)
     assert told == [first.address, other.address]
     mesos.zookeeper.kill()
-    wait_until(lambda: finder.find_leader() is None, "ZooKeeper is away")
+    wait_until(lambda: finder.detect() is None, "ZooKeeper is away")
     wait_until(lambda: not other.running, "the leader ends itself")
     mesos.zookeeper.start()
     first.start()
-    wait_until(lambda: finder.find_leader() == first.address, "the restarted master leads")
+    wait_until(lambda: finder.detect() == first.address, "the restarted master leads")
     wait_until(lambda: told[-1] == first.address, "the watch tells of it")
     assert all(before != after for before, after in itertools.pairwise(told))

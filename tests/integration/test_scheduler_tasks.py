@@ -79,7 +79,7 @@ def test_another_scheduler_takes_over(cluster: SchedulerCluster) -> None:
     wait_until(lambda: "Standing by: m" in other.output(), "the other one standing by", RECOVER_S)
     leader.kill()
     cluster.settle()
-    assert "This scheduler leads" in other.output()
+    assert "This scheduler is the leader" in other.output()
     assert starts(cluster) == before
 
 

@@ -8,7 +8,6 @@ from sensorpi.mesos_node.commands.state_json import broker_json, job_json
 from sensorpi.mesos_node.engines.engine import JobState
 from sensorpi.mesos_node.engines.scheduler_status import scheduler_status
 from sensorpi.mesos_node.scheduler.core.model import State
-from sensorpi.mesos_node.scheduler.core.operations import add
 from sensorpi.mesos_node.scheduler.core.state_machine import Core
 from sensorpi.mesos_node.scheduler.core.view import status
 from tests.fakes.clusters import ONE_NODE
@@ -26,7 +25,7 @@ def scheduler_shows() -> dict[str, Any]:
     task = core.state.workloads["broker-0"].task
     assert task is not None
     core.handle(update(task.id, "RUNNING", "agent-box", healthy=True), 0.0)
-    add(core.state, core.cluster, "3", {"heap_mb": 64, "options": "a=b"})
+    core.command("broker add", {"brokers": "3", "heap_mb": 64, "options": "a=b"}, 0.0)
     return status(core, "m:5050")
 
 

@@ -8,7 +8,7 @@ from pytest_mock import MockerFixture
 from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.mesos_node.engines.engine import Result
 from sensorpi.mesos_node.engines.following import all_in_state, follow, restarted
-from sensorpi.mesos_node.scheduler.api_client import ApiClient, SchedulerAway
+from sensorpi.mesos_node.scheduler.api_client import ApiClient, SchedulerUnavailable
 
 IDLE: dict[str, Any] = {"brokers": [], "job": None, "spark": [], "restart": None, "last_restart": ""}
 
@@ -31,7 +31,7 @@ def client(mocker: MockerFixture) -> Any:
 
 def test_every_change_on_the_way_is_reported_once(client: Any, capsys: pytest.CaptureFixture[str]) -> None:
     waiting = job("waiting", message="no offer")
-    client.get.side_effect = [waiting, waiting, SchedulerAway("no scheduler answers"), job("running")]
+    client.get.side_effect = [waiting, waiting, SchedulerUnavailable("no scheduler answers"), job("running")]
     assert follow(client, ["job"], all_in_state(["job"], "running"), None) == Result(("job",))
     assert capsys.readouterr().err == "job waiting (no offer)\nno scheduler answers\n"
 

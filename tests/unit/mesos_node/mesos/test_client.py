@@ -1,4 +1,4 @@
-"""The client in trouble: each has its own error or reaction, and none ends the subscription that need not."""
+"""The client in trouble: each kind has its own error or reaction, and only some end the subscription."""
 
 import base64
 import threading
@@ -13,7 +13,7 @@ from sensorpi.mesos_node.mesos.client import SchedulerClient
 from sensorpi.mesos_node.mesos.errors import (
     InvalidCallError,
     MesosError,
-    NotLeadingError,
+    NotLeaderError,
     NotSubscribedError,
     RefusedError,
     UnreachableError,
@@ -54,7 +54,7 @@ def accept(master: ReplayMaster, interval_s: float = 15.0) -> Stream:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """For what no event tells of."""
+    """For what no event reports."""
     deadline = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < deadline
@@ -73,7 +73,7 @@ def is_alive(framework: Framework, stream: Stream) -> bool:
     [
         *((400, text, WrongStreamError, False) for text in BAD if "tream" in text),
         *((400, text, InvalidCallError, True) for text in BAD if "tream" not in text),
-        (307, "", NotLeadingError, False),
+        (307, "", NotLeaderError, False),
         (401, "", RefusedError, True),
         (403, "Framework is not authorized", RefusedError, True),
         (404, "", InvalidCallError, True),
@@ -106,7 +106,7 @@ def test_each_answer_to_a_call_has_its_error_and_its_reaction(
         again.answer(503, {"Content-Length": "0"})
 
 
-def test_a_call_to_a_dead_master_says_so(framework: Framework, master: ReplayMaster) -> None:
+def test_a_call_to_a_dead_master_is_unreachable(framework: Framework, master: ReplayMaster) -> None:
     accept(master)
     framework.wait_for_events(1)
     outcome = framework.call(*calls.suppress())
@@ -119,14 +119,14 @@ def test_a_call_to_a_dead_master_says_so(framework: Framework, master: ReplayMas
 def test_silence_of_three_heartbeats_ends_the_subscription(framework: Framework, master: ReplayMaster) -> None:
     accept(master, interval_s=0.05)
     began = time.monotonic()
-    request = master.request()  # the next SUBSCRIBE: nobody closed anything
+    request = master.request()  # the next SUBSCRIBE, though the connection was not closed
     assert framework.disconnects == [f"no heartbeat of Mesos master {master.address} for 0.15 s"]
     assert time.monotonic() - began < 8  # not the 10 s that hold for any other answer
     request.begin_stream(SUBSCRIBE["headers"]).send(record(SUBSCRIBED))
     framework.wait_for_events(2)
 
 
-def test_heartbeats_keep_the_subscription_and_reach_nobody(framework: Framework, master: ReplayMaster) -> None:
+def test_heartbeats_keep_the_subscription_and_are_no_events(framework: Framework, master: ReplayMaster) -> None:
     stream = accept(master, interval_s=0.5)
     pause = threading.Event()
     for _ in range(20):  # 2 s, longer than three intervals
@@ -151,7 +151,7 @@ def test_heartbeats_keep_the_subscription_and_reach_nobody(framework: Framework,
     ],
     ids=["end", "reset", "length", "huge", "no-object", "no-type", "no-text", "error"],
 )
-def test_however_a_stream_breaks_the_same_framework_subscribes_again(
+def test_however_a_stream_breaks_the_framework_resubscribes(
     framework: Framework, master: ReplayMaster, break_it: Callable[[Stream], None]
 ) -> None:
     stream = accept(master)
@@ -167,7 +167,7 @@ def test_a_callback_that_fails_is_logged_and_changes_nothing(
     master: ReplayMaster, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(_event: Event) -> None:
-        raise ZeroDivisionError("the framework's own mistake")
+        raise ZeroDivisionError("the framework's own bug")
 
     taken: list[Any] = []
 
@@ -182,67 +182,59 @@ def test_a_callback_that_fails_is_logged_and_changes_nothing(
         framework.wait_for_events(1)
         assert framework.events == [OFFERS["event"]]
         assert taken == [SUBSCRIBED["event"], OFFERS["event"]]
-    assert "the framework's own mistake" in caplog.text
+    assert "the framework's own bug" in caplog.text
 
 
-def test_without_a_leader_it_waits_says_so_once_and_goes_on_when_there_is_one(
-    master: ReplayMaster, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_a_leader_it_waits_and_logs_that_once(master: ReplayMaster, caplog: pytest.LogCaptureFixture) -> None:
     answers = [None, None, master.address]
     asked = threading.Semaphore(0)
 
-    def find_leader() -> str | None:
+    def detect_master() -> str | None:
         asked.release()
         return answers.pop(0)
 
-    with Framework(INFO, find_leader) as framework:
+    with Framework(INFO, detect_master) as framework:
         for _ in range(3):
             assert asked.acquire(timeout=20)
-            framework.client.leader_changed("127.0.0.1:1")
+            framework.client.master_changed("127.0.0.1:1")
         accept(master)
         framework.wait_for_events(1)
     warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
     assert len(warnings) == 2
-    assert warnings[0] == "Mesos is down: ZooKeeper names no leading master. Retrying until it is back."
+    assert warnings[0] == "Mesos is down: ZooKeeper has no leading master. Retrying until it is back."
 
 
-def test_a_search_for_the_leader_that_fails_is_waited_out(
-    master: ReplayMaster, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failing_detection_of_the_leader_is_retried(master: ReplayMaster, caplog: pytest.LogCaptureFixture) -> None:
     answers: list[str] = []
 
-    def find_leader() -> str:
+    def detect_master() -> str:
         return answers.pop()
 
-    with Framework(INFO, find_leader) as framework:
+    with Framework(INFO, detect_master) as framework:
         wait_until(lambda: "is down" in caplog.text)
         answers.append(master.address)
         accept(master)
         framework.wait_for_events(1)
-    assert "looking for the leading master failed: IndexError" in caplog.text
+    assert "the detection of the leading master failed: IndexError" in caplog.text
 
 
-def test_it_leaves_a_master_that_leads_no_more_and_stays_with_one_that_does(
-    framework: Framework, master: ReplayMaster
-) -> None:
+def test_it_leaves_a_master_only_for_another_leader(framework: Framework, master: ReplayMaster) -> None:
     stream = accept(master)
     framework.wait_for_events(1)
-    framework.client.leader_changed(None)  # an election is on: its master may win it
-    framework.client.leader_changed(master.address)
+    framework.client.master_changed(None)  # during an election, which this master may win
+    framework.client.master_changed(master.address)
     assert is_alive(framework, stream)
-    framework.client.leader_changed("127.0.0.1:1")
+    framework.client.master_changed("127.0.0.1:1")
     again = master.request()
     assert again.json["type"] == "SUBSCRIBE"
-    assert framework.disconnects == ["Mesos master 127.0.0.1:1 leads now"]
+    assert framework.disconnects == ["Mesos master 127.0.0.1:1 is the leader now"]
     again.answer(503, {"Content-Length": "0"})
 
 
-def test_news_of_the_leader_it_is_just_subscribing_to_is_no_reason_to_leave(
-    framework: Framework, master: ReplayMaster
-) -> None:
+def test_it_stays_with_the_leader_it_is_subscribing_to(framework: Framework, master: ReplayMaster) -> None:
     stream = master.request().begin_stream(SUBSCRIBE["headers"])
     wait_until(lambda: framework.client._stream is not None)
-    framework.client.leader_changed(master.address)
+    framework.client.master_changed(master.address)
     stream.send(record(SUBSCRIBED))
     framework.wait_for_events(1)
     assert is_alive(framework, stream)
@@ -275,7 +267,7 @@ def test_credentials_go_with_every_request(master: ReplayMaster) -> None:
     assert request.headers["Authorization"] == "Basic " + base64.b64encode(b"sensorpi:s3cret").decode()
 
 
-def test_a_forgotten_framework_registers_anew(master: ReplayMaster) -> None:
+def test_a_forgotten_framework_registers_as_a_new_one(master: ReplayMaster) -> None:
     with Framework(INFO, lambda: master.address, framework_id="gone") as framework:
         stream = master.request().begin_stream(SUBSCRIBE["headers"])
         stream.send(b'{"type":"ERROR","error":{"message":"Framework has been removed"}}')

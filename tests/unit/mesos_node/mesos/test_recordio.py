@@ -1,4 +1,4 @@
-"""RecordIO: any records survive any cutting; what is no length is an error before it takes memory."""
+"""RecordIO: any records survive any cutting; what is not a length is an error before it takes memory."""
 
 import pytest
 from hypothesis import given
@@ -48,7 +48,7 @@ def test_byte_by_byte_a_record_comes_with_its_last_byte(records: list[bytes]) ->
     ],
 )
 @pytest.mark.parametrize("at_once", [True, False])
-def test_what_is_no_length_is_refused(garbage: bytes, at_once: bool) -> None:
+def test_what_is_not_a_length_is_refused(garbage: bytes, at_once: bool) -> None:
     decoder = Decoder()
     decoder.feed(encode(b"before"))
     parts = [garbage] if at_once else [garbage[i : i + 1] for i in range(len(garbage))]
@@ -57,7 +57,7 @@ def test_what_is_no_length_is_refused(garbage: bytes, at_once: bool) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_no_input_does_anything_but_give_records_or_refuse(data: bytes) -> None:
+def test_any_input_gives_records_or_is_refused(data: bytes) -> None:
     decoder = Decoder(max_record_bytes=50)
     try:
         records = decoder.feed(data)

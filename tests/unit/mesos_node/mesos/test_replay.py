@@ -187,7 +187,7 @@ def test_the_fail_over_between_two_masters(masters: list[ReplayMaster], caplog: 
                     elif line["conn"] == "to-non-leader":
                         path = "/master/api/v1/scheduler"  # as its Location says
                         continue
-                    framework.client.leader_changed(asked[0].address)  # what ZooKeeper would say: try again now
+                    framework.client.master_changed(asked[0].address)  # what ZooKeeper would say: try again now
                 case "subscribe":
                     stream = begin(line, by_port[line["to_port"]], path)
                 case "event":

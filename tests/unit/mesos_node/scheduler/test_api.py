@@ -18,8 +18,7 @@ from sensorpi.common.cluster.model import parse
 from sensorpi.common.cluster.secrets import SCHEDULER_API, make_key, password
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.scheduler.api import ApiServer
-from sensorpi.mesos_node.scheduler.api_client import ApiClient, SchedulerAway
-from sensorpi.mesos_node.scheduler.api_requests import perform
+from sensorpi.mesos_node.scheduler.api_client import ApiClient, SchedulerUnavailable
 from sensorpi.mesos_node.scheduler.core.model import State
 from sensorpi.mesos_node.scheduler.core.state_machine import Core
 from sensorpi.mesos_node.scheduler.core.view import status
@@ -30,14 +29,13 @@ TOKEN = "right"
 
 
 class Scheduler:
-    """A core behind an API, on an agent that does at once what it is told."""
+    """A core behind an API, with an agent that does at once what it is told."""
 
     def __init__(self, port: int, token: str) -> None:
         text = f'engine = "mesos"\n{ONE_NODE}memory_mb = 4000\n'
         self.core = Core(parse(text, "c.toml"), State())
         self.core.declare()
         self.core.handle(subscribed(), time.time())
-        self.obeys = True
         self.server = ApiServer("127.0.0.1", port, token, self.handle)
 
     def handle(self, name: str, given: dict[str, Any]) -> Any:
@@ -45,9 +43,11 @@ class Scheduler:
             return {"text": f"log of {given['name']} {given['file']}\n"}
         if name == "boom":
             raise RuntimeError("secret detail")
-        answer = status(self.core, "m:5050") if name == "status" else perform(self.core, name, given, time.time())
-        if self.obeys:
-            self.obey()
+        if name == "status":
+            answer = status(self.core, "m:5050")
+        else:
+            answer = {"workloads": self.core.command(name, given, time.time())[0]}
+        self.obey()
         return answer
 
     def obey(self) -> None:
@@ -102,22 +102,22 @@ def test_without_the_token_nothing_is_answered(scheduler: Scheduler, header: str
     [
         ("GET", "/v1/nothing", None, 404, "Not found"),
         ("GET", "/v1/brokers/start", None, 405, "Method not allowed"),
-        ("POST", "/v1/brokers/start", b"{", 400, "the request's body is no JSON object"),
-        ("POST", "/v1/brokers/start", b"[]", 400, "the request's body is no JSON object"),
+        ("POST", "/v1/brokers/start", b"{", 400, "the request's body is not a JSON object"),
+        ("POST", "/v1/brokers/start", b"[]", 400, "the request's body is not a JSON object"),
         ("POST", "/v1/brokers/start", b"{}", 400, "expected brokers such as 0..2"),
         ("POST", "/v1/brokers/start", b'{"brokers": "9"}', 400, "no broker 9: there are 0"),
         ("POST", "/v1/brokers/restart", b'{"brokers": "0", "timeout_s": "x"}', 400, "timeout_s: expected a number"),
         ("POST", "/v1/brokers/restart", b'{"brokers": "0", "timeout_s": NaN}', 400, "timeout_s: expected a number"),
-        ("POST", "/v1/brokers/update", b'{"brokers": "0", "data_host": 5}', 400, "data_host: 5 is of the wrong type"),
+        ("POST", "/v1/brokers/update", b'{"brokers": "0", "data_host": 5}', 400, "data_host: 5 has the wrong type"),
         ("POST", "/v1/brokers/add", b'{"brokers": "8", "cpus": NaN}', 400, "cpus: expected a number above 0"),
         ("POST", "/v1/brokers/add", b'{"brokers": "8", "jvm_options": "a\\u0000"}', 400, "expected one line of text"),
         ("POST", "/v1/brokers/add", b'{"brokers": "8", "options": "a=\\ud800"}', 400, "expected one line of text"),
         ("GET", "/v1/status?x=%ff", None, 400, "the request's parameters are not UTF-8"),
-        ("POST", "/v1/brokers/start", b"[" * 60000, 400, "the request's body is no JSON object"),
+        ("POST", "/v1/brokers/start", b"[" * 60000, 400, "the request's body is not a JSON object"),
         ("GET", "/v1/brokers/" + "9" * 5000 + "/log", None, 404, "Not found"),
     ],
 )
-def test_a_mistake_gets_one_line(
+def test_a_mistake_is_answered_with_one_line(
     scheduler: Scheduler, method: str, path: str, body: bytes | None, code: int, error: str
 ) -> None:
     connection = http.client.HTTPConnection(*scheduler.server.address, timeout=10)
@@ -130,7 +130,7 @@ def test_a_mistake_gets_one_line(
 
 
 @pytest.mark.parametrize("trickle", [b"", b"x"])
-def test_connections_that_ask_nothing_give_their_place_up(scheduler: Scheduler, trickle: bytes) -> None:
+def test_connections_without_a_request_are_closed(scheduler: Scheduler, trickle: bytes) -> None:
     with ExitStack() as crowd:
         # The server takes 100 at a time.
         others = [crowd.enter_context(socket.create_connection(scheduler.server.address)) for _ in range(150)]
@@ -149,12 +149,12 @@ def test_connections_that_ask_nothing_give_their_place_up(scheduler: Scheduler, 
         assert time.monotonic() - began_s < 12
 
 
-def test_nobody_answers() -> None:
-    with pytest.raises(SchedulerAway, match="does sensorpi-scheduler run there"):
+def test_without_a_scheduler_it_is_unavailable() -> None:
+    with pytest.raises(SchedulerUnavailable, match="does sensorpi-scheduler run there"):
         ApiClient(["127.0.0.1"], 1, TOKEN).get("/v1/status")
 
 
-def test_the_first_address_that_answers_counts(scheduler: Scheduler) -> None:
+def test_the_first_address_that_answers_is_used(scheduler: Scheduler) -> None:
     both = ApiClient(["127.0.0.9", "127.0.0.1"], scheduler.server.address[1], TOKEN)
     assert both.get("/v1/status")["master"] == "m:5050"
 
@@ -168,9 +168,7 @@ def sensorpi(config: Path, *words: str) -> int:
     return main([*words, "--config", str(config)])
 
 
-def test_a_broker_is_added_started_listed_restarted_stopped_and_removed(
-    config: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_broker_is_added_started_listed_stopped_and_removed(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--cpus", "0.2", "--mem", "400", "--heap", "200", "--constraints", "hostname=like:box"]
     times = ["--stickiness-period", "1m", "--failover-delay", "1s", "--failover-max-delay", "9s"]
     more = ["--failover-max-tries", "3", "--port", "31000..31010", "--options", "a=b", "--jvm-options=-Xint"]
@@ -220,7 +218,7 @@ def test_a_time_out_has_an_exit_status_of_its_own(config: Path, capsys: pytest.C
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["add", "0"], "broker 0 is there already"),
+        (["add", "0"], "broker 0 already exists"),
         (["add", "x"], "expected brokers such as"),
         (["add", "8", "--cpus", "many"], '--cpus "many": expected a number'),
         (["add", "8", "--cpus", "nan"], '--cpus "nan": expected a number'),
@@ -229,22 +227,22 @@ def test_a_time_out_has_an_exit_status_of_its_own(config: Path, capsys: pytest.C
         (["add", "8", "--mem", "1e300"], "mem_mb: expected a number above 0, at most 16777216"),
         (["add", "8", "--cpus", "0"], "cpus: expected a number above 0, at most 1024"),
         (["add", "8", "--failover-max-tries=-1"], "failover_max_tries: expected a number from 0, at most"),
-        (["add", "8", "--jvm-options", "x" * 70000], "answers 413 Request Entity Too Large and no JSON"),
-        (["add", "1..900", "--jvm-options", "x" * 900], "bytes, and ZooKeeper keeps 500000"),
+        (["add", "8", "--jvm-options", "x" * 70000], "answers 413 Request Entity Too Large without JSON"),
+        (["add", "1..900", "--jvm-options", "x" * 900], "at most 500000 fit in ZooKeeper"),
         (["add", "8", "--constraints", "rack"], "expected a constraint as NAME=VALUE"),
         (["start", "0", "--timeout", "soon"], '"soon": expected a time'),
         (["log", "*[hostname=x]"], "expected one broker"),
     ],
 )
-def test_a_users_mistake_is_status_2(
+def test_a_users_mistake_is_exit_status_2(
     config: Path, capsys: pytest.CaptureFixture[str], words: list[str], line: str
 ) -> None:
     assert sensorpi(config, "kafka", "broker", *words) == 2
     assert line in capsys.readouterr().err
 
 
-def test_a_key_of_another_cluster_is_said(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_key_of_another_cluster_is_reported(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (config / "cluster.key").unlink()
     make_key(config / "cluster.key")
     assert sensorpi(config, "kafka", "broker", "list") == 2
-    assert "the token is not the one of this cluster's key" in capsys.readouterr().err
+    assert "the token does not belong to this cluster's key" in capsys.readouterr().err

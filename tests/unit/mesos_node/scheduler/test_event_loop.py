@@ -1,130 +1,165 @@
-"""What the leading scheduler does around its core: it keeps the state before it makes a call, and never otherwise."""
+"""What the event loop does around the core: it stores the state before it makes a call, and never otherwise."""
 
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.mesos.errors import UnreachableError
+from sensorpi.mesos_node.mesos.errors import FrameworkRemovedError, UnreachableError
+from sensorpi.mesos_node.scheduler import event_loop
 from sensorpi.mesos_node.scheduler.core.model import State, state_from_json
 from sensorpi.mesos_node.scheduler.core.state_machine import Core
 from sensorpi.mesos_node.scheduler.core.task_info import Programs
-from sensorpi.mesos_node.scheduler.event_loop import Leader, Options
-from sensorpi.mesos_node.scheduler.store import NotOurs, StoreAway
+from sensorpi.mesos_node.scheduler.event_loop import EventLoop
+from sensorpi.mesos_node.scheduler.framework import Options
+from sensorpi.mesos_node.scheduler.store import Store, StoreConflict, StoreUnavailable
 from tests.fakes.clusters import cluster_of
 from tests.fakes.mesos_events import offer, offers, subscribed, update
 
 
-class World:
-    """Where the state is kept and calls are made, in the order of both; the next answers of each may be errors."""
+class Leader:
+    """An event loop whose threads do not run: each step is the test's."""
 
-    def __init__(self) -> None:
-        self.happened: list[str] = []
-        self.kept = ""
-        self.answers: list[Exception | None] = []
-        self.refused: list[str] = []
-
-    def save(self, state: State) -> None:
-        error = self.answers.pop(0) if self.answers else None
-        if error is not None:
-            self.happened.append(type(error).__name__)
-            raise error
-        self.kept = state.to_json()
-        self.happened.append("keep")
-
-    def call(self, kind: str, _body: Any) -> None:
-        self.happened.append(kind)
-        if kind in self.refused:
-            raise UnreachableError("the master does not answer")
-
-
-class Running:
-    """A leader whose threads do not run: each step is the test's."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.world = World()
+    def __init__(self, mocker: MockerFixture) -> None:
         self.stop = threading.Event()
-        self.deposed: list[str] = []
+        self.step_down = mocker.Mock()
+        self.stored = ""
+        self.answers: list[Exception] = []  # of ZooKeeper, to the next attempts to store
         cluster = cluster_of(3)
         self.core = Core(cluster, State())
         self.core.declare()
+        store = mocker.create_autospec(Store, instance=True)
+        store.save.side_effect = self._save
         options = Options(cluster, cluster.node("m"), bytes(32), Programs())
-        self.leader = Leader(options, None, self.world, self.core, self.stop, self.deposed.append)  # type: ignore[arg-type]
-        monkeypatch.setattr(self.leader._client, "call", self.world.call)
+        self.loop = EventLoop(options, None, store, self.core, self.stop, self.step_down)
+        self.call = mocker.patch.object(self.loop._client, "call")
+        self._calls = mocker.Mock()
+        self._calls.attach_mock(store.save, "save")
+        self._calls.attach_mock(self.call, "call")
+
+    def _save(self, state: State) -> None:
+        if self.answers:
+            raise self.answers.pop(0)
+        self.stored = state.to_json()
 
     def give(self, event: dict[str, Any]) -> list[str]:
-        """Hand over an event; what has happened then."""
-        self.world.happened.clear()
-        self.leader._inbox.put(lambda now_s: self.core.handle(event, now_s))
-        self.leader._work()
-        return self.world.happened
+        """Hand an event over; return what the loop does then: "save", and the types of its calls to Mesos."""
+        self._calls.reset_mock()
+        self.loop._inputs.put(lambda now_s: self.core.handle(event, now_s))
+        self.loop._step()
+        return [args[0] if name == "call" else name for name, args, _ in self._calls.mock_calls]
+
+    def ask(self, name: str, given: dict[str, Any]) -> Any:
+        """What the API answers to a request, which takes one step of the loop."""
+        answer = in_thread(lambda: self.loop._answer(name, given))
+        self.loop._step()
+        return answer.result(timeout=10)
+
+
+def in_thread(work: Callable[[], Any]) -> "Future[Any]":
+    """The outcome of what runs beside the test."""
+    outcome: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except Exception as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return outcome
 
 
 @pytest.fixture
-def running(monkeypatch: pytest.MonkeyPatch) -> Running:
-    running = Running(monkeypatch)
-    running.give(subscribed())
-    return running
+def leader(mocker: MockerFixture) -> Leader:
+    leader = Leader(mocker)
+    leader.give(subscribed())
+    return leader
 
 
-def test_a_launch_is_kept_before_it_is_made(running: Running) -> None:
-    assert running.give(offers(offer("w0")))[:2] == ["keep", "ACCEPT"]
-    task = state_from_json(running.world.kept).workloads["broker-0"].task
+def test_a_launch_is_stored_before_it_is_made(leader: Leader) -> None:
+    assert leader.give(offers(offer("w0")))[:2] == ["save", "ACCEPT"]
+    task = state_from_json(leader.stored).workloads["broker-0"].task
     assert task is not None
 
 
-def test_a_status_is_kept_before_it_is_acknowledged(running: Running) -> None:
-    running.give(offers(offer("w0")))
-    task = running.core.state.workloads["broker-0"].task
+def test_a_status_is_stored_before_it_is_acknowledged(leader: Leader) -> None:
+    leader.give(offers(offer("w0")))
+    task = leader.core.state.workloads["broker-0"].task
     assert task is not None
-    assert running.give(update(task.id, "RUNNING", task.agent_id))[:2] == ["keep", "ACKNOWLEDGE"]
-    kept = state_from_json(running.world.kept).workloads["broker-0"].task
-    assert kept is not None
-    assert kept.state == "RUNNING"
+    assert leader.give(update(task.id, "RUNNING", task.agent_id))[:2] == ["save", "ACKNOWLEDGE"]
+    stored = state_from_json(leader.stored).workloads["broker-0"].task
+    assert stored is not None
+    assert stored.state == "RUNNING"
 
 
-def test_zookeeper_is_waited_for(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running.stop, "wait", lambda _wait_s: False)
-    running.world.answers = [StoreAway("gone"), StoreAway("gone"), None]
-    assert running.give(offers(offer("w0")))[:4] == ["StoreAway", "StoreAway", "keep", "ACCEPT"]
+def test_calls_wait_for_zookeeper(leader: Leader, mocker: MockerFixture) -> None:
+    wait = mocker.patch.object(leader.stop, "wait", return_value=False)
+    leader.answers = [StoreUnavailable("gone"), StoreUnavailable("gone")]
+    assert leader.give(offers(offer("w0")))[:4] == ["save", "save", "save", "ACCEPT"]
+    assert wait.call_count == 2
 
 
-def test_whoever_is_no_longer_leader_makes_no_call(running: Running) -> None:
-    running.world.answers = [NotOurs("written by another")]
-    assert running.give(offers(offer("w0"))) == ["NotOurs"]
-    assert running.deposed == ["written by another"]
+def test_a_scheduler_that_is_not_the_leader_makes_no_call(leader: Leader) -> None:
+    leader.answers = [StoreConflict("written by another")]
+    assert leader.give(offers(offer("w0"))) == ["save"]
+    leader.step_down.assert_called_once_with("written by another")
 
 
-def test_a_call_that_fails_does_not_keep_back_the_others(running: Running) -> None:
-    running.world.refused = ["ACCEPT"]
-    assert "DECLINE" in running.give(offers(offer("w0"), offer("elsewhere", mem=100)))
+def test_a_call_that_fails_does_not_keep_back_the_others(leader: Leader) -> None:
+    leader.call.side_effect = [UnreachableError("the master does not answer"), None, None, None]
+    assert leader.give(offers(offer("w0"), offer("elsewhere", mem=100)))[:3] == ["save", "ACCEPT", "DECLINE"]
 
 
-def test_a_request_is_answered_once_its_change_is_kept(running: Running) -> None:
-    answers: list[Any] = []
-    asking = threading.Thread(
-        target=lambda: answers.append(running.leader._request("broker stop", {"brokers": "0"})), daemon=True
+def test_a_command_is_answered_once_its_change_is_stored(leader: Leader) -> None:
+    assert leader.ask("broker stop", {"brokers": "0"}) == {"workloads": ["broker-0"]}
+    assert not state_from_json(leader.stored).workloads["broker-0"].active
+
+
+def test_a_command_that_is_not_stored_is_not_confirmed(leader: Leader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_loop, "_REQUEST_S", 0.1)
+    leader.answers = [StoreConflict("written by another")] * 2
+    answer = in_thread(lambda: leader.loop._answer("broker stop", {"brokers": "0"}))
+    leader.loop._step()
+    with pytest.raises(UserError, match="cannot reach ZooKeeper"):
+        answer.result(timeout=20)
+
+
+def test_a_mistake_is_answered_and_the_loop_goes_on(leader: Leader) -> None:
+    with pytest.raises(UserError, match="no broker 9: there are 0, 1, 2"):
+        leader.ask("broker stop", {"brokers": "9"})
+    assert leader.give(offers(offer("w0")))[:2] == ["save", "ACCEPT"]
+
+
+def test_a_question_changes_nothing(leader: Leader) -> None:
+    leader.give(offers(offer("w0")))
+    before = leader.stored
+    shown = leader.ask("status", {})
+    shown["brokers"][0]["task"]["ports"].clear()
+    with pytest.raises(UserError, match="expected stdout or stderr"):
+        leader.ask("log", {"name": "broker-0", "file": "stdin"})
+    assert leader.core.state.to_json() == leader.stored == before
+
+
+def test_a_removed_framework_registers_once_that_is_stored(
+    leader: Leader, mocker: MockerFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_loop, "_REQUEST_S", 0.0)  # no request may give up while ZooKeeper is unavailable
+    stored: list[str | None] = []
+    run = mocker.patch.object(leader.loop._client, "run", side_effect=[FrameworkRemovedError("removed"), None])
+    mocker.patch.object(
+        leader.loop._client,
+        "forget_framework",
+        side_effect=lambda: stored.append(state_from_json(leader.stored).framework_id),
     )
-    asking.start()
-    running.leader._work()
-    asking.join(10)
-    assert answers == [{"workloads": ["broker-0"]}]
-    assert not state_from_json(running.world.kept).workloads["broker-0"].active
-
-
-def test_a_mistake_is_answered_and_the_leader_goes_on(running: Running) -> None:
-    mistakes: list[str] = []
-
-    def ask() -> None:
-        try:
-            running.leader._request("broker stop", {"brokers": "9"})
-        except UserError as error:
-            mistakes.append(str(error))
-
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    running.leader._work()
-    asking.join(10)
-    assert mistakes == ["no broker 9: there are 0, 1, 2"]
-    assert running.give(offers(offer("w0")))[:2] == ["keep", "ACCEPT"]
+    subscription = in_thread(leader.loop._subscribe)
+    with pytest.raises(TimeoutError):
+        subscription.result(timeout=0.2)
+    leader.loop._step()
+    subscription.result(timeout=10)
+    assert stored == [None]
+    assert run.call_count == 2

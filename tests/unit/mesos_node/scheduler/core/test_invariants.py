@@ -1,7 +1,7 @@
-"""In whatever order things happen: no broker runs twice, no launch is beyond its offer, all is kept before it is said.
+"""Whatever the order of events: no broker runs twice, launches fit their offers, the state is stored before each call.
 
 A small model of Mesos plays against the core: agents come, go and lose their past, messages are delivered late, the
-scheduler dies at any moment and goes on from what it had kept.
+scheduler dies at any moment, and another one goes on from what it had stored.
 """
 
 from collections import Counter
@@ -15,9 +15,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.mesos.calls import Call
-from sensorpi.mesos_node.scheduler.core import operations
 from sensorpi.mesos_node.scheduler.core.model import State, state_from_json
+from sensorpi.mesos_node.scheduler.core.needs import needs_table
 from sensorpi.mesos_node.scheduler.core.state_machine import Core
+from sensorpi.mesos_node.scheduler.core.view import status
 from tests.fakes.clusters import cluster_of, spark_cluster_of
 from tests.fakes.mesos_events import offer, offers, subscribed, update
 
@@ -25,6 +26,12 @@ HOSTS = ("w0", "w1", "w2")
 PORTS = {7000, 7001, *range(31000, 31011)}
 HOST = st.sampled_from(HOSTS)
 BROKERS = st.sampled_from(["0", "1", "2", "3", "*", "0..2"])
+COMMANDS = (
+    "job start",
+    "job stop",
+    *(f"broker {each}" for each in ("add", "update", "remove", "start", "stop", "restart")),
+)
+GIVEN: tuple[dict[str, Any], ...] = ({}, {"heap_mb": 200}, {"mem_mb": 1}, {"data_host": 5}, {"timeout_s": 60})
 
 
 @dataclass
@@ -42,11 +49,11 @@ class Running:
 
 @dataclass
 class Agent:
-    """A host's agent; its tasks go on while it is away."""
+    """A host's agent; its tasks go on while it is unreachable."""
 
     host: str
     number: int = 0
-    away: bool = False
+    unreachable: bool = False
     offered: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -66,10 +73,10 @@ class Mesos(RuleBasedStateMachine):
         self.now = 1e6
         self.core = Core(self.cluster, State())
         self.core.declare()
-        self.kept = self.core.state.to_json()
+        self.stored = self.core.state.to_json()
         self.agents = {host: Agent(host) for host in HOSTS}
         self.tasks: dict[str, Running] = {}
-        self.unreachable: dict[str, str] = {}  # agents that the master has given up, by id: their host
+        self.given_up: dict[str, str] = {}  # agents that the master has given up, by id: their host
         self.events: list[dict[str, Any]] = []
         self.unacknowledged: dict[str, dict[str, Any]] = {}
         self.acknowledged: Counter[str] = Counter()
@@ -78,7 +85,7 @@ class Mesos(RuleBasedStateMachine):
 
     def carry_out(self, calls: list[Call], *, arrives: bool = True) -> None:
         """Keep the state, then make the calls; those of a scheduler that dies in between do not arrive."""
-        self.kept = self.core.state.to_json()
+        self.stored = self.core.state.to_json()
         for kind, body in calls if arrives else ():
             getattr(self, f"on_{kind.lower()}")(body or {})
 
@@ -104,7 +111,7 @@ class Mesos(RuleBasedStateMachine):
             ports -= taken
             task_id = info["task_id"]["value"]
             assert task_id not in self.tasks
-            assert f'"{task_id}"' in self.kept, "launched before it was kept"
+            assert f'"{task_id}"' in self.stored, "launched before it was stored"
             needs = (wanted["cpus"]["scalar"]["value"], wanted["mem"]["scalar"]["value"])
             self.tasks[task_id] = Running(info["name"], agent.host, agent.id, *needs, taken)
 
@@ -130,20 +137,20 @@ class Mesos(RuleBasedStateMachine):
                 agent.offered.pop(each["value"], None)
 
     def on_acknowledge(self, body: dict[str, Any]) -> None:
-        assert body["uuid"] in self.unacknowledged, "acknowledged what was not waited for"
+        assert body["uuid"] in self.unacknowledged, "acknowledged what was not sent"
         del self.unacknowledged[body["uuid"]]
         self.acknowledged[body["uuid"]] += 1
 
     def on_reconcile(self, body: dict[str, Any]) -> None:
         if not body["tasks"]:
             for task_id, task in self.tasks.items():
-                if not self.is_away(task):
+                if not self.is_unreachable(task):
                     self.events.append(update(task_id, task.state, task.agent, uuid=False))
         for each in body["tasks"]:
             task_id, agent = each["task_id"]["value"], each["agent_id"]["value"]
-            if agent in self.unreachable:
+            if agent in self.given_up:
                 self.events.append(update(task_id, "UNREACHABLE", agent, uuid=False))
-            elif any(agent == present.id and present.away for present in self.agents.values()):
+            elif any(agent == present.id and present.unreachable for present in self.agents.values()):
                 pass  # the master waits for it and says nothing
             elif task_id in self.tasks and self.tasks[task_id].agent == agent:
                 self.events.append(update(task_id, self.tasks[task_id].state, agent, uuid=False))
@@ -152,7 +159,7 @@ class Mesos(RuleBasedStateMachine):
 
     def on_kill(self, body: dict[str, Any]) -> None:
         task_id = body["task_id"]["value"]
-        if task_id in self.tasks and not self.is_away(self.tasks[task_id]):
+        if task_id in self.tasks and not self.is_unreachable(self.tasks[task_id]):
             self.end(task_id, "KILLED")
 
     def on_suppress(self, _body: dict[str, Any]) -> None:
@@ -162,8 +169,8 @@ class Mesos(RuleBasedStateMachine):
 
     # What the world does.
 
-    def is_away(self, task: Running) -> bool:
-        return self.agents[task.host].away
+    def is_unreachable(self, task: Running) -> bool:
+        return self.agents[task.host].unreachable
 
     def end(self, task_id: str, state: str) -> None:
         task = self.tasks.pop(task_id)
@@ -180,7 +187,7 @@ class Mesos(RuleBasedStateMachine):
     @rule(host=HOST)
     def offer(self, host: str) -> None:
         agent = self.agents[host]
-        if agent.away or agent.offered:
+        if agent.unreachable or agent.offered:
             return
         here = [each for each in self.tasks.values() if each.host == host]
         free = self.ports - {port for each in here for port in each.ports}
@@ -193,7 +200,7 @@ class Mesos(RuleBasedStateMachine):
     @rule(host=HOST)
     def offer_to_a_scheduler_that_dies_before_its_calls(self, host: str) -> None:
         agent = self.agents[host]
-        if agent.away or agent.offered:
+        if agent.unreachable or agent.offered:
             return
         made = offer(host, agent=agent.id)
         self.carry_out(self.core.handle(offers(made), self.now), arrives=False)
@@ -213,7 +220,7 @@ class Mesos(RuleBasedStateMachine):
 
     @rule()
     def another_scheduler(self) -> None:
-        self.core = Core(self.cluster, state_from_json(self.kept))
+        self.core = Core(self.cluster, state_from_json(self.stored))
         for agent in self.agents.values():
             agent.offered.clear()
         # The stream is gone, and the agents send again what was not acknowledged.
@@ -230,7 +237,7 @@ class Mesos(RuleBasedStateMachine):
     def task_goes_on(self, data: st.DataObject, state: str) -> None:
         task_id = data.draw(st.sampled_from(sorted(self.tasks)))
         task = self.tasks[task_id]
-        if self.is_away(task):
+        if self.is_unreachable(task):
             return
         if state != "RUNNING":
             self.end(task_id, state)
@@ -241,11 +248,11 @@ class Mesos(RuleBasedStateMachine):
     @rule(host=HOST)
     def agent_is_lost(self, host: str) -> None:
         agent = self.agents[host]
-        if agent.away:
+        if agent.unreachable:
             return
-        agent.away = True
+        agent.unreachable = True
         agent.offered.clear()
-        self.unreachable[agent.id] = host
+        self.given_up[agent.id] = host
         for task_id, task in self.tasks.items():
             if task.host == host:
                 self.events.append(update(task_id, "UNREACHABLE", task.agent, uuid=False))
@@ -253,9 +260,9 @@ class Mesos(RuleBasedStateMachine):
     @rule(host=HOST)
     def agent_is_back(self, host: str) -> None:
         agent = self.agents[host]
-        if agent.away:
-            agent.away = False
-            self.unreachable.pop(agent.id)
+        if agent.unreachable:
+            agent.unreachable = False
+            self.given_up.pop(agent.id)
             for task_id, task in self.tasks.items():
                 if task.host == host:
                     self.events.append(update(task_id, task.state, task.agent, uuid=False))
@@ -263,26 +270,20 @@ class Mesos(RuleBasedStateMachine):
     @rule(host=HOST)
     def host_boots_with_a_new_agent(self, host: str) -> None:
         agent = self.agents[host]
-        if agent.away:
+        if agent.unreachable:
             self.tasks = {task_id: task for task_id, task in self.tasks.items() if task.host != host}
-            agent.away = False
+            agent.unreachable = False
             agent.number += 1
 
-    @rule(brokers=BROKERS, action=st.sampled_from(["add", "start", "stop", "restart", "remove"]))
-    def command(self, brokers: str, action: str) -> None:
-        state = self.core.state
+    @rule(brokers=BROKERS, name=st.sampled_from(COMMANDS), given=st.sampled_from(GIVEN))
+    def command(self, brokers: str, name: str, given: dict[str, Any]) -> None:
+        before = self.core.state.to_json()
         try:
-            if action == "add":
-                operations.add(state, self.cluster, brokers, {})
-            elif action == "remove":
-                operations.remove(state, self.cluster, brokers)
-            elif action == "restart":
-                operations.restart(state, brokers, 60, self.now)
-            else:
-                getattr(operations, action)(operations.select(state, brokers))
+            _names, calls = self.core.command(name, {"brokers": brokers, **given}, self.now)
         except UserError:
+            assert self.core.state.to_json() == before, "a mistake has changed the state"
             return
-        self.carry_out(self.core.tick(self.now))
+        self.carry_out(calls)
 
     @precondition(lambda self: self.core.wants_in_sync)
     @rule(answer=st.sampled_from(["", "behind"]))
@@ -299,8 +300,20 @@ class Mesos(RuleBasedStateMachine):
         assert all(times == 1 for times in self.acknowledged.values())
 
     @invariant()
-    def what_is_kept_can_be_read(self) -> None:
-        assert state_from_json(self.kept).to_json() == self.kept
+    def what_is_shown_changes_nothing(self) -> None:
+        before = self.core.state.to_json()
+        status(self.core, None)
+        self.core.what_fits_nowhere()
+        self.core.next_s(self.now)
+        assert self.core.state.to_json() == before
+
+    @invariant()
+    def the_needs_are_those_of_the_state(self) -> None:
+        assert self.core.needs == needs_table(self.core.state, self.cluster)
+
+    @invariant()
+    def what_is_stored_can_be_read(self) -> None:
+        assert state_from_json(self.stored).to_json() == self.stored
 
     @invariant()
     def the_next_look_is_not_in_the_past(self) -> None:
@@ -318,9 +331,9 @@ class MesosWithSpark(Mesos):
     @rule(file=st.sampled_from([cluster_of(3), spark_cluster_of(3), spark_cluster_of(3, "worker_cores = 2")]))
     def another_scheduler_with_another_file(self, file: Cluster) -> None:
         self.cluster = file
-        self.core = Core(self.cluster, state_from_json(self.kept))
+        self.core = Core(self.cluster, state_from_json(self.stored))
         self.core.declare()
-        self.kept = self.core.state.to_json()
+        self.stored = self.core.state.to_json()
         self.another_scheduler()
 
     @invariant()

@@ -27,7 +27,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _run(context: NodeContext, options: argparse.Namespace) -> int:
     # Only the scheduler needs kazoo, bottle and waitress.
-    from sensorpi.mesos_node.scheduler.event_loop import Options
+    from sensorpi.mesos_node.scheduler.framework import Options
     from sensorpi.mesos_node.scheduler.run import run
 
     set_up_logging()

@@ -7,7 +7,7 @@ from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.cli.output import complain
 from sensorpi.mesos_node.engines.engine import Result, WorkloadState
 from sensorpi.mesos_node.engines.scheduler_status import SchedulerStatus, scheduler_status
-from sensorpi.mesos_node.scheduler.api_client import ApiClient, SchedulerAway
+from sensorpi.mesos_node.scheduler.api_client import ApiClient, SchedulerUnavailable
 
 _LOOK_EVERY_S = 0.5
 
@@ -34,7 +34,7 @@ def follow(client: ApiClient, names: Sequence[str], goal: Goal, wait_s: float | 
     while True:
         try:
             missing = goal(scheduler_status(client.get("/v1/status")))
-        except SchedulerAway as error:
+        except SchedulerUnavailable as error:
             missing = str(error)
         except Unreachable as error:
             return Result(workloads, error.status, str(error))

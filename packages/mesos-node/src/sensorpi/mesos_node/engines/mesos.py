@@ -11,7 +11,7 @@ from sensorpi.mesos_node.engines.engine import BrokerSettings, BrokerState, JobS
 from sensorpi.mesos_node.engines.following import all_in_state, follow, restarted
 from sensorpi.mesos_node.engines.scheduler_status import SchedulerStatus, scheduler_status
 from sensorpi.mesos_node.notation.expressions import broker_ids
-from sensorpi.mesos_node.scheduler.api_client import ApiClient, SchedulerAway
+from sensorpi.mesos_node.scheduler.api_client import ApiClient, SchedulerUnavailable
 
 RUNNING, STOPPED = "running", "stopped"
 
@@ -117,5 +117,5 @@ def _answer(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         with report_when_slow("the scheduler"):
             return ask()
-    except SchedulerAway as error:
+    except SchedulerUnavailable as error:
         raise UserError(str(error)) from None

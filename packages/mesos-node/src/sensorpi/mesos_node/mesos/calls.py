@@ -13,16 +13,16 @@ _NANOSECONDS = 1_000_000_000
 
 
 def accept(offer_ids: Sequence[str], task_infos: Sequence[Json], refuse_s: float | None = None) -> Call:
-    """Launch tasks on offers of one agent; what they leave over may be offered again after ``refuse_s`` seconds.
+    """Launch tasks on offers of one agent; what they leave may be offered again after ``refuse_s`` seconds.
 
-    Without ``refuse_s`` the master's default holds, 5 s.
+    Without ``refuse_s`` the master's default of 5 s applies.
     """
     launch = {"type": "LAUNCH", "launch": {"task_infos": list(task_infos)}}
     return "ACCEPT", {"offer_ids": _values(offer_ids), "operations": [launch], **_filters(refuse_s)}
 
 
 def decline(offer_ids: Sequence[str], refuse_s: float | None = None) -> Call:
-    """Give offers back; their agents' resources are not offered again for ``refuse_s`` seconds (5 by default)."""
+    """Decline offers; their agents' resources are not offered again for ``refuse_s`` seconds (5 by default)."""
     return "DECLINE", {"offer_ids": _values(offer_ids), **_filters(refuse_s)}
 
 
@@ -32,31 +32,31 @@ def suppress() -> Call:
 
 
 def revive() -> Call:
-    """Ask for offers again, and forget what was declined."""
+    """Ask for offers again, also of what was declined."""
     return "REVIVE", {}
 
 
 def needs_acknowledgement(status: Mapping[str, Any]) -> bool:
-    """Whether the agent sends this status again until it is acknowledged: those of the master have no ``uuid``."""
+    """Whether the agent repeats this status until it is acknowledged: a status of the master has no ``uuid``."""
     return "uuid" in status
 
 
 def acknowledge(status: Mapping[str, Any]) -> Call:
-    """Confirm a status once it is kept. Only for one that ``needs_acknowledgement``."""
+    """Confirm a status once it is stored. Only for one that ``needs_acknowledgement``."""
     return "ACKNOWLEDGE", {"agent_id": status["agent_id"], "task_id": status["task_id"], "uuid": status["uuid"]}
 
 
 def reconcile(tasks: Iterable[tuple[str, str | None]] = ()) -> Call:
-    """Ask for the latest status of tasks, as pairs of task id and agent id; of none: of all that the master knows.
+    """Ask for the latest status of these tasks, pairs of task id and agent id; without any: of all known tasks.
 
-    A task named here that nobody knows is answered too (TASK_GONE, TASK_UNKNOWN, …); without names it is not.
+    A task named here that the master does not know is answered too (TASK_GONE, TASK_UNKNOWN, …).
     """
     named = [{"task_id": _value(task), **({"agent_id": _value(agent)} if agent else {})} for task, agent in tasks]
     return "RECONCILE", {"tasks": named}
 
 
 def kill(task_id: str, agent_id: str | None = None, grace_s: float | None = None) -> Call:
-    """End a task: SIGTERM, and SIGKILL after ``grace_s`` seconds (else what the task itself says, else 3)."""
+    """End a task: SIGTERM, and SIGKILL after ``grace_s`` seconds (default: the task's own kill policy, else 3)."""
     body: Json = {"task_id": _value(task_id)}
     if agent_id:
         body["agent_id"] = _value(agent_id)

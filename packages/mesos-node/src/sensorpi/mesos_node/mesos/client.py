@@ -1,4 +1,4 @@
-"""A framework's subscription to the leading Mesos master: kept up for as long as it is wanted."""
+"""A framework's subscription to the leading Mesos master, renewed whenever it ends."""
 
 import logging
 import random
@@ -16,7 +16,7 @@ from sensorpi.mesos_node.mesos.errors import (
     FrameworkFailedOverError,
     FrameworkRemovedError,
     MesosError,
-    NotLeadingError,
+    NotLeaderError,
     NotSubscribedError,
     UnreachableError,
     WrongStreamError,
@@ -25,45 +25,44 @@ from sensorpi.mesos_node.mesos.events import events
 
 _log = logging.getLogger(__name__)
 
-#: A subscription that held for this long was a good one: the next back-off begins anew.
+#: After a subscription of this length the back-off starts again from its shortest wait.
 _STEADY_S = 30.0
 _LONGEST_WAIT_S = 15.0
 
-#: How soon a thread that waits for the end of ``run`` sees it.
-_LOOK_S = 1.0
+#: The longest time until the helper thread sees that ``run`` has ended.
+_LOOK_EVERY_S = 1.0
 
 _STOPPED = MesosError("the framework was told to stop")
-
 
 T = TypeVar("T")
 
 
 def _ignore(_reason: str) -> None:
-    """Nobody wants to know."""
+    """The default of ``on_disconnect``."""
 
 
 class SchedulerClient:
-    """One framework at the leading master. ``run`` belongs to one thread; all else may be called from any."""
+    """One framework at the leading master. ``run`` belongs to one thread; everything else may be called from any."""
 
     def __init__(
         self,
         framework_info: Json,
-        find_leader: Callable[[], str | None],
+        detect_master: Callable[[], str | None],
         on_event: Callable[[Json], None],
         *,
         framework_id: str | None = None,
         on_disconnect: Callable[[str], None] = _ignore,
         credentials: tuple[str, str] | None = None,
     ) -> None:
-        """``find_leader`` gives "host:port" or None, as ``LeaderFinder`` does.
+        """``detect_master`` returns "host:port" or None, as ``MasterDetector.detect`` does.
 
         ``on_event`` gets every event but heartbeats, in order and on the thread of ``run``; SUBSCRIBED is the first
         of each subscription. ``on_disconnect`` gets the reason once after each subscription that ended. An exception
-        of either is logged and changes nothing. With ``framework_id`` the client takes that framework over.
+        of either is logged and otherwise ignored. With ``framework_id`` the client takes that framework over.
         ``credentials`` are principal and secret.
         """
         self._info = framework_info
-        self._find_leader = find_leader
+        self._detect_master = detect_master
         self._on_event, self._on_disconnect = on_event, on_disconnect
         self._poster = Poster(credentials)
         self._outage = Outage("Mesos", _log)
@@ -78,12 +77,12 @@ class SchedulerClient:
 
     @property
     def framework_id(self) -> str | None:
-        """The id that the master gave, or that was given at the start."""
+        """The id that the master has assigned, or that was given at the start."""
         return self._framework_id
 
     @property
     def subscribed(self) -> bool:
-        """Whether a master takes calls at this moment."""
+        """Whether a master accepts calls now."""
         return self._subscribed
 
     @property
@@ -93,22 +92,22 @@ class SchedulerClient:
         return stream.address if stream is not None and self._subscribed else None
 
     def forget_framework(self) -> None:
-        """Subscribe as a new framework the next time: the answer to ``FrameworkRemovedError``, if one is wanted."""
+        """Subscribe as a new framework the next time, after ``FrameworkRemovedError``."""
         self._framework_id = None
         self._torn_down = False
 
-    def leader_changed(self, leader: str | None) -> None:
-        """Leave a master that no longer leads, and do not wait for the next try. For ``LeaderFinder.watch``."""
+    def master_changed(self, leader: str | None) -> None:
+        """Leave a master that is not the leader any more, and retry at once. For ``MasterDetector.watch``."""
         stream = self._stream
         if leader is not None and (stream is None or leader != stream.address):
-            self._hang_up(stream, MesosError(f"Mesos master {leader} leads now"))
+            self._hang_up(stream, MesosError(f"Mesos master {leader} is the leader now"))
             self._wake.set()
 
     def run(self, stop: threading.Event) -> None:
-        """Stay subscribed until ``stop`` is set or the framework is torn down by a call of ours.
+        """Stay subscribed until ``stop`` is set or the framework is torn down by ``call``.
 
         Raises ``FrameworkFailedOverError`` when another instance has taken over, ``FrameworkRemovedError`` when the
-        master does not know the framework any more. Everything else is waited out with back-off.
+        master has removed the framework. After everything else it retries with back-off.
         """
         ended = threading.Event()
         threading.Thread(target=self._hang_up_at, args=(stop, ended), name="mesos-stop", daemon=True).start()
@@ -122,16 +121,16 @@ class SchedulerClient:
                 self._outage.failed(reason)
                 if time.monotonic() - began_s > _STEADY_S:
                     waits = backoff_s(longest_s=_LONGEST_WAIT_S)
-                # Masters and schedulers that went together must not come back in step.
+                # Schedulers that lost their master together must not all retry together.
                 self._wake.wait(next(waits) * random.uniform(0.5, 1.0))
         finally:
             ended.set()
 
-    def call(self, type: str, body: Json | None = None) -> None:  # noqa: A002  # Mesos's word for it
+    def call(self, type: str, body: Json | None = None) -> None:  # noqa: A002  # as Mesos calls it
         """Post one call of the subscription, such as ``client.call(*calls.revive())``; return when it is accepted.
 
-        Accepted (202) says that the call is well-formed; the verdict on a task comes as an UPDATE event. Raises
-        the ``MesosError`` that says what to do, within 10 s.
+        Accepted (202) means that the call is well-formed; what became of a task comes as an UPDATE event. Raises a
+        ``MesosError`` whose class says what to do, within 10 s.
         """
         if type == "TEARDOWN":
             with self._teardown:
@@ -150,7 +149,7 @@ class SchedulerClient:
         message["framework_id"] = {"value": framework_id}
         try:
             self._poster.post(stream.address, message, stream.stream_id).close()
-        except (NotLeadingError, WrongStreamError) as error:
+        except (NotLeaderError, WrongStreamError) as error:
             self._hang_up(stream, error)
             raise
 
@@ -158,18 +157,18 @@ class SchedulerClient:
         """Find the leader, subscribe, take events until the stream ends; return why it ended."""
         self._wake.clear()
         try:
-            leader = self._find_leader()
+            leader = self._detect_master()
         except Exception as error:
-            return UnreachableError(f"looking for the leading master failed: {error!r}")
+            return UnreachableError(f"the detection of the leading master failed: {error!r}")
         if leader is None:
-            return UnreachableError("ZooKeeper names no leading master")
+            return UnreachableError("ZooKeeper has no leading master")
         try:
             stream = self._poster.post_to_leader(leader, self._subscription())
         except MesosError as error:
             return error
         with self._lock:
             self._stream, self._cause = stream, None
-        if stop.is_set():  # before there was a stream to hang up
+        if stop.is_set():  # it may have been set before the stream could be hung up
             self._hang_up(stream, _STOPPED)
         end: MesosError = UnreachableError(f"Mesos master {stream.address} ended the stream")
         try:
@@ -206,10 +205,10 @@ class SchedulerClient:
         try:
             callback(news)
         except Exception:
-            _log.exception("The framework goes on after a mistake of its own, at %.200r", news)
+            _log.exception("A callback of the framework failed, with %.200r", news)
 
     def _hang_up(self, stream: Answer | None, cause: MesosError) -> None:
-        """End the read that blocks on it, if any; ``run`` then goes on, and gives ``cause`` as the reason."""
+        """End the read that blocks on the stream, if any; ``run`` goes on with ``cause`` as the reason."""
         if stream is not None:
             self._cause = cause
             with suppress(OSError):
@@ -217,7 +216,7 @@ class SchedulerClient:
 
     def _hang_up_at(self, stop: threading.Event, ended: threading.Event) -> None:
         while not ended.is_set():
-            if stop.wait(_LOOK_S):
+            if stop.wait(_LOOK_EVERY_S):
                 self._hang_up(self._stream, _STOPPED)
                 self._wake.set()
                 return

@@ -1,4 +1,4 @@
-"""One POST to the scheduler API of a Mesos master, over a connection of its own."""
+"""POST requests to the scheduler API of a Mesos master, each over its own connection."""
 
 import base64
 import http.client
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from sensorpi.mesos_node.mesos.errors import NotLeadingError, UnreachableError, error_of
+from sensorpi.mesos_node.mesos.errors import NotLeaderError, UnreachableError, error_of
 
 PATH = "/api/v1/scheduler"
 
-#: A master that does not lead names the one that does; one that knows no better names itself.
-_MOST_HOPS = 2
+#: A master that is not the leader redirects to the leader, or to itself while it does not know it.
+_MOST_REDIRECTS = 2
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Answer:
 
     @property
     def stream_id(self) -> str | None:
-        """Goes with every call of the subscription that this answer begins."""
+        """The header that goes with every call of the subscription that this answer begins."""
         return self.response.getheader("Mesos-Stream-Id")
 
     def close(self) -> None:
@@ -55,15 +55,15 @@ class Poster:
         return self._post(address, PATH, call, stream_id)
 
     def post_to_leader(self, address: str, call: dict[str, Any]) -> Answer:
-        """The same, but go where a master that does not lead sends us.
+        """As ``post``, but follow the redirects of a master that is not the leader.
 
-        Raises ``NotLeadingError`` when the masters send us around, as they do until they have elected one.
+        Raises ``NotLeaderError`` after too many redirects, which happens until a leader is elected.
         """
         path = PATH
-        for _hop in range(_MOST_HOPS):
+        for _redirect in range(_MOST_REDIRECTS):
             try:
                 return self._post(address, path, call, None)
-            except NotLeadingError as error:
+            except NotLeaderError as error:
                 target = urlsplit(error.location)
                 if not target.netloc:
                     raise
@@ -75,7 +75,7 @@ class Poster:
         try:
             connection = http.client.HTTPConnection(address, timeout=self._timeout_s)
         except http.client.InvalidURL as error:
-            raise UnreachableError(f"{address!r} is no address of a Mesos master: {error}") from None
+            raise UnreachableError(f"{address!r} is not the address of a Mesos master: {error}") from None
         try:
             connection.connect()
             sock = connection.sock
@@ -84,7 +84,7 @@ class Poster:
             if response.status in (200, 202):
                 return Answer(address, response, sock, connection)
             text = response.read(4096).decode("utf-8", errors="replace")
-        except (OSError, http.client.HTTPException, UnicodeError) as error:  # the last: a name that is none
+        except (OSError, http.client.HTTPException, UnicodeError) as error:  # UnicodeError: not a host name
             connection.close()
             raise UnreachableError(f"Mesos master {address}: {error or type(error).__name__}") from error
         location = response.getheader("Location", "")

@@ -1,4 +1,4 @@
-"""The events of one subscription, read from the master's answer for as long as it gives signs of life."""
+"""The events of one subscription, read from the master's answer while heartbeats arrive."""
 
 import http.client
 import json
@@ -14,7 +14,7 @@ from sensorpi.mesos_node.mesos.errors import (
 )
 from sensorpi.mesos_node.mesos.recordio import Decoder, RecordError
 
-#: With the master's 15 s, a connection is given up after 45 s of silence.
+#: With the master's interval of 15 s, a connection is given up after 45 s of silence.
 MISSED_HEARTBEATS = 3
 
 _READ_BYTES = 65536
@@ -29,8 +29,8 @@ _FINAL: dict[str, type[MesosError]] = {
 def events(answer: Answer) -> Iterator[Json]:
     """Every event but heartbeats, in order, until the master ends the stream.
 
-    Raises ``UnreachableError`` when it breaks off, makes no sense or stays silent for several heartbeats; after an
-    ERROR event ``FrameworkFailedOverError``, ``FrameworkRemovedError`` or ``MesosError``.
+    Raises ``UnreachableError`` when it breaks off, is malformed or stays silent for several heartbeats; after an ERROR
+    event ``FrameworkFailedOverError``, ``FrameworkRemovedError`` or ``MesosError``.
     """
     silence_s = answer.sock.gettimeout() or 0.0
     try:
@@ -48,7 +48,7 @@ def events(answer: Answer) -> Iterator[Json]:
     except (OSError, http.client.HTTPException) as error:
         raise UnreachableError(f"Mesos master {answer.address} closed the connection: {error!r}") from None
     except (RecordError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UnreachableError(f"Mesos master {answer.address} sends what is no event: {error!r}") from None
+        raise UnreachableError(f"Mesos master {answer.address} sends malformed events: {error!r}") from None
 
 
 def _events(response: http.client.HTTPResponse) -> Iterator[Json]:

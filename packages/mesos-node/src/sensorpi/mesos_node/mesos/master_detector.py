@@ -1,4 +1,4 @@
-"""The leading Mesos master, as the masters themselves keep it in ZooKeeper."""
+"""Detects the leading Mesos master, from what the masters themselves write to ZooKeeper."""
 
 import json
 import logging
@@ -11,19 +11,19 @@ from kazoo.recipe.watchers import ChildrenWatch
 
 _log = logging.getLogger(__name__)
 
-#: Each contender has a node of this name with a sequence number behind it; the lowest leads.
-CONTENDER = "json.info_"
+#: Each contender has a node with this name and a sequence number; the lowest number is the leader's.
+_CONTENDER = "json.info_"
 
-#: ZooKeeper is away, or what it holds is no master.
-_NOT_NOW = (KazooException, KazooTimeoutError, ValueError)
+#: ZooKeeper is unavailable, or what it holds does not describe a master.
+_NO_ANSWER = (KazooException, KazooTimeoutError, ValueError)
 
 
-def leading(contenders: Iterable[str]) -> str | None:
+def leader_of(contenders: Iterable[str]) -> str | None:
     """The name of the leader's node among the children of the masters' folder."""
     numbers = {
-        int(name.removeprefix(CONTENDER)): name
+        int(name.removeprefix(_CONTENDER)): name
         for name in contenders
-        if name.startswith(CONTENDER) and name.removeprefix(CONTENDER).isdigit()
+        if name.startswith(_CONTENDER) and name.removeprefix(_CONTENDER).isdigit()
     }
     return numbers[min(numbers)] if numbers else None
 
@@ -41,51 +41,51 @@ def address_of(master_info: bytes) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-class LeaderFinder:
-    """Asks ZooKeeper for the leading master, and tells when it is another."""
+class MasterDetector:
+    """Asks ZooKeeper for the leading master, and reports when it changes."""
 
     def __init__(self, zookeeper: KazooClient, path: str = "/mesos", timeout_s: float = 5.0) -> None:
-        """``zookeeper`` belongs to the caller, who starts and stops it; ``path`` is the one in the masters' --zk."""
+        """``zookeeper`` belongs to the caller, which starts and stops it; ``path`` is the one in the masters' --zk."""
         self._zookeeper = zookeeper
         self._path = path
         self._timeout_s = timeout_s
 
-    def find_leader(self) -> str | None:
-        """The leader's "host:port"; None while there is none, or ZooKeeper does not answer in time."""
+    def detect(self) -> str | None:
+        """The leader's "host:port"; None while there is none, or when ZooKeeper does not answer in time."""
         try:
             return self._ask()
-        except _NOT_NOW as error:
-            _log.debug("ZooKeeper names no leader of Mesos: %r", error)
+        except _NO_ANSWER as error:
+            _log.debug("No Mesos master is detected: %r", error)
             return None
 
     def watch(self, on_change: Callable[[str | None], None]) -> None:
-        """Call ``on_change`` with the leader's "host:port" (None: there is none), now and whenever it is another.
+        """Call ``on_change`` with the leader's "host:port" (None: there is none), now and at each change.
 
         It runs on a thread of the ZooKeeper client, for that client's lifetime and across lost sessions. Waits for
         ZooKeeper. An exception of ``on_change`` is logged.
         """
-        told: list[str | None] = []
+        reported: list[str | None] = []
 
         def look(_contenders: object) -> None:
             try:
                 leader = self._ask()
-            except _NOT_NOW:  # the next change, or whoever asks, will tell
+            except _NO_ANSWER:  # the next change, or the next ``detect``, will show it
                 return
-            if told[-1:] != [leader]:
-                told[:] = [leader]
+            if reported[-1:] != [leader]:
+                reported[:] = [leader]
                 try:
                     on_change(leader)
                 except Exception:
-                    _log.exception("Nobody took the news that the leader of Mesos is %s", leader)
+                    _log.exception("The change of the leading Mesos master to %s was not handled", leader)
 
         self._zookeeper.ensure_path(self._path)  # the first master may come later
         ChildrenWatch(self._zookeeper, self._path, look)
 
     def _ask(self) -> str | None:
-        # A node can go between the two questions; then another contender leads.
+        # A node can disappear between the two requests; then another contender is the leader.
         for _attempt in range(3):
             try:
-                name = leading(self._zookeeper.get_children_async(self._path).get(timeout=self._timeout_s))
+                name = leader_of(self._zookeeper.get_children_async(self._path).get(timeout=self._timeout_s))
                 if name is None:
                     return None
                 content, _stat = self._zookeeper.get_async(f"{self._path}/{name}").get(timeout=self._timeout_s)

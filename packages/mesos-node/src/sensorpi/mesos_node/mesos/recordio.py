@@ -1,4 +1,4 @@
-"""RecordIO, in which Mesos sends its events: each record after its length in decimal digits and a newline."""
+"""RecordIO, the format of Mesos's event streams: the length in decimal digits, a newline, the record."""
 
 #: Far above any event of a cluster of this size: an offer is about 1 kB.
 MAX_RECORD_BYTES = 16 * 1024 * 1024
@@ -7,7 +7,7 @@ _NEWLINE = b"\n"
 
 
 class RecordError(ValueError):
-    """The stream is not RecordIO, or not in step any more."""
+    """The stream is not RecordIO, or has lost its framing."""
 
 
 def encode(record: bytes) -> bytes:
@@ -16,10 +16,10 @@ def encode(record: bytes) -> bytes:
 
 
 class Decoder:
-    """Takes a stream in pieces of any size and gives back whole records."""
+    """Takes a stream in pieces of any size and returns whole records."""
 
     def __init__(self, max_record_bytes: int = MAX_RECORD_BYTES) -> None:
-        """A record above ``max_record_bytes`` is refused before any of it is kept."""
+        """A record above ``max_record_bytes`` is refused before any of it is stored."""
         self._max_bytes = max_record_bytes
         self._max_digits = len(str(max_record_bytes))
         self._buffer = bytearray()
@@ -28,8 +28,8 @@ class Decoder:
     def feed(self, data: bytes) -> list[bytes]:
         """The records that ``data`` completes, in order.
 
-        Raises ``RecordError`` where a length belongs and there is none, or one above the limit; the stream is then
-        of no more use.
+        Raises ``RecordError`` where a length is expected and missing, or is above the limit; the stream cannot be used
+        any more then.
         """
         self._buffer += data
         records = []
@@ -51,7 +51,7 @@ class Decoder:
         end = self._buffer.find(_NEWLINE, 0, self._max_digits + 1)
         digits = bytes(self._buffer[: end if end >= 0 else self._max_digits + 1])
         if (digits and not digits.isdigit()) or end == 0 or (end < 0 and len(digits) > self._max_digits):
-            raise RecordError(f"{digits!r} is no length of a record")
+            raise RecordError(f"{digits!r} is not the length of a record")
         if end < 0:
             return None
         length = int(digits)

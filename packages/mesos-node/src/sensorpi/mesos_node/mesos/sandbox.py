@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from sensorpi.common.errors import UserError
 
-#: An agent gives no more than 64 KiB at once, however much is asked for.
+#: An agent never returns more than 64 KiB at once.
 _PAGE_BYTES = 65536
 _TIMEOUT_S = 10.0
 
@@ -23,46 +23,48 @@ class Sandbox:
         self.directory = directory
 
     def files(self) -> dict[str, int]:
-        """The files' names with their sizes in bytes. Raises ``UserError`` when the agent does not give them."""
+        """The files' names with their sizes in bytes. Raises ``UserError`` when the agent does not answer."""
         listed = _get(self.agent, "/files/browse", {"path": self.directory})
         return {str(entry["path"]).rpartition("/")[2]: int(entry["size"]) for entry in listed}
 
     def size_bytes(self, name: str) -> int:
-        """How long the file is. Raises ``UserError`` when it is not there."""
+        """The file's size. Raises ``UserError`` when it does not exist."""
         return int(self._read(name, -1)["offset"])
 
     def read(self, name: str, offset: int = 0) -> Iterator[str]:
         """The text of the file from byte ``offset`` to its present end, in pieces.
 
-        Raises ``UserError`` when it is not there, or the agent does not answer.
+        Raises ``UserError`` when it does not exist, or the agent does not answer.
         """
         end = self.size_bytes(name)
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")  # a page can end within a character
         while offset < end:
             data = self._read(name, offset, min(_PAGE_BYTES, end - offset))["data"]
-            if not data:  # it was made shorter meanwhile
+            if not data:  # it has been truncated
                 return
             content = str(data).encode("utf-8", errors="surrogateescape")
             yield decoder.decode(content)
             offset += len(content)
 
     def tail(self, name: str, longest_bytes: int = 16384) -> str:
-        """The last lines of the file, at most so many bytes."""
+        """The last lines of the file, at most ``longest_bytes``."""
         start = max(0, self.size_bytes(name) - longest_bytes)
         text = "".join(self.read(name, start))
         return text if start == 0 else text.partition("\n")[2]
 
     def _read(self, name: str, offset: int, length: int | None = None) -> dict[str, Any]:
-        where: dict[str, str | int] = {"path": f"{self.directory}/{name}", "offset": offset}
-        page: dict[str, Any] = _get(self.agent, "/files/read", where | ({} if length is None else {"length": length}))
+        parameters: dict[str, str | int] = {"path": f"{self.directory}/{name}", "offset": offset}
+        if length is not None:
+            parameters["length"] = length
+        page: dict[str, Any] = _get(self.agent, "/files/read", parameters)
         return page
 
 
 def find_sandbox(agent: str, framework_id: str, task_id: str) -> Sandbox:
     """The sandbox of a task, running or ended, as long as the agent at "host:port" keeps it.
 
-    A task that is a plain command has an executor of its own name. Raises ``UserError`` when the agent does not know
-    it or does not answer.
+    The executor of a task that is a plain command has the task's id. Raises ``UserError`` when the agent does not know
+    the task or does not answer.
     """
     state = _get(agent, "/state")
     for framework in [*state.get("frameworks", []), *state.get("completed_frameworks", [])]:
@@ -70,7 +72,7 @@ def find_sandbox(agent: str, framework_id: str, task_id: str) -> Sandbox:
             for executor in [*framework.get("executors", []), *reversed(framework.get("completed_executors", []))]:
                 if executor["id"] == task_id:
                     return Sandbox(agent, executor["directory"])
-    raise UserError(f"Mesos agent {agent} keeps no sandbox of task {task_id}: it ran elsewhere, or was cleaned away")
+    raise UserError(f"Mesos agent {agent} has no sandbox of task {task_id}: it ran elsewhere, or it was removed")
 
 
 def _get(agent: str, path: str, parameters: Mapping[str, str | int] | None = None) -> Any:
@@ -80,7 +82,7 @@ def _get(agent: str, path: str, parameters: Mapping[str, str | int] | None = Non
         try:
             connection.request("GET", f"{path}?{urlencode(parameters)}" if parameters else path)
             response = connection.getresponse()
-            # Logs hold any bytes, and each must count.
+            # A log can hold any bytes, and offsets count bytes.
             body = response.read().decode("utf-8", errors="surrogateescape")
         finally:
             connection.close()

@@ -1,4 +1,4 @@
-"""The scheduler's HTTP API: JSON, for who has the cluster's key. `sensorpi kafka broker` and `sensorpi job` use it.
+"""The scheduler's HTTP API: JSON, for holders of the cluster's key. `sensorpi kafka broker` and `sensorpi job` use it.
 
 GET /v1/status; POST /v1/brokers/add, update, remove, start, stop, restart; POST /v1/job/start, stop;
 GET /v1/brokers/ID/log, /v1/job/log, /v1/spark/master/log and /v1/spark/worker-N/log. A mistake is answered with 400 and
@@ -24,20 +24,20 @@ _log = logging.getLogger(__name__)
 
 _THREADS = 2
 _LONGEST_REQUEST_BYTES = 65536
-#: A request is there whole within this time; nobody keeps a place among the server's 100 connections for longer. A
-#: client of ours waits four times as long.
+#: A request must be complete within this time, so that a slow client does not hold one of the server's 100 connections
+#: for longer. Our own client waits four times as long.
 _REQUEST_S = 5
 
-#: What is asked for, by name, with the request's parameters; answers with what becomes JSON, or raises ``UserError``.
+#: Takes the name of what is asked for and the request's parameters; returns the JSON object, or raises ``UserError``.
 Handler = Callable[[str, dict[str, Any]], Any]
 
 
 class _Connection(HTTPChannel):  # type: ignore[misc]  # it has no types
-    """One that ages from its beginning, idle or not, so that a trickle of bytes does not keep it young."""
+    """A connection whose time-out counts from its beginning, so that a trickle of bytes does not prolong it."""
 
     @property
     def last_activity(self) -> float:
-        """What the server counts its time-out from."""
+        """From when the server counts the time-out."""
         began_s: float = self.creation_time
         return began_s
 
@@ -47,7 +47,7 @@ class _Connection(HTTPChannel):  # type: ignore[misc]  # it has no types
 
 
 class ApiServer:
-    """Serves in threads of its own until it is closed."""
+    """Answers requests in its own threads until it is closed."""
 
     def __init__(self, host: str, port: int, token: str, handle: Handler) -> None:
         """Raises ``UserError`` when the address cannot be listened on. ``host`` is without brackets."""
@@ -75,9 +75,9 @@ class ApiServer:
 
     def close(self) -> None:
         """Stop listening."""
-        self._server.task_dispatcher.shutdown()  # first, or its threads wake a loop that is gone
+        self._server.task_dispatcher.shutdown()  # first, or its threads would wake a loop that has ended
         with suppress(OSError):  # a wake-up that was under way has closed it already
-            self._server.trigger.pull_trigger(self._close)  # what the server's loop looks at is the loop's to close
+            self._server.trigger.pull_trigger(self._close)  # only the server's loop may close what it uses
         self._thread.join(5.0)
 
     def _close(self) -> None:
@@ -119,7 +119,7 @@ class ApiServer:
     def _check_token(self) -> None:
         kind, _, given = bottle.request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("latin-1"), self._token):
-            raise bottle.HTTPError(401, "the token is not the one of this cluster's key")
+            raise bottle.HTTPError(401, "the token does not belong to this cluster's key")
 
 
 def _query() -> dict[str, Any]:
@@ -135,7 +135,7 @@ def _body() -> dict[str, Any]:
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        raise bottle.HTTPError(400, "the request's body is no JSON object")
+        raise bottle.HTTPError(400, "the request's body is not a JSON object")
     return body
 
 

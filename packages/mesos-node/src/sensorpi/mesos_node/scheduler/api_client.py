@@ -1,4 +1,4 @@
-"""Asks the scheduler that leads, wherever it is, over its HTTP API."""
+"""A client of the scheduler's HTTP API, which finds the leader by itself."""
 
 import http.client
 import json
@@ -13,21 +13,21 @@ from sensorpi.common.errors import UserError
 _TIMEOUT_S = 20.0
 
 
-class SchedulerAway(Exception):
-    """No scheduler answers at the moment; its text says where it was looked for."""
+class SchedulerUnavailable(Exception):
+    """No scheduler answers now; the text says at which addresses it was tried."""
 
 
 class ApiClient:
     """One cluster's scheduler."""
 
     def __init__(self, addresses: Sequence[str], port: int, token: str) -> None:
-        """``addresses`` are those where a scheduler may lead."""
+        """``addresses`` are those of all schedulers; only the leader answers."""
         self._addresses = addresses
         self._port = port
         self._token = token
 
     def get(self, path: str, **parameters: str) -> dict[str, Any]:
-        """The answer to a question. Raises ``UserError`` for a mistake, ``SchedulerAway`` when nobody answers."""
+        """The answer to a question. Raises ``UserError`` for a mistake, ``SchedulerUnavailable`` without an answer."""
         return self._ask("GET", f"{path}?{urlencode(parameters)}" if parameters else path, None)
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -45,7 +45,7 @@ class ApiClient:
             if status == 200:
                 return answer
             raise UserError(f"{answer.get('error', status)}")
-        raise SchedulerAway(f"no scheduler answers ({'; '.join(reasons)}): does sensorpi-scheduler run there?")
+        raise SchedulerUnavailable(f"no scheduler answers ({'; '.join(reasons)}): does sensorpi-scheduler run there?")
 
     def _request(self, address: str, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
         connection = http.client.HTTPConnection(address.strip("[]"), self._port, timeout=_TIMEOUT_S)
@@ -56,8 +56,8 @@ class ApiClient:
             text = response.read()
             try:
                 answer = json.loads(text)
-            except ValueError:  # the HTTP server itself has refused it, or it is somebody else's
-                raise ValueError(f"answers {response.status} {response.reason} and no JSON") from None
+            except ValueError:  # the HTTP server itself has refused it, or another program answers
+                raise ValueError(f"answers {response.status} {response.reason} without JSON") from None
             return response.status, answer if isinstance(answer, dict) else {}
         finally:
             connection.close()

@@ -1,4 +1,4 @@
-"""Of several schedulers one leads: the holder of a lock in ZooKeeper, for as long as its session lives."""
+"""The leader election among the schedulers: the leader holds a lock in ZooKeeper while its session lives."""
 
 import logging
 import threading
@@ -12,18 +12,19 @@ from sensorpi.common.daemon.outage import Outage
 
 _log = logging.getLogger(__name__)
 
-PATH = "/sensorpi/scheduler/lock"
+LOCK_PATH = "/sensorpi/scheduler/lock"
 
-#: Longer than ZooKeeper takes to elect a leader of its own, so that this alone does not depose us.
+#: Longer than an election among the ZooKeeper servers takes, so that one alone does not expire our session.
 SESSION_S = 20.0
 
-_LOOK_AGAIN_S = 10.0
+_FIRST_WAIT_S = 2.0
+_REPORT_EVERY_S = 10.0
 
 
-def connect(servers: str, stop: threading.Event, alive: Callable[[str], None]) -> KazooClient | None:
+def connect(servers: str, stop: threading.Event, report: Callable[[str], None]) -> KazooClient | None:
     """A started client of the ZooKeeper at ``servers``, once it answers; None when ``stop`` was set before.
 
-    ``alive`` is called from time to time with a status line.
+    ``report`` gets a status line every second.
     """
     zookeeper = KazooClient(hosts=servers, timeout=SESSION_S)
     outage = Outage(f"ZooKeeper at {servers}", _log)
@@ -33,36 +34,37 @@ def connect(servers: str, stop: threading.Event, alive: Callable[[str], None]) -
             outage.succeeded()
             return zookeeper
         outage.failed("it does not answer")
-        alive(f"waiting for ZooKeeper at {servers}")
+        report(f"waiting for ZooKeeper at {servers}")
     zookeeper.stop()
     return None
 
 
-def lead(
+def wait_until_elected(
     zookeeper: KazooClient,
     name: str,
     stop: threading.Event,
     on_lost: Callable[[str], None],
-    alive: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> bool:
-    """Wait for the lock and return True; False when ``stop`` was set before.
+    """Stand by until this scheduler, called ``name``, is the leader; return False when ``stop`` was set before.
 
-    ``on_lost`` is called once the session has expired, with the reason: from then on another may lead.
+    ``report`` gets a status line at least every 10 s. ``on_lost`` gets the reason once the session has expired: from
+    then on another scheduler may be the leader.
     """
-    lock = zookeeper.Lock(PATH, identifier=name)
-    said = False
+    lock = zookeeper.Lock(LOCK_PATH, identifier=name)
+    is_standing_by = False
     while not stop.is_set():
         try:
-            if lock.acquire(timeout=_LOOK_AGAIN_S if said else 2.0):
+            if lock.acquire(timeout=_REPORT_EVERY_S if is_standing_by else _FIRST_WAIT_S):
                 break
         except LockTimeout:
             leader = _leader(lock)
-            if not said:
-                _log.info("Standing by: %s leads", leader)
-            said = True
-            alive(f"standing by: {leader} leads")
+            if not is_standing_by:
+                _log.info("Standing by: %s is the leader", leader)
+            is_standing_by = True
+            report(f"standing by: {leader} is the leader")
         except (KazooException, KazooTimeoutError) as error:
-            alive(f"standing by: ZooKeeper: {error or type(error).__name__}")
+            report(f"standing by: ZooKeeper: {error or type(error).__name__}")
             stop.wait(1.0)
     if stop.is_set():
         return False

@@ -1,6 +1,6 @@
-"""The scheduler that leads: carries what the core decides to Mesos, and what it knows to ZooKeeper.
+"""The leader's event loop: gives the core its inputs, stores its state in ZooKeeper, makes its calls to Mesos.
 
-Everything that happens is put in one queue and taken from it by one thread, which asks the core, keeps the state, and
+Everything that happens is put in one queue. One thread takes it from there, gives it to the core, stores the state, and
 only then makes the calls.
 """
 
@@ -10,68 +10,45 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from kazoo.client import KazooClient
 
-from sensorpi.common.cluster.model import Cluster, Node
 from sensorpi.common.cluster.secrets import SCHEDULER_API, password
 from sensorpi.common.daemon import service
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.mesos.calls import Call, Json
+from sensorpi.mesos_node.mesos.calls import Call
 from sensorpi.mesos_node.mesos.client import SchedulerClient
 from sensorpi.mesos_node.mesos.errors import FrameworkFailedOverError, FrameworkRemovedError, MesosError
-from sensorpi.mesos_node.mesos.master_detector import LeaderFinder
+from sensorpi.mesos_node.mesos.master_detector import MasterDetector
 from sensorpi.mesos_node.mesos.sandbox import find_sandbox
 from sensorpi.mesos_node.scheduler.api import ApiServer
-from sensorpi.mesos_node.scheduler.api_requests import perform, task_of
-from sensorpi.mesos_node.scheduler.core.needs import fits_nowhere
 from sensorpi.mesos_node.scheduler.core.state_machine import Core
-from sensorpi.mesos_node.scheduler.core.task_info import Programs
-from sensorpi.mesos_node.scheduler.core.view import status
+from sensorpi.mesos_node.scheduler.core.view import logged_task, status
+from sensorpi.mesos_node.scheduler.framework import Options, framework_info
 from sensorpi.mesos_node.scheduler.replicas import what_is_not_in_sync
-from sensorpi.mesos_node.scheduler.store import NotOurs, Store, StoreAway
+from sensorpi.mesos_node.scheduler.store import Store, StoreConflict, StoreUnavailable
 
 _log = logging.getLogger(__name__)
-
-#: The tasks go on for as long as this without any scheduler; then Mesos ends them.
-FAILOVER_TIMEOUT_S = 28 * 86400.0
 
 _WATCHDOG_S = 20.0
 _ASK_REPLICAS_S = 3.0
 _REQUEST_S = 15.0
+_SHORTEST_WAIT_S = 0.05
+_LONGEST_RETRY_S = 5.0
 
-#: Takes the time, changes the core, returns the calls to make.
-Work = Callable[[float], list[Call]]
+T = TypeVar("T")
 
+#: Takes the time, gives the core its input, returns the calls to make.
+Input = Callable[[float], list[Call]]
 
-@dataclass(frozen=True)
-class Options:
-    """What the scheduler is started with."""
-
-    cluster: Cluster
-    node: Node
-    key: bytes
-    programs: Programs
+#: Takes the time, asks the core or gives it an input, returns the answer and the calls to make.
+Request = Callable[[float], tuple[T, list[Call]]]
 
 
-def framework_info(options: Options) -> Json:
-    """How the framework introduces itself."""
-    return {
-        "user": options.programs.broker_user or "root",
-        "name": "sensorpi",
-        "hostname": options.node.name,
-        "failover_timeout": FAILOVER_TIMEOUT_S,
-        "checkpoint": True,
-        "roles": ["*"],
-        "capabilities": [{"type": each} for each in ("MULTI_ROLE", "PARTITION_AWARE", "TASK_KILLING_STATE")],
-    }
-
-
-class Leader:
-    """The scheduler that leads."""
+class EventLoop:
+    """What a scheduler does while it is the leader."""
 
     def __init__(
         self,
@@ -80,24 +57,24 @@ class Leader:
         store: Store,
         core: Core,
         stop: threading.Event,
-        depose: Callable[[str], None],
+        step_down: Callable[[str], None],
     ) -> None:
-        """``core`` has the state that ``store`` has loaded; ``depose`` sets ``stop`` and gives the reason."""
+        """``core`` has the state that ``store`` has loaded; ``step_down`` sets ``stop`` and takes the reason."""
         self._options = options
-        self._stop, self._depose = stop, depose
+        self._stop, self._step_down = stop, step_down
         self._store = store
         self._outage = Outage("The state in ZooKeeper", _log)
-        self._inbox: queue.SimpleQueue[Work] = queue.SimpleQueue()
+        self._inputs: queue.SimpleQueue[Input] = queue.SimpleQueue()
         self._asking_replicas: threading.Thread | None = None
         self._asked_replicas_s = 0.0
-        self._finder = LeaderFinder(zookeeper)
+        self._detector = MasterDetector(zookeeper)
         self._core = core
         self._client = SchedulerClient(
             framework_info(options),
-            self._finder.find_leader,
-            lambda event: self._inbox.put(lambda now_s: self._core.handle(event, now_s)),
+            self._detector.detect,
+            lambda event: self._inputs.put(lambda now_s: self._core.handle(event, now_s)),
             framework_id=self._core.state.framework_id,
-            on_disconnect=lambda _reason: self._inbox.put(self._disconnected),
+            on_disconnect=lambda _reason: self._inputs.put(self._disconnected),
         )
 
     def run(self) -> None:
@@ -105,51 +82,43 @@ class Leader:
         cluster = self._options.cluster
         host = cluster.connect_address(self._options.node).strip("[]")
         token = password(self._options.key, SCHEDULER_API)
-        api = ApiServer(host, cluster.mesos.api_port, token, self._request)
-        _log.info("This scheduler leads; its API is at %s port %d", host, api.address[1])
+        api = ApiServer(host, cluster.mesos.api_port, token, self._answer)
+        _log.info("This scheduler is the leader; its API listens on %s port %d", host, api.address[1])
         for target in (self._subscribe, self._watch_masters, self._wake_at_stop):
             threading.Thread(target=target, name=target.__name__, daemon=True).start()
-        self._inbox.put(self._declare)
+        self._inputs.put(self._declare)
         try:
             while not self._stop.is_set():
-                self._work()
+                self._step()
                 service.notify(ready=True, watchdog=True, status=self._status_line())
             service.notify(stopping=True)
         finally:
             api.close()
 
-    def _declare(self, _now_s: float) -> list[Call]:
-        self._core.declare()
-        needs = self._core.needs()
-        wanted = [(each, needs[name]) for name, each in self._core.state.workloads.items() if name in needs]
-        hosts = {each.name: (each.cpus, float(each.memory_mb)) for each in self._options.cluster.workers}
-        for line in fits_nowhere([each for each in wanted if each[0].active], hosts):
-            _log.error("%s", line)
-        return []
-
-    def _work(self) -> None:
+    def _step(self) -> None:
+        """Wait for the next input, or for the time when something is due, and carry it out."""
         now_s = time.time()
         longest_s = _ASK_REPLICAS_S if self._core.wants_in_sync else _WATCHDOG_S
         try:
-            work = self._inbox.get(timeout=min(longest_s, max(0.05, self._core.next_s(now_s) - now_s)))
+            take = self._inputs.get(timeout=min(longest_s, max(_SHORTEST_WAIT_S, self._core.next_s(now_s) - now_s)))
         except queue.Empty:
-            work = self._core.tick
-        calls = work(time.time())
-        if self._keep():
+            take = self._core.tick
+        calls = take(time.time())
+        if self._save():
             self._make(calls)
         self._ask_replicas()
 
-    def _keep(self) -> bool:
-        """Write the state, for as long as it takes; False when there is no more to be done."""
+    def _save(self) -> bool:
+        """Store the state, however long it takes; False when this scheduler stops or steps down before."""
         while True:
             try:
                 self._store.save(self._core.state)
-            except NotOurs as error:
-                self._depose(str(error))
+            except StoreConflict as error:
+                self._step_down(str(error))
                 return False
-            except StoreAway as error:
+            except StoreUnavailable as error:
                 service.notify(watchdog=True, status="waiting for ZooKeeper")
-                if self._stop.wait(min(self._outage.failed(error), 5.0)):
+                if self._stop.wait(min(self._outage.failed(error), _LONGEST_RETRY_S)):
                     return False
             else:
                 self._outage.succeeded()
@@ -162,9 +131,21 @@ class Leader:
             except MesosError as error:  # reconciliation shows what came of it
                 _log.info("%s: %s", kind, error)
 
+    def _declare(self, _now_s: float) -> list[Call]:
+        self._core.declare()
+        for line in self._core.what_fits_nowhere():
+            _log.error("%s", line)
+        return []
+
     def _disconnected(self, _now_s: float) -> list[Call]:
         self._core.disconnected()
         return []
+
+    def _framework_removed(self, _now_s: float) -> tuple[None, list[Call]]:
+        self._core.framework_removed()
+        return None, []
+
+    # The other threads.
 
     def _subscribe(self) -> None:
         while not self._stop.is_set():
@@ -172,23 +153,24 @@ class Leader:
                 self._client.run(self._stop)
                 return
             except FrameworkRemovedError as error:
-                _log.error("%s: all tasks have been ended; they are launched anew", error)
-                self._ask(lambda _now_s: self._core.framework_removed())
+                _log.error("%s: all tasks have been ended; they are launched again", error)
+                self._ask(self._framework_removed, timeout_s=None)
                 self._client.forget_framework()
             except FrameworkFailedOverError as error:
-                self._depose(str(error))
+                self._step_down(str(error))
             except Exception:
                 _log.exception("The subscription failed")
-                self._depose("the subscription failed")
+                self._step_down("the subscription failed")
 
     def _watch_masters(self) -> None:
-        self._finder.watch(self._client.leader_changed)
+        self._detector.watch(self._client.master_changed)
 
     def _wake_at_stop(self) -> None:
         self._stop.wait()
-        self._inbox.put(lambda _now_s: [])
+        self._inputs.put(lambda _now_s: [])
 
     def _ask_replicas(self) -> None:
+        """Start to ask Kafka what a rolling restart needs to know; the answer is an input."""
         asking = self._asking_replicas is not None and self._asking_replicas.is_alive()
         if asking or not self._core.wants_in_sync or time.monotonic() < self._asked_replicas_s + _ASK_REPLICAS_S:
             return
@@ -197,46 +179,60 @@ class Leader:
 
         def ask() -> None:
             answer = what_is_not_in_sync(self._options.cluster, ids)
-            self._inbox.put(lambda now_s: self._core.told_in_sync(answer, now_s))
+            self._inputs.put(lambda now_s: self._core.told_in_sync(answer, now_s))
 
         self._asking_replicas = threading.Thread(target=ask, name="replicas", daemon=True)
         self._asking_replicas.start()
 
-    def _ask(self, question: Callable[[float], Any]) -> Any:
-        """Have the working thread answer, with what it changed kept before. Raises ``UserError`` as it does."""
-        answer: Future[Any] = Future()
+    def _ask(self, request: Request[T], timeout_s: float | None = _REQUEST_S) -> T:
+        """Have the loop's thread answer, after it has stored what the request changed.
 
-        def work(now_s: float) -> list[Call]:
+        Raises ``UserError`` as the request does, and after ``timeout_s``; None waits without limit.
+        """
+        answer: Future[T] = Future()
+
+        def take(now_s: float) -> list[Call]:
             try:
-                result = question(now_s)
+                result, calls = request(now_s)
             except Exception as error:
                 answer.set_exception(error)
                 return []
-            calls = self._core.tick(now_s)
-            if self._keep():
+            if self._save():
                 answer.set_result(result)
             return calls
 
-        self._inbox.put(work)
+        self._inputs.put(take)
         try:
-            return answer.result(timeout=_REQUEST_S)
+            return answer.result(timeout=timeout_s)
         except TimeoutError:
-            raise UserError("the scheduler cannot reach ZooKeeper: the change may or may not be kept") from None
+            raise UserError("the scheduler cannot reach ZooKeeper: the change may or may not be stored") from None
 
-    def _request(self, name: str, given: dict[str, Any]) -> Any:
+    def _answer(self, name: str, given: dict[str, Any]) -> Any:
+        """Answer a request of the API."""
         if name == "status":
-            return self._ask(lambda _now_s: status(self._core, self._client.master))
+            return self._ask(lambda _now_s: (self._status(), []))
         if name == "log":
-            agent, framework_id, task_id = self._ask(lambda _now_s: task_of(self._core, given["name"]))
-            file = given.get("file", "stdout")
-            if file not in ("stdout", "stderr"):
-                raise UserError(f'"{file}": expected stdout or stderr')
-            return {"task": task_id, "file": file, "text": find_sandbox(agent, framework_id, task_id).tail(file)}
-        _log.info("Asked to %s %s", name, given)
-        return self._ask(lambda now_s: perform(self._core, name, given, now_s))
+            return self._log_of(given["name"], given.get("file", "stdout"))
+        _log.info("Command: %s %s", name, given)
+
+        def command(now_s: float) -> tuple[dict[str, Any], list[Call]]:
+            names, calls = self._core.command(name, given, now_s)
+            return {"workloads": names}, calls
+
+        return self._ask(command)
+
+    def _log_of(self, name: str, file: str) -> dict[str, Any]:
+        task = self._ask(lambda _now_s: (logged_task(self._core, name), []))
+        if file not in ("stdout", "stderr"):
+            raise UserError(f'"{file}": expected stdout or stderr')
+        text = find_sandbox(task.agent, task.framework_id, task.task_id).tail(file)
+        return {"task": task.task_id, "file": file, "text": text}
+
+    def _status(self) -> dict[str, Any]:
+        return status(self._core, self._client.master)
 
     def _status_line(self) -> str:
-        shown = status(self._core, self._client.master)
+        shown = self._status()
         running = sum(each["state"] == "running" for each in shown["brokers"])
         job = shown["job"]["state"] if shown["job"] else "none"
         master = f"Mesos master {shown['master']}" if shown["master"] else "waiting for a Mesos master"

@@ -1,4 +1,4 @@
-"""Asks Kafka whether every replica of every partition is in sync, which is when a broker may be stopped."""
+"""Asks Kafka whether every replica of every partition is in sync, so that a broker may be stopped."""
 
 from collections.abc import Collection
 
@@ -8,12 +8,11 @@ _TIMEOUT_S = 10.0
 
 
 def what_is_not_in_sync(cluster: Cluster, broker_ids: Collection[int]) -> str:
-    """What keeps a broker from being stopped, in a few words; "" when nothing does.
+    """Why no broker may be stopped now, in a few words; "" when one may.
 
-    Every broker of ``broker_ids`` must be registered and unfenced, and each partition's in-sync replicas all its
-    replicas.
+    Every broker of ``broker_ids`` must be registered and unfenced, and all replicas of each partition in sync.
     """
-    # Only a rolling restart needs a Kafka client, and it takes memory.
+    # Imported here because a Kafka client takes memory, and only a rolling restart needs it.
     from kafka.errors import KafkaError
 
     from sensorpi.mesos_node.kafka.probe import connect

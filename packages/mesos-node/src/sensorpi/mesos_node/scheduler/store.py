@@ -1,4 +1,4 @@
-"""Keeps the scheduler's state in ZooKeeper: one node, written only by whoever has seen what it replaces."""
+"""Stores the scheduler's state in one node of ZooKeeper, and never overwrites what another scheduler has written."""
 
 import logging
 
@@ -12,69 +12,69 @@ _log = logging.getLogger(__name__)
 
 _TIMEOUT_S = 10.0
 
-#: ZooKeeper is away: whether a write arrived is not known.
-_AWAY = (KazooException, KazooTimeoutError)
+#: After these it is not known whether a write has arrived.
+_NO_ANSWER = (KazooException, KazooTimeoutError)
 
 
-class StoreAway(Exception):
-    """ZooKeeper does not answer: try again."""
+class StoreUnavailable(Exception):
+    """ZooKeeper does not answer: retry."""
 
 
-class NotOurs(Exception):
-    """Somebody else has written the state: he leads now."""
+class StoreConflict(Exception):
+    """Another scheduler has written the state: it is the leader now."""
 
 
 class Store:
-    """The state at ``path``, as this process has last read or written it."""
+    """The state at ``path``, as this process last read or wrote it."""
 
     def __init__(self, zookeeper: KazooClient, path: str = "/sensorpi/scheduler/state") -> None:
-        """``zookeeper`` belongs to the caller, who starts and stops it."""
+        """``zookeeper`` belongs to the caller, which starts and stops it."""
         self._zookeeper = zookeeper
         self._path = path
-        self._kept = ""
+        self._stored = ""
         self._version = -1
 
     def load(self) -> State:
-        """The state that is kept; an empty one before the first. Raises ``StoreAway``."""
+        """The stored state; an empty one when none was stored yet. Raises ``StoreUnavailable``."""
         try:
             content, stat = self._zookeeper.get_async(self._path).get(timeout=_TIMEOUT_S)
         except NoNodeError:
-            self._kept, self._version = "", -1
+            self._stored, self._version = "", -1
             return State()
-        except _AWAY as error:
-            raise StoreAway(_text(error)) from None
-        self._kept, self._version = content.decode(), stat.version
-        return state_from_json(self._kept)
+        except _NO_ANSWER as error:
+            raise StoreUnavailable(_text(error)) from None
+        self._stored, self._version = content.decode(), stat.version
+        return state_from_json(self._stored)
 
     def save(self, state: State) -> None:
-        """Keep the state, if it has changed. Raises ``StoreAway`` or ``NotOurs``."""
+        """Store the state if it has changed. Raises ``StoreUnavailable`` or ``StoreConflict``."""
         text = state.to_json()
-        if text == self._kept:
+        if text == self._stored:
             return
         try:
             self._write(text)
         except (BadVersionError, NodeExistsError):
-            self._adopt_own(text)
-        except _AWAY as error:
-            raise StoreAway(_text(error)) from None
+            self._accept_own_write(text)
+        except _NO_ANSWER as error:
+            raise StoreUnavailable(_text(error)) from None
 
     def _write(self, text: str) -> None:
         if self._version < 0:
             self._zookeeper.create_async(self._path, text.encode(), makepath=True).get(timeout=_TIMEOUT_S)
-            self._kept, self._version = text, 0
+            self._stored, self._version = text, 0
         else:
             write = self._zookeeper.set_async(self._path, text.encode(), version=self._version)
-            self._kept, self._version = text, write.get(timeout=_TIMEOUT_S).version
+            self._stored, self._version = text, write.get(timeout=_TIMEOUT_S).version
 
-    def _adopt_own(self, text: str) -> None:
-        """A write whose answer got lost is found in place of what it replaced; anything else is not ours."""
+    def _accept_own_write(self, text: str) -> None:
+        """A write whose answer was lost shows as a new version with our text; any other text is a conflict."""
         try:
             content, stat = self._zookeeper.get_async(self._path).get(timeout=_TIMEOUT_S)
-        except _AWAY as error:
-            raise StoreAway(_text(error)) from None
+        except _NO_ANSWER as error:
+            raise StoreUnavailable(_text(error)) from None
         if content.decode() != text:
-            raise NotOurs(f"{self._path} was written by another scheduler")
-        self._kept, self._version = text, stat.version
+            raise StoreConflict(f"{self._path} was written by another scheduler")
+        self._stored, self._version = text, stat.version
 
 
 def _text(error: Exception) -> str:

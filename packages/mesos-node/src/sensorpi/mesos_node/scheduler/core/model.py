@@ -1,4 +1,4 @@
-"""What the scheduler remembers in ZooKeeper: what is wanted, and what it knows of each task. Times are Unix seconds."""
+"""The state that is kept in ZooKeeper: what is wanted, and what is known of each task. Times are Unix seconds."""
 
 import json
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ def broker_name(broker_id: int) -> str:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What commands have set on a workload. None follows cluster.toml, or the default."""
+class WorkloadSettings:
+    """What `sensorpi kafka broker` has set for a broker. None: as in cluster.toml, or the default."""
 
     cpus: float | None = None
     mem_mb: float | None = None
@@ -54,7 +54,7 @@ class Task:
     healthy: bool | None = None
     kill_sent_s: float | None = None
     message: str = ""
-    needs: str = ""  # what it was launched with, to see whether a restart would change anything
+    needs: str = ""  # fingerprint of what it was launched with, to see whether a restart would change anything
 
     @property
     def place(self) -> dict[str, str]:
@@ -64,25 +64,25 @@ class Task:
 
 @dataclass
 class Workload:
-    """A broker, the job or a daemon of Spark: whether it is wanted, its task, and what happened before."""
+    """A broker, the job or a Spark daemon: whether it is wanted, its task, and what happened before."""
 
     name: str
     active: bool = False
-    settings: Settings = field(default_factory=Settings)
+    settings: WorkloadSettings = field(default_factory=WorkloadSettings)
     task: Task | None = None
     data_host: str | None = None  # where the broker's folder is
-    has_run: bool = False  # so that an empty folder is a lost one
+    has_run: bool = False  # the broker has formatted its folder: if the folder is empty now, its data is lost
     last_host: str | None = None
     last_host_s: float = 0.0
     failures: int = 0
-    retry_s: float = 0.0  # not launched before
+    retry_s: float = 0.0  # when it may be launched again
     message: str = ""
-    last_task_id: str = ""  # whose log is still to be had
+    last_task_id: str = ""  # its log can still be read
     last_agent: str = ""
 
     @property
     def broker_id(self) -> int | None:
-        """The broker's id; None for all else."""
+        """The broker's id; None for everything else."""
         return int(self.name.removeprefix(_BROKER)) if self.name.startswith(_BROKER) else None
 
     @property
@@ -93,7 +93,7 @@ class Workload:
 
 @dataclass
 class RollingRestart:
-    """Brokers being restarted one after the other. ``stopped`` is whether the first's old task has been told to end."""
+    """Brokers being restarted one after the other; ``old_task_id`` is the task of the first one that has to end."""
 
     queue: list[str]
     timeout_s: float
@@ -105,12 +105,12 @@ class RollingRestart:
 
 @dataclass
 class State:
-    """All of it. ``declared`` are the workloads that cluster.toml has brought in once: they are not brought back."""
+    """The whole state. A workload in ``declared`` was added from cluster.toml once, and is not added again."""
 
     framework_id: str | None = None
     workloads: dict[str, Workload] = field(default_factory=dict)
     declared: list[str] = field(default_factory=list)
-    orphans: dict[str, str] = field(default_factory=dict)  # tasks given up for lost, by id: their agents
+    orphans: dict[str, str] = field(default_factory=dict)  # the agents of tasks that were given up as lost, by task id
     restart: RollingRestart | None = None
     last_restart: str = ""  # why it ended early; empty if it did not
     last_restart_timed_out: bool = False
@@ -120,8 +120,13 @@ class State:
         found = [(each.broker_id, each) for each in self.workloads.values()]
         return [each for _, each in sorted((number, each) for number, each in found if number is not None)]
 
+    def in_order(self) -> list[Workload]:
+        """All workloads as they are placed: brokers by id, Spark's daemons, then the job, which can run on any host."""
+        others = [each for each in self.workloads.values() if each.broker_id is None]
+        return [*self.brokers(), *sorted(others, key=lambda each: each.name == JOB)]
+
     def find_task(self, task_id: str) -> "tuple[Workload, Task] | tuple[None, None]":
-        """The present task of that id, with its workload."""
+        """The task with that id and its workload; (None, None) when no workload has it."""
         for workload in self.workloads.values():
             if workload.task is not None and workload.task.id == task_id:
                 return workload, workload.task
@@ -133,7 +138,7 @@ class State:
 
 
 def state_from_json(text: str) -> State:
-    """Read what ``State.to_json`` wrote; keys that this version does not know are left out."""
+    """Read what ``State.to_json`` wrote; keys that this version does not know are ignored."""
     data = json.loads(text)
     workloads = {name: _workload(each) for name, each in data.get("workloads", {}).items()}
     restart = data.get("restart")
@@ -151,7 +156,7 @@ def _workload(data: Mapping[str, Any]) -> Workload:
     return Workload(
         **{
             **_known(Workload, data),
-            "settings": Settings(**_known(Settings, data.get("settings", {}))),
+            "settings": WorkloadSettings(**_known(WorkloadSettings, data.get("settings", {}))),
             "task": Task(**_known(Task, task)) if task else None,
         }
     )

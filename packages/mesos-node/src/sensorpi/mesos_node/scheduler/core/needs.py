@@ -1,8 +1,9 @@
 """What a workload's task needs: from cluster.toml, with what commands have set on top."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.cluster.schema import SPARK_DAEMON_MB
@@ -11,20 +12,20 @@ from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.notation.constraints import parse_constraints
 from sensorpi.mesos_node.notation.expressions import port_range
 from sensorpi.mesos_node.notation.expressions import settings as parse_settings
-from sensorpi.mesos_node.scheduler.core.model import SPARK_MASTER, SPARK_WORKER, Workload
+from sensorpi.mesos_node.scheduler.core.model import SPARK_MASTER, SPARK_WORKER, State, Workload
 from sensorpi.mesos_node.scheduler.core.offers import PortRange
 
-#: A quarter of a Pi's four cores each; without a quota it is a share, no limit.
+#: Without a quota this is a share, not a limit.
 DEFAULT_CPUS = 0.5
 
-#: Spark's master only manages.
+#: Spark's master computes nothing.
 _SPARK_MASTER_CPUS = 0.1
 
-#: Failures that follow each other are answered after a delay that doubles up to the maximum.
+#: The delay before a retry doubles with each failure in a row, up to the maximum.
 FAILOVER_DELAY_S = 10.0
 FAILOVER_MAX_DELAY_S = 60.0
 
-#: Voters that restart further apart may never meet: the delay of each is bounded, and it is tried without limit.
+#: Voters that restart too far apart may never form a quorum: their delay is bounded, and retries are not limited.
 VOTER_DELAY_S = 5.0
 VOTER_MAX_DELAY_S = 15.0
 
@@ -35,13 +36,13 @@ _ANY_PORT: tuple[PortRange, ...] = ((1024, 65535),)
 
 @dataclass(frozen=True)
 class Needs:
-    """A workload's task, before it has a place. ``home`` is the one host that cluster.toml gives it."""
+    """What one workload's task needs. ``home`` is the host that cluster.toml assigns to it, if any."""
 
     cpus: float
     mem_mb: float
     heap_mb: int
     ports: tuple[int, ...] = ()
-    port_ranges: tuple[PortRange, ...] = ()  # one port out of these besides
+    port_ranges: tuple[PortRange, ...] = ()  # and one port out of these
     home: str | None = None
     is_voter: bool = False
     constraints: dict[str, str] = field(default_factory=dict)
@@ -58,9 +59,28 @@ class Needs:
 
     @property
     def fingerprint(self) -> str:
-        """What a running task would have to be restarted for."""
+        """Text that differs when a running task would have to be restarted to get what it needs now."""
         what = (self.cpus, self.mem_mb, self.heap_mb, self.ports, self.port_ranges, self.options, self.jvm_options)
         return repr(what)
+
+
+@dataclass(frozen=True)
+class NeedsTable:
+    """What the workloads need at one moment, by name; ``unreadable`` has the reason where settings cannot be read."""
+
+    by_name: Mapping[str, Needs]
+    unreadable: Mapping[str, str]
+
+
+def needs_table(state: State, cluster: Cluster) -> NeedsTable:
+    """What all workloads of the state need in this cluster."""
+    by_name, unreadable = {}, {}
+    for workload in state.workloads.values():
+        try:
+            by_name[workload.name] = needs_of(workload, cluster)
+        except UserError as error:
+            unreadable[workload.name] = str(error)
+    return NeedsTable(MappingProxyType(by_name), MappingProxyType(unreadable))
 
 
 def needs_of(workload: Workload, cluster: Cluster) -> Needs:
@@ -71,24 +91,24 @@ def needs_of(workload: Workload, cluster: Cluster) -> Needs:
         return _job(workload, cluster)
     daemons = spark_daemons(cluster)
     if workload.name not in daemons:
-        raise UserError(f"cluster.toml asks for no {workload.name}")
+        raise UserError(f"cluster.toml does not ask for {workload.name}")
     return daemons[workload.name]
 
 
 def spark_daemons(cluster: Cluster) -> dict[str, Needs]:
-    """The master and the workers of Spark's standalone cluster by name; none where the job computes otherwise.
+    """The master and the workers of Spark's standalone cluster by name; empty where the job does not run on one.
 
-    The last port of each is its page on loopback, where Mesos checks its health.
+    The last port of each is that of its web page on loopback, where Mesos checks its health.
     """
     found = spark_master(cluster)
     if found is None:
         return {}
     spark, ports = cluster.spark, spark_ports(cluster.spark)
     home, port = found
-    told = {"spark.master": str(spark_master_url(cluster))}
+    options = {"spark.master": str(spark_master_url(cluster))}
     needs = {
         SPARK_MASTER: Needs(
-            _SPARK_MASTER_CPUS, SPARK_DAEMON_MB, 0, ports=(port, ports.master_page), home=home.name, options=told
+            _SPARK_MASTER_CPUS, SPARK_DAEMON_MB, 0, ports=(port, ports.master_page), home=home.name, options=options
         )
     }
     for number, worker in enumerate(cluster.workers):
@@ -98,7 +118,7 @@ def spark_daemons(cluster: Cluster) -> dict[str, Needs]:
             heap_mb=spark.executor_heap_mb,
             ports=(ports.worker, ports.executor_blocks, ports.worker_page),
             home=worker.name,
-            options=told,
+            options=options,
         )
     return needs
 
@@ -145,7 +165,7 @@ def _broker(workload: Workload, broker_id: int, cluster: Cluster) -> Needs:
 def _ports(
     setting: str | None, cluster: Cluster, is_voter: bool, home: str | None
 ) -> tuple[tuple[int, ...], tuple[PortRange, ...]]:
-    if is_voter:  # the others have its address from cluster.toml
+    if is_voter:  # the other nodes take its address from cluster.toml
         return (cluster.kafka.port, cluster.kafka.controller_port), ()
     if setting is not None:
         return (), port_ranges(setting)

@@ -1,4 +1,4 @@
-"""What the agents offer, added up by agent, as far as anybody may use it."""
+"""What the agents offer, added up by agent, as far as every framework may use it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ PortRange = tuple[int, int]
 
 @dataclass
 class Bundle:
-    """Everything on offer from one agent, and what placing tasks has left of it. ``ports`` are inclusive ranges."""
+    """All offers of one agent, less what was taken for tasks. ``ports`` are inclusive ranges."""
 
     agent_id: str
     hostname: str
@@ -60,7 +60,7 @@ def _without(ports: PortRange, port: int) -> list[PortRange]:
 
 
 def bundles(offers: Iterable[Mapping[str, Any]]) -> list[Bundle]:
-    """The offers of one OFFERS event by agent: plain resources only, nothing reserved, revocable or shared."""
+    """The offers of one OFFERS event by agent, without reserved and revocable resources."""
     by_agent: dict[str, Bundle] = {}
     for offer in offers:
         agent_id = offer["agent_id"]["value"]

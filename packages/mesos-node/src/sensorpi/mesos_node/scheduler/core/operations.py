@@ -1,53 +1,105 @@
-"""What the commands do to the wanted state: each does all, or raises ``UserError`` and does nothing."""
+"""Changes of what is wanted: by cluster.toml, and by the operator's commands.
 
-import shlex
+Each command does all that it is asked for, or raises ``UserError`` and changes nothing.
+"""
+
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
-from sensorpi.mesos_node.kafka.broker import FIXED_PROPERTIES
 from sensorpi.mesos_node.notation.expressions import broker_ids
 from sensorpi.mesos_node.scheduler.core import rolling
-from sensorpi.mesos_node.scheduler.core.model import JOB, RUNNING, UNREACHABLE, Settings, State, Workload, broker_name
-from sensorpi.mesos_node.scheduler.core.needs import needs_of
+from sensorpi.mesos_node.scheduler.core.broker_settings import changed, check, check_size
+from sensorpi.mesos_node.scheduler.core.model import (
+    JOB,
+    RUNNING,
+    UNREACHABLE,
+    State,
+    Workload,
+    WorkloadSettings,
+    broker_name,
+)
+from sensorpi.mesos_node.scheduler.core.needs import spark_daemons
 from sensorpi.mesos_node.scheduler.core.updates import give_up
 
-#: The types of the settings as JSON brings them.
-_KINDS: dict[str, tuple[type, ...]] = {
-    "cpus": (int, float),
-    "mem_mb": (int, float),
-    "heap_mb": (int,),
-    "port": (str,),
-    "constraints": (str,),
-    "options": (str,),
-    "jvm_options": (str,),
-    "stickiness_period_s": (int, float),
-    "failover_delay_s": (int, float),
-    "failover_max_delay_s": (int, float),
-    "failover_max_tries": (int,),
-}
-
-#: More is a typing error; 0 is none of these.
-_MOST: dict[str, int] = {"cpus": 1024, "mem_mb": 16_777_216, "heap_mb": 16_777_216}
-_MOST_OTHERS = 1_000_000_000
-
-#: ZooKeeper takes a node of 1 MB, and would be tried again for ever with a larger one; tasks need room in it as well.
-_MOST_STATE_BYTES = 500_000
+_RESTART_TIMEOUT_S = 300.0
+_LONGEST_TIMEOUT_S = 1e9
 
 
-def select(state: State, expression: str) -> list[Workload]:
-    """The brokers that an expression names. Raises ``UserError`` for one that is not there, or for none."""
+def declare(state: State, cluster: Cluster) -> None:
+    """Add what cluster.toml declares and never was added before: its workers' brokers, and the job.
+
+    Spark's daemons have no commands: they are wanted for as long as cluster.toml asks for them.
+    """
+    names = [broker_name(broker_id) for broker_id in range(len(cluster.workers))]
+    for name in [*names, JOB]:
+        if name not in state.declared:
+            state.declared.append(name)
+            state.workloads.setdefault(name, Workload(name, active=True))
+    daemons = spark_daemons(cluster)
+    for workload in [each for each in state.workloads.values() if each.is_spark_daemon]:
+        if workload.name not in daemons and workload.task is None:
+            del state.workloads[workload.name]
+    for name in daemons:
+        state.workloads.setdefault(name, Workload(name))
+    for workload in state.workloads.values():
+        if workload.is_spark_daemon:
+            workload.active = workload.name in daemons
+
+
+def perform(state: State, cluster: Cluster, name: str, given: Mapping[str, Any], now_s: float) -> list[str]:
+    """Do what a command asks for; return the names of the workloads it is about. Raises ``UserError`` for a mistake.
+
+    ``name`` is "job start", "job stop", or "broker" with add, update, remove, start, stop or restart. ``given`` comes
+    unchecked from the request's JSON: ``brokers`` is an expression such as "0..2"; add and update take settings, update
+    also ``data_host``, restart ``timeout_s``.
+    """
+    workloads = _perform(state, cluster, name, dict(given), now_s)
+    return [each.name for each in workloads]
+
+
+def _perform(state: State, cluster: Cluster, name: str, given: dict[str, Any], now_s: float) -> list[Workload]:
+    if name == "job start":
+        return _start([_job(state)])
+    if name == "job stop":
+        return _stop([_job(state)])
+    expression = given.pop("brokers", None)
+    if not isinstance(expression, str):
+        raise UserError("expected brokers such as 0..2")
+    if name == "broker add":
+        return _add(state, cluster, expression, given)
+    brokers = _select(state, expression)
+    match name:
+        case "broker update":
+            return _update(state, cluster, brokers, given)
+        case "broker remove":
+            return _remove(state, cluster, brokers)
+        case "broker start":
+            return _start(brokers)
+        case "broker stop":
+            return _stop(brokers)
+        case "broker restart":
+            return _restart(state, brokers, given.get("timeout_s", _RESTART_TIMEOUT_S), now_s)
+    raise UserError(f'there is no command "{name}"')
+
+
+def _job(state: State) -> Workload:
+    return state.workloads.setdefault(JOB, Workload(JOB))
+
+
+def _select(state: State, expression: str) -> list[Workload]:
+    """The brokers that an expression names, at least one."""
     brokers = {each.broker_id: each for each in state.brokers() if each.broker_id is not None}
     places = {number: _place(each) for number, each in brokers.items()}
     ids = broker_ids(expression, list(brokers), places)
     missing = [each for each in ids if each not in brokers]
     if missing:
-        there = ", ".join(str(each) for each in brokers) or "none"
-        raise UserError(f"no broker {', '.join(map(str, missing))}: there are {there}")
+        present = ", ".join(str(each) for each in brokers) or "none"
+        raise UserError(f"no broker {', '.join(map(str, missing))}: there are {present}")
     if not ids:
-        raise UserError(f'"{expression}" names no broker')
+        raise UserError(f'no broker matches "{expression}"')
     return [brokers[each] for each in ids]
 
 
@@ -57,68 +109,73 @@ def _place(workload: Workload) -> dict[str, str]:
     return {"hostname": workload.data_host} if workload.data_host is not None else {}
 
 
-def add(state: State, cluster: Cluster, expression: str, given: Mapping[str, Any]) -> list[Workload]:
+def _add(state: State, cluster: Cluster, expression: str, given: Mapping[str, Any]) -> list[Workload]:
     """New brokers, not started yet."""
     ids = broker_ids(expression, [])
     present = [each for each in ids if broker_name(each) in state.workloads]
     if present:
-        raise UserError(f"broker {', '.join(map(str, present))} is there already: `update` changes it")
+        raise UserError(f"broker {', '.join(map(str, present))} already exists: `update` changes it")
     if not ids:
         raise UserError(f'"{expression}" names no new broker')
     if "data_host" in given:
         raise UserError("--data-host is for a broker that has data")
-    made = [Workload(broker_name(each), settings=_changed(Settings(), given)) for each in ids]
-    for each in made:
-        _check(each, cluster)
-    _check_room(state, made)
-    state.workloads.update({each.name: each for each in made})
-    return made
+    added = [Workload(broker_name(each), settings=changed(WorkloadSettings(), given)) for each in ids]
+    for each in added:
+        check(each, cluster)
+    check_size(state, added)
+    state.workloads.update({each.name: each for each in added})
+    return added
 
 
-def update(state: State, cluster: Cluster, expression: str, given: Mapping[str, Any]) -> list[Workload]:
+def _update(state: State, cluster: Cluster, brokers: list[Workload], given: Mapping[str, Any]) -> list[Workload]:
     """Change settings; an empty value or None goes back to cluster.toml's or the default. A task keeps its own."""
-    brokers = select(state, expression)
-    given = dict(given)
-    moves = "data_host" in given
-    data_host = given.pop("data_host", None)
+    settings = {name: value for name, value in given.items() if name != "data_host"}
+    moves, data_host = "data_host" in given, given.get("data_host")
     if not isinstance(data_host, str | None):
-        raise UserError(f"data_host: {data_host!r} is of the wrong type")
-    changed = {each.name: _changed(each.settings, given) for each in brokers}
-    _check_room(state, [replace(each, settings=changed[each.name]) for each in brokers])
-    for each in brokers:
-        _check(replace(each, settings=changed[each.name]), cluster)
+        raise UserError(f"data_host: {data_host!r} has the wrong type")
+    updated = [replace(each, settings=changed(each.settings, settings)) for each in brokers]
+    check_size(state, updated)
+    for each in updated:
+        check(each, cluster)
+    if moves:
+        _check_move(state, cluster, brokers)
+    for broker, each in zip(brokers, updated, strict=True):
+        broker.settings = each.settings
         if moves:
-            _check_move(state, cluster, each, brokers)
-    for each in brokers:
-        each.settings = changed[each.name]
-        if moves:
-            give_up(state, each)
-            each.data_host = data_host or None
-            if each.data_host is None and len(cluster.voters) == 1:
-                each.has_run = False  # nobody has its data: it may begin with nothing
-            each.retry_s = 0.0
+            _move(state, cluster, broker, data_host or None)
     return brokers
 
 
-def _check_move(state: State, cluster: Cluster, workload: Workload, brokers: Sequence[Workload]) -> None:
+def _move(state: State, cluster: Cluster, broker: Workload, data_host: str | None) -> None:
+    give_up(state, broker)
+    broker.data_host = data_host
+    if data_host is None and len(cluster.voters) == 1:
+        broker.has_run = False  # no other broker has its data: it may start with an empty folder
+    broker.retry_s = 0.0
+
+
+def _check_move(state: State, cluster: Cluster, brokers: Sequence[Workload]) -> None:
     if len(brokers) != 1:
         raise UserError("--data-host is for one broker at a time")
-    if workload.task is not None and workload.task.state != UNREACHABLE:
-        raise UserError(f"{workload.name} runs on {workload.task.hostname}: stop it first")
+    [broker] = brokers
+    if broker.task is not None and broker.task.state != UNREACHABLE:
+        raise UserError(f"{broker.name} runs on {broker.task.hostname}: stop it first")
     voters = [state.workloads.get(broker_name(each)) for each in range(len(cluster.voters))]
-    if workload in voters:
-        down = [each.name for each in voters if each and each is not workload and not _runs(each)]
+    if broker in voters:
+        down = [each.name for each in voters if each and each is not broker and not _runs(each)]
         if down:
-            raise UserError(f"{workload.name} votes, and {', '.join(down)} does not run: one voter at a time")
+            raise UserError(
+                f"{broker.name} is a controller, and so is {', '.join(down)}, which does not run: "
+                "only one controller may be down"
+            )
 
 
 def _runs(workload: Workload) -> bool:
     return workload.task is not None and workload.task.state == RUNNING
 
 
-def remove(state: State, cluster: Cluster, expression: str) -> list[Workload]:
+def _remove(state: State, cluster: Cluster, brokers: list[Workload]) -> list[Workload]:
     """Forget brokers that are stopped; their data stays where it is."""
-    brokers = select(state, expression)
     for each in brokers:
         number = each.broker_id
         if number is not None and number < len(cluster.voters):
@@ -130,74 +187,24 @@ def remove(state: State, cluster: Cluster, expression: str) -> list[Workload]:
     return brokers
 
 
-def start(workloads: Sequence[Workload]) -> None:
-    """Want tasks, at once."""
+def _start(workloads: list[Workload]) -> list[Workload]:
     for each in workloads:
         each.active = True
         each.failures, each.retry_s, each.message = 0, 0.0, ""
+    return workloads
 
 
-def stop(workloads: Sequence[Workload]) -> None:
-    """Want no tasks."""
+def _stop(workloads: list[Workload]) -> list[Workload]:
     for each in workloads:
         each.active = False
+    return workloads
 
 
-def restart(state: State, expression: str, timeout_s: float, now_s: float) -> list[Workload]:
-    """Restart brokers one after the other."""
-    brokers = select(state, expression)
+def _restart(state: State, brokers: list[Workload], timeout_s: object, now_s: float) -> list[Workload]:
+    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 < timeout_s <= _LONGEST_TIMEOUT_S:
+        raise UserError("timeout_s: expected a number of seconds")
     stopped = [each.name for each in brokers if not each.active]
     if stopped:
         raise UserError(f"{', '.join(stopped)} is stopped: start it")
     rolling.begin(state, [each.name for each in brokers], timeout_s, now_s)
     return brokers
-
-
-def job(state: State) -> Workload:
-    """The Spark job's workload."""
-    return state.workloads.setdefault(JOB, Workload(JOB))
-
-
-def _changed(settings: Settings, given: Mapping[str, Any]) -> Settings:
-    names = {each.name for each in fields(Settings)}
-    changes: dict[str, Any] = {}
-    for name, value in given.items():
-        if name not in names:
-            raise UserError(f'no setting "{name}"')
-        if value is not None and (isinstance(value, bool) or not isinstance(value, _KINDS[name])):
-            raise UserError(f"{name}: {value!r} is of the wrong type")
-        if isinstance(value, str) and not value.isprintable():
-            raise UserError(f"{name}: {value!r}: expected one line of text")
-        if isinstance(value, int | float):
-            _check_number(name, value)
-        changes[name] = None if value == "" else value
-    return replace(settings, **changes)
-
-
-def _check_number(name: str, value: float) -> None:
-    most = _MOST.get(name, _MOST_OTHERS)
-    if not 0 <= value <= most or (value == 0 and name in _MOST):  # NaN is in no order
-        raise UserError(f"{name}: expected a number {'above' if name in _MOST else 'from'} 0, at most {most}")
-
-
-def _check_room(state: State, workloads: Sequence[Workload]) -> None:
-    size = len(replace(state, workloads=state.workloads | {each.name: each for each in workloads}).to_json())
-    if size > _MOST_STATE_BYTES:
-        raise UserError(
-            f"so many brokers and settings are {size} bytes, and ZooKeeper keeps {_MOST_STATE_BYTES}: ask for fewer"
-        )
-
-
-def _check(workload: Workload, cluster: Cluster) -> None:
-    needs = needs_of(workload, cluster)  # reads the texts
-    if needs.is_voter and workload.settings.port is not None:
-        raise UserError(f"{workload.name} is a controller: its ports are those in cluster.toml")
-    fixed = sorted(set(needs.options) & set(FIXED_PROPERTIES))
-    if fixed:
-        raise UserError(f"{workload.name}: {fixed[0]} comes from cluster.toml and cannot be set")
-    try:
-        shlex.split(needs.jvm_options)
-    except ValueError as error:
-        raise UserError(f"{workload.name}: --jvm-options {needs.jvm_options}: {error}") from None
-    if needs.mem_mb < needs.heap_mb:
-        raise UserError(f"{workload.name}: {needs.mem_mb:g} MB of memory do not hold a heap of {needs.heap_mb} MB")

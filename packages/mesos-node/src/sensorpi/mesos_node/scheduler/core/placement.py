@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sensorpi.mesos_node.notation.constraints import unmet
 from sensorpi.mesos_node.scheduler.core.model import State, Task, Workload
-from sensorpi.mesos_node.scheduler.core.needs import Needs
+from sensorpi.mesos_node.scheduler.core.needs import Needs, NeedsTable
 from sensorpi.mesos_node.scheduler.core.offers import Bundle
 
 _TASK_ID = re.compile(
@@ -25,32 +25,45 @@ class Launch:
 
 
 def task_id(name: str, hostname: str, unique: str) -> str:
-    """A task's id, which tells what it is and where, should the rest be forgotten."""
+    """A task's id, which still says what it is and where it runs when the state is lost."""
     return f"{name}.{hostname}.{unique}"
 
 
 def name_and_host(identifier: str) -> tuple[str, str] | None:
-    """The workload and the host in a task's id; None for an id that is not ours."""
+    """The workload and the host in a task's id; None for an id that this scheduler did not make."""
     match = _TASK_ID.fullmatch(identifier)
     return (match[1], match[2]) if match else None
 
 
+def waiting(state: State, needs: NeedsTable) -> list[tuple[Workload, Needs]]:
+    """The workloads that want a task and have none, in the order in which they are placed."""
+    return [
+        (workload, needs.by_name[workload.name])
+        for workload in state.in_order()
+        if workload.active and workload.task is None and workload.name in needs.by_name
+    ]
+
+
 def allowed_host(workload: Workload, needs: Needs, now_s: float) -> str | None:
-    """The one host on which the workload may run at this moment; None when there are several."""
+    """The one host on which the workload may run now; None when it may run on several."""
     if needs.home is not None:
         return needs.home
     if workload.data_host is not None:
         return workload.data_host
-    is_sticky = now_s < workload.last_host_s + needs.stickiness_period_s
-    return workload.last_host if is_sticky else None
+    return workload.last_host if now_s < sticky_until_s(workload, needs) else None
+
+
+def sticky_until_s(workload: Workload, needs: Needs) -> float:
+    """Until when the workload waits for its last host; 0 when it had none."""
+    return workload.last_host_s + needs.stickiness_period_s if workload.last_host is not None else 0.0
 
 
 def obstacle(workload: Workload, needs: Needs) -> str | None:
-    """Why no offer at all will do, or None."""
+    """Why the workload can use no offer, whatever it holds; None when it can."""
     if needs.home is not None and workload.data_host not in (None, needs.home):
         return (
             f"its data is on {workload.data_host}, but cluster.toml puts it on {needs.home}: copy the data or give it "
-            f"up, then `sensorpi kafka broker update {workload.broker_id} --data-host {needs.home}`"
+            f"up, then run `sensorpi kafka broker update {workload.broker_id} --data-host {needs.home}`"
         )
     return None
 
@@ -62,9 +75,9 @@ def place(
     now_s: float,
     unique: Callable[[], str],
 ) -> tuple[list[Launch], dict[str, str]]:
-    """Find an agent for each workload that is due, in their order; return the launches, and why the others wait.
+    """Find an agent for each due workload, in order; return the launches, and by name why the others wait.
 
-    The bundles are used up as far as needed. The state is only read.
+    What the launches need is taken from the bundles. The state is not changed.
     """
     launches: list[Launch] = []
     reasons: dict[str, str] = {}

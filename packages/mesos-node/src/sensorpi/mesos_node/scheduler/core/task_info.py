@@ -1,4 +1,4 @@
-"""A workload's task as Mesos is told to launch it."""
+"""The TaskInfo with which Mesos launches a workload's task."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,12 @@ from sensorpi.mesos_node.scheduler.core.offers import Bundle
 #: The launcher gives the JVM 60 s, Mesos a little more.
 KILL_GRACE_S = 75.0
 
-#: A broker's port opens after the recovery of its log, on a Pi with a full card in minutes.
+#: A broker's port opens after the recovery of its log, which takes minutes on a Pi with a full card.
 _HEALTH_GRACE_S = 900.0
 
-#: The job's watchdog, as systemd is the other engine's: a heart that beat once may not stop for longer than three
-#: minutes, the last of them in six checks. It first beats when the stream flows: who waits for Kafka may wait for ever.
+#: The job's watchdog, as systemd's is on the standalone engine: after the first heartbeat the next ones may not be more
+#: than three minutes apart, the last minute being that of six failed checks. The first heartbeat comes when the stream
+#: flows, so that a job may wait for Kafka without limit.
 _HEART_BEATS = f'! find "$MESOS_SANDBOX/{HEARTBEAT}" -mmin +2 2>/dev/null | grep -q .'
 
 _SPARK = "/usr/share/sensorpi-spark"
@@ -25,7 +26,7 @@ _SPARK = "/usr/share/sensorpi-spark"
 
 @dataclass(frozen=True)
 class Programs:
-    """What the tasks run and as whom, on every agent. A user of None is the one that the framework has."""
+    """The tasks' commands and users, the same on every agent. A user of None is the framework's."""
 
     config: str = "/run/sensorpi"
     broker: tuple[str, ...] = ("sensorpi", "kafka", "run")
@@ -37,7 +38,7 @@ class Programs:
 
 
 def task_info(workload: Workload, needs: Needs, task: Task, bundle: Bundle, programs: Programs) -> dict[str, Any]:
-    """The TaskInfo for a task that has been placed on what a bundle offers."""
+    """The TaskInfo for a task that has been placed on the offers of a bundle."""
     broker_id = workload.broker_id
     info: dict[str, Any] = {
         "name": workload.name,
@@ -51,8 +52,8 @@ def task_info(workload: Workload, needs: Needs, task: Task, bundle: Bundle, prog
         info["command"] = _command(programs.job, programs.job_user, spark)
         check: dict[str, Any] = {"type": "COMMAND", "command": {"shell": True, "value": _HEART_BEATS}}
     else:
-        # Liveness only: a voter's controller listens before the quorum is complete, whose lack must not kill it; the
-        # page of Spark's worker is there before it has met the master.
+        # Liveness only. A broker must not be killed for a missing quorum, and a voter's controller listens before the
+        # quorum is complete; the page of Spark's worker answers before the worker has found the master.
         check = {"type": "TCP", "tcp": {"port": task.ports[-1]}}
         if broker_id is None:
             role = "master" if workload.name == SPARK_MASTER else "worker"

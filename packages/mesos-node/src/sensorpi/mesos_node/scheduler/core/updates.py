@@ -2,11 +2,11 @@
 
 =====================================  ===============================================================================
 STAGING, STARTING, RUNNING, KILLING    noted; RUNNING again after UNREACHABLE is the same task, which never stopped
-FINISHED, FAILED, KILLED               ended; a failure unless it was told to end: tried again after the doubled delay
-DROPPED                                never started, as its offer or agent was gone: tried again soon, no failure
-ERROR                                  the master finds fault with the task: a failure, without data on the host
-LOST, GONE, GONE_BY_OPERATOR           ended without a word: a failure; a broker goes back to its data's host
-UNREACHABLE, UNKNOWN                   its agent is away: a broker's task is waited for, the job starts elsewhere
+FINISHED, FAILED, KILLED               ended; a failure unless it was told to end: retried after the doubled delay
+DROPPED                                never started, as its offer or agent was gone: retried soon, not a failure
+ERROR                                  the master rejects the task: a failure, without data on the host
+LOST, GONE, GONE_BY_OPERATOR           ended unobserved: a failure; a broker goes back to its data's host
+UNREACHABLE, UNKNOWN                   its agent does not answer: a broker waits for its task, the job starts elsewhere
 =====================================  ===============================================================================
 """
 
@@ -16,49 +16,49 @@ from typing import Any
 
 from sensorpi.mesos_node.mesos.calls import Call, acknowledge, kill, needs_acknowledgement
 from sensorpi.mesos_node.scheduler.core.model import RUNNING, UNREACHABLE, State, Task, Workload
-from sensorpi.mesos_node.scheduler.core.needs import Needs
+from sensorpi.mesos_node.scheduler.core.needs import Needs, NeedsTable
 from sensorpi.mesos_node.scheduler.core.placement import name_and_host
 from sensorpi.mesos_node.scheduler.core.task_info import KILL_GRACE_S
 
 _log = logging.getLogger(__name__)
 
-ALIVE = ("STAGING", "STARTING", "RUNNING", "KILLING")
-AWAY = ("UNREACHABLE", "UNKNOWN")
-ENDED = ("FINISHED", "FAILED", "KILLED", "DROPPED", "ERROR", "LOST", "GONE", "GONE_BY_OPERATOR")
+_ALIVE = ("STAGING", "STARTING", "RUNNING", "KILLING")
+_UNREACHABLE = ("UNREACHABLE", "UNKNOWN")
+_ENDED = ("FINISHED", "FAILED", "KILLED", "DROPPED", "ERROR", "LOST", "GONE", "GONE_BY_OPERATOR")
 
 _NEVER_STARTED = ("DROPPED", "ERROR")
 
-#: A task that ran for so long has done its work: the next failure is the first again.
+#: After a run of this length, the next failure counts as the first again.
 _PROVEN_S = 300.0
 
-#: Of hosts that never come back.
+#: Those of hosts that never come back would add up.
 _MOST_ORPHANS = 50
 
-#: A launch that did not arrive is tried again after this long.
+#: A launch that did not arrive is retried after this time.
 _DROPPED_RETRY_S = 1.0
 
 
-def update(state: State, status: Mapping[str, Any], needs: Mapping[str, Needs], now_s: float) -> list[Call]:
-    """Take one status into the state; return the calls to make once the state is kept, the acknowledgement first."""
+def update(state: State, status: Mapping[str, Any], needs: NeedsTable, now_s: float) -> list[Call]:
+    """Take one status into the state; return the calls to make once the state is stored, the acknowledgement first."""
     calls = [acknowledge(status)] if needs_acknowledgement(status) else []
     task_id = status["task_id"]["value"]
     kind = status["state"].removeprefix("TASK_")
     workload, task = state.find_task(task_id)
     if workload is None or task is None:
-        return calls + _stranger(state, status, task_id, kind, now_s)
+        return calls + _unknown_task(state, status, task_id, kind, now_s)
     task.message = status.get("message", "")
-    if kind in ENDED:
-        ended(workload, task, needs.get(workload.name), kind, now_s)
-    elif kind in AWAY:
-        _away(state, workload, task)
-    elif kind in ALIVE:
+    if kind in _ENDED:
+        _ended(workload, task, needs.by_name.get(workload.name), kind, now_s)
+    elif kind in _UNREACHABLE:
+        _unreachable(state, workload, task)
+    elif kind in _ALIVE:
         _alive(workload, task, status, kind, now_s)
     return calls
 
 
 def _alive(workload: Workload, task: Task, status: Mapping[str, Any], kind: str, now_s: float) -> None:
     if task.state == UNREACHABLE:
-        _log.warning("%s is back: task %s never stopped", workload.name, task.id)
+        _log.warning("%s is reachable again: task %s never stopped", workload.name, task.id)
     if kind == RUNNING and task.running_since_s is None:
         task.running_since_s = now_s
         _log.info("%s runs on %s", workload.name, task.hostname)
@@ -67,23 +67,23 @@ def _alive(workload: Workload, task: Task, status: Mapping[str, Any], kind: str,
         task.healthy = bool(status["healthy"])
     if kind == RUNNING and workload.broker_id is not None:
         workload.data_host = task.hostname
-        # Only a broker that listens has surely formatted its folder.
+        # Only a broker that listens has certainly formatted its folder.
         workload.has_run = workload.has_run or task.healthy is True
 
 
-def _away(state: State, workload: Workload, task: Task) -> None:
+def _unreachable(state: State, workload: Workload, task: Task) -> None:
     if task.state != UNREACHABLE:
         _log.warning("%s: the agent on %s does not answer", workload.name, task.hostname)
     task.state = UNREACHABLE
     if workload.broker_id is None:
-        # The job may go on there without harm: what is stored twice is stored once. A daemon of Spark has fixed ports
-        # on its host, so that another one cannot start before this one's end.
+        # A job that goes on there does no harm: a reading that is stored twice is the same point. A Spark daemon has
+        # fixed ports on its host, so that another one cannot start before this one has ended.
         give_up(state, workload)
         workload.last_host = None
 
 
 def give_up(state: State, workload: Workload) -> None:
-    """Declare the workload's task lost. Should it come back, it is killed."""
+    """Give the workload's task up as lost, if it has one. If the task comes back, it is killed."""
     task, workload.task = workload.task, None
     if task is not None:
         state.orphans[task.id] = task.agent_id
@@ -93,8 +93,8 @@ def give_up(state: State, workload: Workload) -> None:
         _log.warning("%s: %s", workload.name, workload.message)
 
 
-def ended(workload: Workload, task: Task, needs: Needs | None, kind: str, now_s: float) -> None:
-    """Forget a task that has ended, and say when the next may start."""
+def _ended(workload: Workload, task: Task, needs: Needs | None, kind: str, now_s: float) -> None:
+    """Forget a task that has ended, and set when the next may start."""
     workload.task = None
     workload.last_task_id, workload.last_agent = task.id, task.agent
     if kind not in _NEVER_STARTED:
@@ -103,8 +103,8 @@ def ended(workload: Workload, task: Task, needs: Needs | None, kind: str, now_s:
         workload.failures, workload.retry_s, workload.message = 0, now_s, ""
         _log.info("%s has stopped on %s", workload.name, task.hostname)
         return
-    told = "its health check failed" if kind == "KILLED" and task.healthy is False else task.message
-    reason = f"{kind.lower()} on {task.hostname}" + (f": {told}" if told else "")
+    detail = "its health check failed" if kind == "KILLED" and task.healthy is False else task.message
+    reason = f"{kind.lower()} on {task.hostname}" + (f": {detail}" if detail else "")
     if kind == "DROPPED":
         workload.retry_s, workload.message = now_s + _DROPPED_RETRY_S, reason
         return
@@ -125,26 +125,27 @@ def _failed(workload: Workload, needs: Needs, task: Task, reason: str, now_s: fl
         _log.warning("%s: %s; started again in %g s", workload.name, reason, delay_s)
 
 
-def _stranger(state: State, status: Mapping[str, Any], task_id: str, kind: str, now_s: float) -> list[Call]:
-    """A task that is no workload's: adopted where one misses it, else killed, so that none runs twice."""
+def _unknown_task(state: State, status: Mapping[str, Any], task_id: str, kind: str, now_s: float) -> list[Call]:
+    """A task that belongs to no workload: adopted by the one that lacks it, else killed, so that none runs twice."""
     agent_id = status.get("agent_id", {}).get("value")
-    if kind not in ALIVE:
-        if kind in ENDED:
+    if kind not in _ALIVE:
+        if kind in _ENDED:
             state.orphans.pop(task_id, None)
         return []
-    workload, hostname = _claimant(state, task_id)
+    workload, hostname = _adopter(state, task_id)
     if workload is None or agent_id is None or task_id in state.orphans:
         if kind != "KILLING":
-            _log.warning("Task %s on agent %s is nobody's and is killed", task_id, agent_id)
+            _log.warning("Task %s on agent %s is not expected and is killed", task_id, agent_id)
         return [kill(task_id, agent_id, KILL_GRACE_S)]
     workload.task = Task(task_id, agent_id, hostname, launched_s=now_s)
     workload.task.message = status.get("message", "")
-    _log.warning("%s: task %s, from before, is adopted", workload.name, task_id)
+    _log.warning("%s: task %s from an earlier time is adopted", workload.name, task_id)
     _alive(workload, workload.task, status, kind, now_s)
     return []
 
 
-def _claimant(state: State, task_id: str) -> tuple[Workload | None, str]:
+def _adopter(state: State, task_id: str) -> tuple[Workload | None, str]:
+    """The workload that an unknown task could belong to, and the host in the task's id."""
     parsed = name_and_host(task_id)
     if parsed is None:
         return None, ""
