@@ -23,7 +23,7 @@ from onebox.ledger import Ledger
 from onebox.process import Service
 from onebox.stages import Stages, check_set_up
 from sensorpi.common.errors import UserError
-from sensorpi.pipeline.influx.client import AWAY, reader_client
+from sensorpi.pipeline.influx.client import INFLUXDB_ERRORS, reader_client
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ COUNT_S = 0.5
 #: The drain gives up when nothing more has arrived for so long.
 DRAIN_PATIENCE_S = 60.0
 
-_AWAY = (*AWAY, KafkaError)
+_ERRORS = (*INFLUXDB_ERRORS, KafkaError)
 
 
 class Interrupted:
@@ -105,7 +105,7 @@ class _Run:
         sensor = self._start_sensor()
         try:
             return self._run(sensor)
-        except _AWAY as error:
+        except _ERRORS as error:
             raise UserError(f"what became of the readings cannot be counted: {error}") from error
         finally:
             sensor.close()
@@ -163,7 +163,7 @@ class _Run:
             time.sleep(POLL_S)
 
     def _see_new(self) -> None:
-        with contextlib.suppress(*_AWAY):  # the job says so, and readings that come later count as late
+        with contextlib.suppress(*_ERRORS):  # the job says so, and readings that come later count as late
             audit.see_new(self._client, self._ledger)
 
     def _drain(self) -> None:
@@ -172,7 +172,7 @@ class _Run:
         while self._interrupted.times < 2:
             self._stages.watch()
             self._see_new()
-            with contextlib.suppress(*_AWAY):
+            with contextlib.suppress(*_ERRORS):
                 self._dead_letters.poll(self._ledger.boots)
                 now_there = audit.count(self._client, self._ledger) + self._dead_letters.count
                 if now_there >= self._ledger.readings:

@@ -15,7 +15,7 @@ from sensorpi.common.cluster import secrets
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC
 from sensorpi.mesos_node.kafka.probe import connect
-from sensorpi.pipeline.influx.client import AWAY, RAW, READER, READINGS, Endpoint, open_client
+from sensorpi.pipeline.influx.client import INFLUXDB_ERRORS, RAW, READER, READINGS, Endpoint, open_client
 from sensorpi.pipeline.job.offsets import OFFSETS_TOPIC
 from tests.cluster.ledger import ReadingId
 from tests.packages.machine import run
@@ -55,7 +55,7 @@ class Observer:
             client = open_client(endpoint, READER, self._password, timeout_s=10.0)
             try:
                 return list(client.query(influxql, epoch="ms").get_points())
-            except AWAY:
+            except INFLUXDB_ERRORS:
                 return []
             finally:
                 client.close()

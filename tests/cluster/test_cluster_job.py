@@ -49,7 +49,7 @@ def test_the_jobs_node_is_cut_off_and_the_job_started_elsewhere(site: Site, new_
     fault.undo(partial(site.plug, old))
     wait_for("the old job's end", lambda: site[old].try_("kill", "-0", pid).returncode != 0, 120)
     if not site.engine.is_mesos:
-        assert f"This job ends: a newer one runs on {site.workers[-1]}" in site[old].journal(unit)
+        assert f"This job ends, because a newer one runs on {site.workers[-1]}" in site[old].journal(unit)
         other.do("systemctl", "stop", _ELSEWHERE)
         site[old].do("systemctl", "reset-failed", unit)
         site[old].do("systemctl", "start", unit)

@@ -324,7 +324,7 @@ def test_an_influxdb_that_is_away_is_one_line_and_its_return_mends_the_page(page
 def test_a_host_from_the_address_is_neither_run_nor_asked(page: Page, host: str) -> None:
     page.browser.get(page.site.url(f"?host={host}"))
     page.wait(lambda: page.one("#problem").is_displayed(), "the problem")
-    assert page.one("#problem").text.startswith("no host “")
+    assert page.one("#problem").text.startswith("the database has no host “")
     assert page.all("img[src=x]") == []
     assert "owned" not in page.browser.title
 

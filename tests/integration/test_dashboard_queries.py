@@ -190,12 +190,12 @@ def test_a_range_without_data_is_an_empty_answer(dashboard_site: DashboardSite) 
     ("path", "parameters", "status", "line"),
     [
         ("api/panel", {"dashboard": "nope", "panel": 1}, 404, "no such dashboard"),
-        ("api/panel", {"dashboard": ENVIROPHAT, "panel": 99}, 404, "no such panel"),
+        ("api/panel", {"dashboard": ENVIROPHAT, "panel": 99}, 404, "does not have this panel"),
         ("api/panel", {"dashboard": ENVIROPHAT, "panel": "1;"}, 400, "panel must be a whole number"),
-        ("api/panel", {"dashboard": ENVIROPHAT, "panel": 1, "from": "x"}, 400, "is no time"),
-        ("api/panel", {"dashboard": ENVIROPHAT, "panel": 1, "from": "now", "to": "now-1h"}, 400, "is no range"),
+        ("api/panel", {"dashboard": ENVIROPHAT, "panel": 1, "from": "x"}, 400, "is not a time"),
+        ("api/panel", {"dashboard": ENVIROPHAT, "panel": 1, "from": "now", "to": "now-1h"}, 400, "is not a range"),
         ("api/panel", {"dashboard": ENVIROPHAT, "panel": 1, "from": "now-1h", "width": "-1"}, 400, "width must be"),
-        ("api/events", {"dashboard": ENVIROPHAT}, 400, "is no time"),
+        ("api/events", {"dashboard": ENVIROPHAT}, 400, "is not a time"),
         ("api/hosts", {}, 404, "no such dashboard"),
         ("api/nothing", {}, 404, "Not found"),
         ("web/..%2fdashboard_server.py", {}, 404, "Not found"),
@@ -226,7 +226,7 @@ def test_nothing_is_smuggled_in_as_a_host(dashboard_site: DashboardSite, attempt
     choice = {"dashboard": ENVIROPHAT, "panel": 1, "from": "now-1h", "host": attempt}
     answer = dashboard_site.get("api/panel", **choice)
     assert answer.status_code == 400
-    assert "no host" in answer.json()["error"]
+    assert "has no host" in answer.json()["error"]
     assert dashboard_site.newest("temperature") > 0
 
 

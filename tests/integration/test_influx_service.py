@@ -36,7 +36,7 @@ def test_one_that_wants_a_password_is_somebody_elses(tmp_path: Path) -> None:
     server = InfluxServer(tmp_path)
     server.start()
     try:
-        with pytest.raises(UserError, match="somebody else's and is left alone"):
+        with pytest.raises(UserError, match="used by another program, and is not changed"):
             other_databases(server.endpoint, tmp_path / "data")
     finally:
         server.stop()

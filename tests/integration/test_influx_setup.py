@@ -176,7 +176,7 @@ def test_without_authentication_nothing_is_set_up(tmp_path: Path) -> None:
     server = InfluxServer(tmp_path, {"INFLUXDB_HTTP_AUTH_ENABLED": "false"})
     server.start()
     try:
-        with pytest.raises(UserError, match="asks for no passwords"):
+        with pytest.raises(UserError, match="does not ask for passwords"):
             set_up_again(server)
         assert server.admin.get_list_database() == []
     finally:

@@ -14,7 +14,7 @@ from tests.integration.test_pipeline_job import checkpoint_of
 
 pytestmark = pytest.mark.timeout(900)
 
-LINE = "Topic sensors is a new one, as after the loss of all brokers' disks: it was read up to offset "
+LINE = "Topic sensors was created again, as after the loss of all brokers' disks; the old one was read up to offset "
 
 
 @pytest.fixture
@@ -57,7 +57,8 @@ def line(pipeline: Pipeline, reached: int) -> str:
     where = checkpoint_of(pipeline).with_name("checkpoint.stale")
     return (
         f"ERROR sensorpi.pipeline.job.run: {LINE}{reached} of partition 0. "
-        f"What came after that and was not read is lost. Starting at its oldest message; the checkpoint is now {where}."
+        "Messages after that which were not read are lost. Starting at the oldest message; "
+        f"the old checkpoint is now in {where}."
     )
 
 

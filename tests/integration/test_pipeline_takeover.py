@@ -87,7 +87,7 @@ def test_an_old_job_that_comes_back_ends_and_does_no_harm(pipeline: Pipeline, se
     wait_until(lambda: first.exit_status is not None, "the old job's end", timeout_s=30)
     assert first.exit_status == ExitCode.SUPERSEDED
     said = pipeline.log("spark")[first_log:]
-    assert said.count("This job ends: a newer one runs on onebox") == 1
+    assert said.count("This job ends, because a newer one runs on onebox") == 1
     assert "Traceback" not in said
 
     pipeline.send_readings(sensor, 500, first=4501)
@@ -118,5 +118,5 @@ def test_a_job_that_comes_back_later_leaves_its_stale_checkpoint(pipeline: Pipel
     start(first)
     pipeline.send_readings(sensor, 5, first=2011)
     pipeline.wait_for_points(sensor, 2015)
-    assert "The job last ran on onebox with another checkpoint than the one here" in pipeline.log("spark")
+    assert "The job last ran on onebox with another checkpoint, so the one here is moved aside" in pipeline.log("spark")
     assert int(pipeline.service("spark").status.split()[0]) <= 5

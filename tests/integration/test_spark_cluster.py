@@ -226,7 +226,7 @@ def test_a_worker_with_another_python_is_one_line(spark: SparkCluster, tmp_path:
         other.close()
     assert spark.job.exit_status == 2
     minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    line = f"sensorpi: a Spark worker runs Python 3.99 and the job {minor}: install the same release of Debian on all"
+    line = f"sensorpi: a Spark worker has Python 3.99 and the job {minor}: install the same Debian release on all nodes"
     assert line in spark.log("job")[before:].splitlines()
     spark.worker.start()
     spark.job.start()

@@ -70,7 +70,7 @@ def test_a_password_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("served")
 def test_an_address_that_is_none_is_named(option: str, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PASSWORD_VARIABLE, "x")
-    with pytest.raises(UserError, match=f"“{address}” is no address"):
+    with pytest.raises(UserError, match=f"“{address}” is not an address"):
         run(option, address)
 
 
@@ -83,7 +83,7 @@ def test_the_page_can_open_on_a_recording_s_range(served: dict[str, object], mon
 @pytest.mark.usefixtures("served")
 def test_a_range_that_is_none_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PASSWORD_VARIABLE, "x")
-    with pytest.raises(UserError, match="“yesterday” is no time"):
+    with pytest.raises(UserError, match="“yesterday” is not a time"):
         run("--from", "yesterday")
 
 
@@ -103,7 +103,7 @@ def test_a_taken_port_is_one_clear_line() -> None:
 
 
 def test_an_absent_charting_library_says_which_package_to_install(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"install Debian.s libjs-chart\.js"):
+    with pytest.raises(UserError, match=r"apt install libjs-chart\.js"):
         serve(Endpoint("127.0.0.1", 0), Endpoint("127.0.0.1", 1), "x", DASHBOARDS, chart_js=tmp_path)
 
 

@@ -205,7 +205,7 @@ def test_an_override_colours_a_query_s_series() -> None:
 
 
 def test_a_folder_without_dashboards_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no dashboard \(\*\.json\) is there"):
+    with pytest.raises(UserError, match=r"there are no dashboards \(\*\.json\) here"):
         load_dashboards(tmp_path)
 
 
@@ -219,5 +219,5 @@ def test_a_file_that_is_no_dashboard_is_named(tmp_path: Path, text: str) -> None
 def test_two_files_with_one_uid_are_refused(tmp_path: Path) -> None:
     for name in "a.json", "b.json":
         (tmp_path / name).write_text(FILES[0].read_text(encoding="utf-8"), encoding="utf-8")
-    with pytest.raises(UserError, match=r"b\.json: uid .* is in another file too"):
+    with pytest.raises(UserError, match=r"b\.json: another file has the uid .*, too"):
         load_dashboards(tmp_path)

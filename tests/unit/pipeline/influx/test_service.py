@@ -58,7 +58,7 @@ def test_another_time_it_is_not_restarted(influxd: Influxd) -> None:
 
 
 def test_one_that_holds_other_databases_is_left_alone(influxd: Influxd) -> None:
-    with pytest.raises(UserError, match=r"databases of others \(collectd, telegraf\) and is left alone"):
+    with pytest.raises(UserError, match=r"databases of other programs \(collectd, telegraf\), and is not changed"):
         influxd.take_over(shipped(), others=["collectd", "telegraf"])
     assert influxd.events == []
     assert not influxd.drop_in.exists()

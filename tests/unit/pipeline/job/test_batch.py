@@ -46,7 +46,7 @@ def good(partition: int = 0, first: int = 0, stored: int = 10) -> Outcome:
 
 
 def away(partition: int = 0, part: str = "InfluxDB", reason: str = "no connection") -> Outcome:
-    return Outcome(partition, 0, 10, away=(part, reason))
+    return Outcome(partition, 0, 10, unavailable=(part, reason))
 
 
 def test_a_batch_without_trouble_is_tried_once() -> None:
@@ -101,8 +101,8 @@ def test_refusals_for_one_cause_are_an_outage_for_a_while_and_then_the_points_fa
 
 
 def test_dead_letters_that_were_sent_are_not_sent_again() -> None:
-    first = Outcome(0, 0, 10, away=("InfluxDB", "no connection"), lettered={(0, 3)})
-    second = Outcome(0, 0, 10, away=("InfluxDB", "no connection"), lettered={(0, 5)})
+    first = Outcome(0, 0, 10, unavailable=("InfluxDB", "no connection"), lettered={(0, 3)})
+    second = Outcome(0, 0, 10, unavailable=("InfluxDB", "no connection"), lettered={(0, 5)})
     workers = Workers([first], [second], [good()])
     settler().settle(workers)
     assert [set(done.letters) for _, done in workers.asked] == [set(), {(0, 3)}, {(0, 3), (0, 5)}]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorpi.pipeline.job.checkpoint import heal, remember_topic, set_aside_stale, why_not_of
+from sensorpi.pipeline.job.checkpoint import heal, mismatch, remember_topic, set_aside_stale
 
 OFFSETS = 'v1\n{"batchWatermarkMs":0,"batchTimestampMs":1,"conf":{}}\n{"sensors":{"0":5}}'
 COMMIT = 'v1\n{"nextBatchWatermarkMs":0}'
@@ -90,26 +90,31 @@ def test_a_stale_checkpoint_is_moved_aside_in_place_of_the_last_one(checkpoint: 
         ("a", 5, ""),
         ("a", 9, ""),
         (None, 5, ""),  # an earlier version remembered none
-        ("b", 9, "is a new one, as after the loss of all brokers' disks: it was read up to offset 5 of partition 0"),
-        ("a", 4, "ends at offset 4, and it was read up to offset 5 of partition 0"),
-        (None, 0, "ends at offset 0, and it was read up to offset 5 of partition 0"),
+        (
+            "b",
+            9,
+            "was created again, as after the loss of all brokers' disks; the old one was read up to offset 5 of "
+            "partition 0",
+        ),
+        ("a", 4, "ends at offset 4, but it had been read up to offset 5 of partition 0"),
+        (None, 0, "ends at offset 0, but it had been read up to offset 5 of partition 0"),
     ],
 )
 def test_a_checkpoint_of_a_lost_log_is_known(checkpoint: Path, remembered: str | None, end: int, lost: str) -> None:
     if remembered is not None:
         remember_topic(checkpoint, remembered)
         heal(checkpoint)
-    assert why_not_of(checkpoint, "a", {0: end}) == (lost and f"Topic sensors {lost}")
+    assert mismatch(checkpoint, "a", {0: end}) == (lost and f"Topic sensors {lost}")
 
 
 def test_a_checkpoint_without_a_place_is_of_any_log(checkpoint: Path, tmp_path: Path) -> None:
-    assert why_not_of(tmp_path / "none", "a", {0: 0}) == ""
+    assert mismatch(tmp_path / "none", "a", {0: 0}) == ""
     for batch in (checkpoint / "offsets").iterdir():
         batch.write_text("v1\n{}\n-")
-    assert why_not_of(checkpoint, "a", {0: 0}) == ""
+    assert mismatch(checkpoint, "a", {0: 0}) == ""
 
 
 def test_a_batch_planned_in_the_new_topic_does_not_hide_the_old_place(checkpoint: Path) -> None:
     remember_topic(checkpoint, "b")
     (checkpoint / "offsets" / "2").write_text('v1\n{}\n{"sensors":{"0":2}}')
-    assert why_not_of(checkpoint, "a", {0: 2}).endswith("it was read up to offset 5 of partition 0")
+    assert mismatch(checkpoint, "a", {0: 2}).endswith("read up to offset 5 of partition 0")

@@ -16,7 +16,7 @@ def group() -> Mock:
     group = Mock(GroupOffsets, forgotten=Mock())
     group.log.return_value = Log("new", {0: 3})
     group.starting_offsets.return_value = "as committed"
-    group.start_anew.return_value = "oldest"
+    group.start_over.return_value = "oldest"
     return group
 
 
@@ -36,10 +36,10 @@ def test_a_checkpoint_counts_for_more_than_what_was_committed(group: Mock, check
 def test_one_of_a_lost_topic_stays_until_the_group_has_forgotten_its_place(group: Mock, checkpoint: Path) -> None:
     """Without it, and with the old place committed, readings of the new topic would be passed over."""
     remember_topic(checkpoint, "old")
-    group.start_anew.side_effect = KafkaConnectionError
+    group.start_over.side_effect = KafkaConnectionError
     with pytest.raises(KafkaConnectionError):
         find_place(checkpoint, group)
     assert checkpoint.exists()
-    group.start_anew.side_effect = None
+    group.start_over.side_effect = None
     assert find_place(checkpoint, group) == ("new", "oldest")
     assert not checkpoint.exists()

@@ -99,6 +99,6 @@ def test_a_worker_with_another_python_is_one_line() -> None:
     with pytest.raises(UserError) as mistake:
         check_versions(text)
     assert str(mistake.value) == (
-        "a Spark worker runs Python 3.13 and the job 3.11: install the same release of Debian on all"
+        "a Spark worker has Python 3.13 and the job 3.11: install the same Debian release on all nodes"
     )
     check_versions("another failure")

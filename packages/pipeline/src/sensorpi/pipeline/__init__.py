@@ -1,1 +1,1 @@
-"""From Kafka to InfluxDB by Spark, and the dashboard on top."""
+"""The Spark job from Kafka to InfluxDB, and the built-in dashboard."""

@@ -34,21 +34,27 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add_set_up(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = subcommands.add_parser("set-up", help="create InfluxDB's database, policies and users, or correct them")
+    command = subcommands.add_parser("set-up", help="set up InfluxDB's database, retention policies and users")
     run_with_context(command, _set_up)
     command.add_argument(
         "--service",
         action="store_true",
-        help="for this machine's influxdb.service, which gets passwords first; as root",
+        help="set up this machine's influxdb.service, and switch its passwords on first; needs root",
     )
 
 
 def _add_job(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = subcommands.add_parser("job", help="run the Spark job")
     run_with_context(command, _job)
-    command.add_argument("--state", metavar="DIR", type=Path, default=STATE, help="holds the checkpoint (%(default)s)")
     command.add_argument(
-        "--jars", metavar="DIR", type=Path, default=JARS, help="holds the jars of Spark's Kafka source (%(default)s)"
+        "--state", metavar="DIR", type=Path, default=STATE, help="the folder of the checkpoint (default: %(default)s)"
+    )
+    command.add_argument(
+        "--jars",
+        metavar="DIR",
+        type=Path,
+        default=JARS,
+        help="the folder with the jars of Spark's Kafka source (default: %(default)s)",
     )
 
 
@@ -66,7 +72,7 @@ def _set_up(context: NodeContext, options: argparse.Namespace) -> ExitCode:
 
 
 def _job(context: NodeContext, options: argparse.Namespace) -> ExitCode:
-    # Only the job needs PySpark; the other sub-commands run where it is not installed.
+    # Only the job needs PySpark. The other sub-commands work without it.
     from sensorpi.pipeline.job.run import JobConfig, run
     from sensorpi.pipeline.job.sink import SinkConfig
 
@@ -86,7 +92,7 @@ def _job(context: NodeContext, options: argparse.Namespace) -> ExitCode:
     config = JobConfig(
         sink=sink,
         state=options.state.absolute(),
-        # Each task of Mesos is a new decision of the scheduler, and has a new sandbox.
+        # The scheduler starts each Mesos task by a new decision, in a new sandbox.
         memory=Path(os.environ.get("MESOS_SANDBOX") or options.state),
         checkpoint=checkpoint,
         checkpoint_is_shared=checkpoint.is_relative_to(SHARE),
@@ -109,14 +115,14 @@ def _job(context: NodeContext, options: argparse.Namespace) -> ExitCode:
 
 
 def job_node(context: NodeContext) -> Node:
-    """The node that the job runs on, whose address its workers are given. Raises UserError when it is not known."""
+    """The node that the job runs on, whose address Spark's workers connect to. Raises UserError when it is unknown."""
     if context.cluster.spark.master.startswith("local"):
         return context.known_node or context.cluster.spark_node
     return context.node
 
 
 def checkpoint_folder(context: NodeContext, state: Path) -> Path:
-    """Where the job keeps its checkpoint: below its state folder, or on the share while that is mounted."""
+    """The folder of the job's checkpoint: on the share, if the cluster file says so and it is mounted, else local."""
     local = state.absolute() / "checkpoint"
     if context.cluster.spark.checkpoint != "nfs":
         return local
@@ -127,12 +133,12 @@ def checkpoint_folder(context: NodeContext, state: Path) -> Path:
 
 
 def influxdb_endpoint(cluster: Cluster) -> Endpoint:
-    """Where the cluster's InfluxDB listens, as its nodes reach it."""
+    """The address of the cluster's InfluxDB, for clients on any node."""
     return Endpoint(cluster.connect_address(cluster.influxdb_node), cluster.influxdb.port)
 
 
 def influxdb_credentials(key: bytes) -> Credentials:
-    """The passwords that every node derives from the cluster's key."""
+    """InfluxDB's passwords, which every node derives from the cluster's key."""
     return Credentials(
         admin_password=secrets.password(key, secrets.INFLUXDB_ADMIN),
         writer_password=secrets.password(key, secrets.INFLUXDB_WRITER),

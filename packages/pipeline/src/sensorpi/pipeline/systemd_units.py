@@ -1,4 +1,4 @@
-"""What the units of the job, of InfluxDB and of the dashboards depend on."""
+"""The systemd units of the job, of InfluxDB and of the dashboards, and what each depends on."""
 
 from sensorpi.common.cluster.model import Cluster, Node
 from sensorpi.common.cluster.secrets import GRAFANA_ADMIN, INFLUXDB_READER, password
@@ -8,7 +8,7 @@ _DASHBOARDS = "/usr/share/sensorpi/grafana/dashboards"
 
 
 def systemd_units(cluster: Cluster, node: Node, key: bytes | None) -> list[SystemdUnit]:
-    """Those of the node's roles ``mesos-master`` and ``influx-grafana``."""
+    """The units of the roles ``mesos-master`` and ``influx-grafana``, if the node has them."""
     found: list[SystemdUnit] = []
     if "mesos-master" in node.roles:
         found.append(SystemdUnit("sensorpi-spark-job.service", "mesos-master", _job(cluster, node), needs_key=True))
@@ -32,16 +32,16 @@ def systemd_units(cluster: Cluster, node: Node, key: bytes | None) -> list[Syste
 
 
 def _job(cluster: Cluster, node: Node) -> str:
-    """What the job is told. A key that another unit reads, or a new one at its default, restarts nothing."""
+    """The settings that the job uses: a change of any of them restarts it, and a change of others does not."""
     spark = cluster.spark
-    there = () if spark.master.startswith("local") else (
+    remote = () if spark.master.startswith("local") else (
         spark.executor_heap_mb, spark.worker_cores, spark.first_port, spark.mesos_native_library,
         cluster.connect_address(node), len(cluster.workers),
     )  # fmt: skip
     return _text(
         cluster.engine, cluster.bootstrap_servers, cluster.influxdb_url, cluster.influxdb.raw_retention_days, node.name,
         spark.master, spark.trigger_ms, spark.heap_mb, spark.max_offsets_per_trigger, spark.checkpoint,
-        spark.default_host, *there,
+        spark.default_host, *remote,
     )  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def _text(*values: object) -> str:
 
 
 def dashboard_environment(cluster: Cluster, key: bytes) -> str:
-    """What the built-in dashboard is started with, as a systemd ``EnvironmentFile``."""
+    """The built-in dashboard's settings, as a systemd ``EnvironmentFile``."""
     return environment_text(
         {
             "SENSORPI_DASHBOARD_LISTEN": f"0.0.0.0:{cluster.dashboard.port}",
@@ -61,7 +61,7 @@ def dashboard_environment(cluster: Cluster, key: bytes) -> str:
 
 
 def grafana_environment(cluster: Cluster, key: bytes) -> str:
-    """What Grafana's data source and its first start need, as a systemd ``EnvironmentFile``."""
+    """The settings of Grafana's data source and its admin password, as a systemd ``EnvironmentFile``."""
     return environment_text(
         {
             **_data_source(cluster, key),
@@ -72,7 +72,7 @@ def grafana_environment(cluster: Cluster, key: bytes) -> str:
 
 
 def chronograf_environment(cluster: Cluster, key: bytes) -> str:
-    """What Chronograf puts into its connection, grafana/chronograf/sensorpi.src, as a systemd ``EnvironmentFile``."""
+    """The settings of Chronograf's connection (grafana/chronograf/sensorpi.src), as a systemd ``EnvironmentFile``."""
     return environment_text(_data_source(cluster, key))
 
 
@@ -84,5 +84,5 @@ def _data_source(cluster: Cluster, key: bytes) -> dict[str, str]:
 
 
 def environment_text(variables: dict[str, str]) -> str:
-    """The variables as an ``EnvironmentFile``; no value of ours needs quotes."""
+    """The variables as an ``EnvironmentFile``. None of the values needs quotes."""
     return "".join(f"{name}={value}\n" for name, value in variables.items())

@@ -1,1 +1,1 @@
-"""The built-in dashboard: one page and its data, from Grafana's dashboard files."""
+"""The built-in dashboard: one web page and its data, made from Grafana's dashboard files."""

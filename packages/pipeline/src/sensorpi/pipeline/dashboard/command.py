@@ -21,20 +21,40 @@ def add_dashboard_command(subcommands: "argparse._SubParsersAction[argparse.Argu
     """Add `dashboard` to the sub-commands of `sensorpi pipeline`."""
     command = subcommands.add_parser(
         "dashboard",
-        allow_abbrev=False,  # or --password would pass for --password-file
+        allow_abbrev=False,  # otherwise --password would be accepted for --password-file
         help="serve the Grafana dashboards as a web page",
-        description=f"The password of InfluxDB's read-only user comes from --password-file, else ${PASSWORD_VARIABLE}.",
+        description="Serves the Grafana dashboards as a web page. The password of InfluxDB's read-only user is read "
+        f"from --password-file, or else from ${PASSWORD_VARIABLE}.",
     )
-    command.add_argument("--listen", metavar="HOST:PORT", default="127.0.0.1:8080", help="(%(default)s)")
-    command.add_argument("--influxdb", metavar="HOST:PORT", default="127.0.0.1:8086", help="(%(default)s)")
-    command.add_argument("--password-file", metavar="FILE", type=Path, help="holds the read-only user's password")
     command.add_argument(
-        "--dashboards", metavar="DIR", type=Path, default=DASHBOARDS, help="holds the dashboard files (%(default)s)"
+        "--listen", metavar="HOST:PORT", default="127.0.0.1:8080", help="where to serve (default: %(default)s)"
     )
-    command.add_argument("--from", dest="start", metavar="TIME", help="what the page opens on: now-15m, ISO 8601 or ms")
-    command.add_argument("--to", dest="end", metavar="TIME", default="now", help="the end of that (%(default)s)")
     command.add_argument(
-        "--chart-js", metavar="DIR", type=Path, default=CHART_JS, help="holds chart.min.js (%(default)s)"
+        "--influxdb", metavar="HOST:PORT", default="127.0.0.1:8086", help="where InfluxDB is (default: %(default)s)"
+    )
+    command.add_argument("--password-file", metavar="FILE", type=Path, help="a file with the read-only user's password")
+    command.add_argument(
+        "--dashboards",
+        metavar="DIR",
+        type=Path,
+        default=DASHBOARDS,
+        help="the folder of the dashboard files (default: %(default)s)",
+    )
+    command.add_argument(
+        "--from",
+        dest="start",
+        metavar="TIME",
+        help="the beginning of the range that is shown first: now-15m, ISO 8601 or ms",
+    )
+    command.add_argument(
+        "--to", dest="end", metavar="TIME", default="now", help="the end of that range (default: %(default)s)"
+    )
+    command.add_argument(
+        "--chart-js",
+        metavar="DIR",
+        type=Path,
+        default=CHART_JS,
+        help="the folder of chart.min.js (default: %(default)s)",
     )
     command.set_defaults(run=_run)
 

@@ -1,4 +1,4 @@
-"""What a dashboard shows, asked of InfluxDB as the read-only user."""
+"""The data that a dashboard shows, queried from InfluxDB as the read-only user."""
 
 import threading
 import time
@@ -21,13 +21,13 @@ from sensorpi.pipeline.dashboard.range import TimeRange, interval_ms
 from sensorpi.pipeline.dashboard.series import Point, break_at_gaps, break_at_wraps, reduce, series_name
 from sensorpi.pipeline.influx.client import RAW, ROLLUP
 
-#: What one point of the rollup stands for: for intervals from here on, it shows as much as the readings.
+#: One point of the rollup covers this interval. For intervals at least as long, it shows as much as the readings.
 ROLLUP_STEP_MS = 60_000
-#: A rollup that is this much behind the newest reading has stopped, or has not seen a replayed recording yet.
+#: A rollup that is this far behind the newest reading has stopped, or does not have a replayed recording yet.
 ROLLUP_BEHIND_MS = 10 * 60_000
-#: The newest reading is looked for in so much time first: InfluxDB reads all of it.
+#: The newest reading is first searched for in this time, because InfluxDB reads all the data in the range.
 NEWEST_WITHIN_MS = 10 * 60_000
-#: How long a list of hosts is believed.
+#: How long a list of hosts is used before InfluxDB is asked again.
 HOSTS_S = 10.0
 MOST_EVENTS = 200
 
@@ -38,7 +38,7 @@ Tags = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Series:
-    """One line: its points without breaks, oldest first, and the value that stands beside it."""
+    """One line: its points without breaks, oldest first, and the current value that the legend shows."""
 
     target: Target
     tags: dict[str, str]
@@ -47,7 +47,7 @@ class Series:
 
 
 class DashboardData:
-    """Answers for the dashboards' own queries. What the client raises passes through."""
+    """Runs the dashboards' queries. The client's exceptions are not caught here."""
 
     def __init__(self, client: InfluxDBClient) -> None:
         self._client = client
@@ -55,11 +55,11 @@ class DashboardData:
         self._lock = threading.Lock()
 
     def ping(self) -> None:
-        """Ask InfluxDB something, as the read-only user."""
+        """Send InfluxDB a query as the read-only user."""
         self._client.query("SHOW MEASUREMENTS LIMIT 1")
 
     def hosts(self, dashboard: Dashboard, needed: str = ALL_HOSTS) -> list[str]:
-        """The hosts to choose from, sorted. A list that lacks the ``needed`` one is asked for again."""
+        """The hosts to choose from, sorted. InfluxDB is asked again if the list does not have the ``needed`` one."""
         with self._lock:
             asked, hosts = self._hosts.get(dashboard.uid, (-HOSTS_S, []))
         if time.monotonic() - asked > HOSTS_S or (needed and needed not in hosts):
@@ -95,7 +95,7 @@ class DashboardData:
     def _best_resolution(
         self, panel: Panel, time_range: TimeRange, step_ms: int, pattern: str
     ) -> tuple[str, list[Series]]:
-        """The readings for short ranges and the one-minute means for long ones, unless the other has more to show."""
+        """The readings for short ranges and the one-minute means for long ones, unless only the other has data."""
         if not all(has_resolution(target.query) for target in panel.targets):
             return RAW, self._ask(panel, time_range, step_ms, pattern, RAW)
         first, second = (RAW, ROLLUP) if step_ms < ROLLUP_STEP_MS else (ROLLUP, RAW)
@@ -116,7 +116,7 @@ class DashboardData:
         if panel.calculation == "lastNotNull":
             newest = self._newest(panel, _tail(time_range, NEWEST_WITHIN_MS), pattern)
             ends = [points[-1][0] for rows in found for points in rows.values()]
-            if not any(newest.values()) and ends:  # nothing came lately: look where the lines end
+            if not any(newest.values()) and ends:  # nothing arrived recently: look where the lines end
                 end_ms = min(max(ends) + step_ms, time_range.end_ms)
                 newest = self._newest(panel, TimeRange(max(ends), max(end_ms, max(ends) + 1)), pattern)
         lines = []
@@ -131,7 +131,7 @@ class DashboardData:
     def _newest(self, panel: Panel, time_range: TimeRange, pattern: str) -> dict[str, dict[Tags, Point]]:
         """The newest reading behind each line, by ``ref_id`` and tags.
 
-        In intervals of one millisecond a mean is of one reading, so the panel's own query tells it.
+        With an interval of one millisecond, a mean is of one reading, so the panel's own query returns it.
         """
         targets = [target for target in panel.targets if not grows_with_interval(target.query)]
         found = self._statements(
@@ -165,7 +165,7 @@ def _tail(time_range: TimeRange, length_ms: int) -> TimeRange:
 
 def _drawn(panel: Panel, line: Series, time_range: TimeRange, step_ms: int) -> dict[str, Any]:
     points = line.points
-    if grows_with_interval(line.target.query):  # the first and the last interval are cut off by the range
+    if grows_with_interval(line.target.query):  # the range cuts the first and the last interval
         points = [point for point in points if time_range.start_ms <= point[0] <= time_range.end_ms - step_ms] or points
     points = break_at_gaps(points, step_ms)
     if panel.wraps_at is not None:

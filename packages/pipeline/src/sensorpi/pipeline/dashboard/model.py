@@ -1,4 +1,4 @@
-"""Grafana's dashboard files as the built-in dashboard needs them: panels, queries, units, colours."""
+"""Grafana's dashboard files as the built-in dashboard needs them: panels with queries, measuring units, colours."""
 
 import json
 from collections.abc import Iterator
@@ -43,11 +43,11 @@ class Panel:
 
     @property
     def wraps_at(self) -> float | None:
-        """Where the value starts again at 0, as degrees of a full circle do at 360."""
+        """The value at which it starts again at 0, such as 360 degrees."""
         return 360.0 if (self.unit, self.minimum, self.maximum) == ("degree", 0, 360) else None
 
     def describe(self) -> dict[str, Any]:
-        """What the page must know to draw the panel; the queries stay here."""
+        """What the page needs to draw the panel. The queries are not sent."""
         return {
             "id": self.id,
             "kind": self.kind,
@@ -94,7 +94,7 @@ class Dashboard:
 def load_dashboards(directory: Path) -> dict[str, Dashboard]:
     """The dashboards in ``directory``/*.json by uid, in order of file name.
 
-    Raises UserError for an unreadable file, for one that lacks what is needed here, and when there is none.
+    Raises UserError for a file that cannot be read or used, and when there is none.
     """
     dashboards: dict[str, Dashboard] = {}
     for path in sorted(directory.glob("*.json")):
@@ -103,12 +103,12 @@ def load_dashboards(directory: Path) -> dict[str, Dashboard]:
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: cannot be read as a dashboard: {error}") from error
         except (KeyError, TypeError, StopIteration) as error:
-            raise UserError(f"{path}: not a dashboard of the expected kind: {error!r}") from error
+            raise UserError(f"{path}: not a dashboard that can be shown here: {error!r}") from error
         if dashboard.uid in dashboards:
-            raise UserError(f"{path}: uid {dashboard.uid} is in another file too")
+            raise UserError(f"{path}: another file has the uid {dashboard.uid}, too")
         dashboards[dashboard.uid] = dashboard
     if not dashboards:
-        raise UserError(f"{directory}: no dashboard (*.json) is there")
+        raise UserError(f"{directory}: there are no dashboards (*.json) here")
     return dashboards
 
 
@@ -161,7 +161,7 @@ def _panel(panel: dict[str, Any]) -> Panel:
 
 
 def _target_colors(panel: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The colours that the panel's overrides give to the series of one query."""
+    """The colours that the panel's overrides give to the series of single queries."""
     for override in panel["fieldConfig"]["overrides"]:
         if override["matcher"]["id"] == "byFrameRefID":
             for setting in override["properties"]:

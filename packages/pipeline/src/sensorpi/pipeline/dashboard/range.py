@@ -1,10 +1,11 @@
-"""Time ranges of the dashboard: their notation, and how fine a curve over one is drawn."""
+"""Time ranges of the dashboard: their notation, and the interval between a curve's points."""
 
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-UNITS_MS = {
+#: The time units of Grafana's notation, in ms.
+TIME_UNITS_MS = {
     "ms": 1,
     "s": 1000,
     "m": 60_000,
@@ -14,23 +15,23 @@ UNITS_MS = {
     "M": 30 * 86_400_000,
     "y": 365 * 86_400_000,
 }
-#: Longer ranges than this are a slip of the keyboard.
-LONGEST_MS = 50 * UNITS_MS["y"]
+#: Longer ranges are refused as typing errors.
+LONGEST_MS = 50 * TIME_UNITS_MS["y"]
 
-#: Interval lengths that divide minutes, hours and days without a remainder, in ms.
+#: Lengths of an interval, in ms, that divide minutes, hours or days without a remainder.
 _ROUND_MS = [
     *(1, 2, 5, 10, 20, 50, 100, 200, 500),
-    *(n * UNITS_MS["s"] for n in (1, 2, 3, 5, 10, 15, 20, 30)),
-    *(n * UNITS_MS["m"] for n in (1, 2, 3, 5, 10, 15, 20, 30)),
-    *(n * UNITS_MS["h"] for n in (1, 2, 3, 4, 6, 8, 12)),
-    *(n * UNITS_MS["d"] for n in (1, 2, 3, 4, 7, 14, 28, 56)),
+    *(n * TIME_UNITS_MS["s"] for n in (1, 2, 3, 5, 10, 15, 20, 30)),
+    *(n * TIME_UNITS_MS["m"] for n in (1, 2, 3, 5, 10, 15, 20, 30)),
+    *(n * TIME_UNITS_MS["h"] for n in (1, 2, 3, 4, 6, 8, 12)),
+    *(n * TIME_UNITS_MS["d"] for n in (1, 2, 3, 4, 7, 14, 28, 56)),
 ]
-#: A curve's point every so many pixels.
+#: The distance between two points of a curve, in pixels.
 _PIXELS_PER_POINT = 2
 
 
 class RangeError(ValueError):
-    """A time or a range that cannot be read; its text is one line for the person who typed it."""
+    """A time or a range that is not valid; its text is one line for the user."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class TimeRange:
 
     @property
     def length_ms(self) -> int:
-        """How long it is."""
+        """Its length in ms."""
         return self.end_ms - self.start_ms
 
 
@@ -50,8 +51,8 @@ def parse_duration_ms(text: str) -> int:
     """A duration in Grafana's notation, such as 10s or 5m, in ms. Raises RangeError."""
     match = re.fullmatch(r"([0-9]{1,9})(ms|[smhdwMy])", text)
     if match is None:
-        raise RangeError(f"“{text}” is no duration: expected a number and a unit, such as 15m")
-    return int(match[1]) * UNITS_MS[match[2]]
+        raise RangeError(f"“{text}” is not a duration: expected a number and a unit, such as 15m")
+    return int(match[1]) * TIME_UNITS_MS[match[2]]
 
 
 def parse_time_ms(text: str, now_ms: int) -> int:
@@ -68,20 +69,20 @@ def parse_time_ms(text: str, now_ms: int) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise RangeError(f"“{text}” is no time: expected now-15m, 2026-11-24T12:00:00Z or milliseconds") from None
+        raise RangeError(f"“{text}” is not a time: expected now-15m, 2026-11-24T12:00:00Z or milliseconds") from None
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def parse_range(start: str, end: str, now_ms: int) -> TimeRange:
-    """The range between two times. Raises RangeError where it is empty or absurdly long."""
+    """The range between two times. Raises RangeError if it is empty or much too long."""
     time_range = TimeRange(parse_time_ms(start, now_ms), parse_time_ms(end, now_ms))
     if not 0 < time_range.length_ms <= LONGEST_MS:
-        raise RangeError(f"“{start}” to “{end}” is no range: it must end after its start, and within 50 years")
+        raise RangeError(f"“{start}” to “{end}” is not a range: it must end after its start, and within 50 years")
     return time_range
 
 
 def interval_ms(time_range: TimeRange, width_px: int, min_interval_ms: int) -> int:
-    """How much time one point of a curve stands for, so that a curve fits its ``width_px``."""
+    """The interval that one point of a curve covers, so that the curve fits into ``width_px``."""
     points = max(50, min(width_px, 4000)) / _PIXELS_PER_POINT
     wanted_ms = max(time_range.length_ms / points, min_interval_ms)
     return next((length for length in _ROUND_MS if length >= wanted_ms), _ROUND_MS[-1])

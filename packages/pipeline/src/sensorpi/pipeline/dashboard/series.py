@@ -1,14 +1,14 @@
-"""What becomes of a query's rows before they are drawn: breaks in the line, the current value, names."""
+"""Prepares a query's rows for drawing: breaks in the line, the current value, names."""
 
 import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 
-#: (ms since the epoch, value); no value breaks the line.
+#: (ms since the epoch, value). A value of None breaks the line.
 Point = tuple[int, float | None]
 
-#: A line breaks where points are further apart than so many of their usual distances.
+#: A line breaks where two points are further apart than this multiple of their usual distance.
 GAP_STEPS = 3
 
 _ALIAS_PART = re.compile(r"\$tag_(\w+)|\[\[tag_(\w+)\]\]")
@@ -17,7 +17,7 @@ _ALIAS_PART = re.compile(r"\$tag_(\w+)|\[\[tag_(\w+)\]\]")
 def break_at_gaps(points: Sequence[Point], interval_ms: int) -> list[Point]:
     """The points with a break wherever data is missing.
 
-    The usual distance is the interval or, where the sensor is slower than that, the points' median distance.
+    The usual distance is the interval or, if the sensor is slower, the median distance of the points.
     """
     distances = [after[0] - before[0] for before, after in pairwise(points)]
     if not distances:
@@ -44,7 +44,7 @@ def break_at_wraps(points: Sequence[Point], wraps_at: float) -> list[Point]:
 
 
 def reduce(points: Sequence[Point], calculation: str) -> Point | None:
-    """Grafana's calculation over the points that have a value, with the newest one's time; None without any."""
+    """Grafana's calculation over the points that have a value, with the time of the newest; None if there are none."""
     values = [value for _, value in points if value is not None]
     if not values:
         return None

@@ -30,7 +30,7 @@ Wsgi = Callable[..., Iterable[bytes]]
 
 _log = logging.getLogger(__name__)
 
-#: Where Debian's libjs-chart.js keeps the charting library.
+#: The charting library of Debian's libjs-chart.js.
 CHART_JS = Path("/usr/share/javascript/chart.js")
 THREADS = 8
 QUERY_TIMEOUT_S = 20.0
@@ -49,7 +49,7 @@ _HEADERS = {
 
 
 class DashboardServer:
-    """The HTTP side: parses what a browser sends, and turns what goes wrong into one line of JSON."""
+    """The HTTP server: parses what a browser sends, and reports errors as one line of JSON."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class DashboardServer:
         chart_js: Path = CHART_JS,
         default_range: tuple[str, str] | None = None,
     ) -> None:
-        """``default_range`` (from, to) is what the page opens on; None takes it from the dashboard's file."""
+        """``default_range`` (from, to) is shown first; if it is None, the dashboard file's own range is."""
         self._dashboards = dashboards
         self._influxdb = influxdb
         self._data = DashboardData(open_client(influxdb, READER, reader_password, QUERY_TIMEOUT_S))
@@ -90,7 +90,7 @@ class DashboardServer:
         return {}
 
     def _healthz(self) -> dict[str, str]:
-        """200 as long as the dashboard itself works; the body says whether InfluxDB does."""
+        """200 as long as the dashboard itself works; the body tells whether InfluxDB does."""
         try:
             self._answer(self._ping)
         except bottle.HTTPError as error:
@@ -115,28 +115,29 @@ class DashboardServer:
         dashboard = self._dashboard()
         panel = dashboard.panel(_number("panel"))
         if panel is None:
-            raise bottle.HTTPError(404, f"dashboard {dashboard.uid} has no such panel")
+            raise bottle.HTTPError(404, f"dashboard {dashboard.uid} does not have this panel")
         host = bottle.request.query.getunicode("host", ALL_HOSTS)
         return self._data.panel(dashboard, panel, _range(), host, _number("width", 600))
 
     def _dashboard(self) -> Dashboard:
         dashboard = self._dashboards.get(bottle.request.query.getunicode("dashboard", ""))
         if dashboard is None:
-            raise bottle.HTTPError(404, f"no such dashboard: there are {', '.join(self._dashboards)}")
+            raise bottle.HTTPError(404, f"no such dashboard: expected one of {', '.join(self._dashboards)}")
         return dashboard
 
     def _answer(self, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """What ``ask`` returns; its failures as HTTP errors with one line."""
+        """What ``ask`` returns. Its exceptions become HTTP errors with one line."""
         try:
             answer = ask()
         except (RangeError, UnknownHostError) as error:
             raise bottle.HTTPError(400, str(error)) from None
         except InfluxDBClientError as error:
             refused = error.code in (401, 403)
-            reason = "refuses the dashboard's user: run set-up again" if refused else f"refuses the query: {error}"
+            run = "run sensorpi pipeline set-up again"
+            reason = f"refuses the dashboard's user: {run}" if refused else f"refuses the query: {error}"
             raise self._influxdb_failed(502, reason) from None
         except requests.Timeout:
-            raise self._influxdb_failed(504, f"took longer than {QUERY_TIMEOUT_S:.0f} s") from None
+            raise self._influxdb_failed(504, f"did not answer within {QUERY_TIMEOUT_S:.0f} s") from None
         except (InfluxDBServerError, requests.RequestException):
             raise self._influxdb_failed(503, "does not answer: is it running?") from None
         with self._outage_lock:
@@ -145,12 +146,12 @@ class DashboardServer:
 
     def _influxdb_failed(self, status: int, reason: str) -> bottle.HTTPError:
         with self._outage_lock:
-            self._outage.failed(reason)  # logged once; the page itself asks again
+            self._outage.failed(reason)  # logged once; the page itself retries
         return bottle.HTTPError(status, f"InfluxDB at {self._influxdb} {reason}")
 
 
 def _with_headers(app: Wsgi) -> Wsgi:
-    """The same application with _HEADERS in each of its answers, whatever they are."""
+    """The same application with _HEADERS in all of its responses."""
 
     def wrapped(environ: Any, start_response: Callable[..., Any]) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
@@ -192,15 +193,15 @@ def serve(
     default_range: tuple[str, str] | None = None,
     stop: threading.Event | None = None,
 ) -> None:
-    """Serve the dashboard files in folder ``dashboards`` until ``stop`` is set (default: SIGTERM or SIGINT).
+    """Serve the dashboard files in folder ``dashboards`` until ``stop`` is set (by default by SIGTERM or SIGINT).
 
-    Raises UserError where the address cannot be listened on, a file is bad or the charting library is absent.
+    Raises UserError when the address is in use, a file is not valid or the charting library is missing.
     """
     if not (chart_js / "chart.min.js").is_file():
-        raise UserError(f"{chart_js}/chart.min.js is not there: install Debian's libjs-chart.js")
+        raise UserError(f"{chart_js}/chart.min.js is missing: apt install libjs-chart.js")
     site = DashboardServer(load_dashboards(dashboards), influxdb, reader_password, chart_js, default_range)
     stop = stop or service.stop_on_signals()
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a page asks for all panels at once
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns, as a page requests all panels at once
     listening = _listening(listen)
     address = listening.getsockname()
     server = waitress.create_server(site.app, sockets=[listening], threads=THREADS, ident=None)
@@ -224,7 +225,7 @@ def _listening(listen: Endpoint) -> socket.socket:
 
 
 def _serves(host: str, port: int) -> bool:
-    """Whether the server really answers: what the watchdog is fed on."""
+    """Whether the server really answers, for the watchdog."""
     connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
         connection.request("GET", "/api/dashboards")

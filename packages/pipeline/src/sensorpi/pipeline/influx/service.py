@@ -1,4 +1,4 @@
-"""Takes over Debian's influxdb.service: a drop-in of our own, on loopback until its admin exists, then open."""
+"""Configures Debian's influxdb.service by a drop-in. It listens on loopback until its admin exists, then everywhere."""
 
 import subprocess
 from collections.abc import Callable, Collection
@@ -7,10 +7,17 @@ from pathlib import Path
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import render
-from sensorpi.pipeline.influx.client import AWAY, DATABASE, SERVER_SETTINGS, Credentials, Endpoint, open_client
+from sensorpi.pipeline.influx.client import (
+    DATABASE,
+    INFLUXDB_ERRORS,
+    SERVER_SETTINGS,
+    Credentials,
+    Endpoint,
+    open_client,
+)
 from sensorpi.pipeline.influx.setup import set_up, wait_for_ping
 
-#: It outlives the removal of our packages: an InfluxDB that asked for passwords goes on asking.
+#: It stays when our packages are removed, so that InfluxDB keeps asking for passwords.
 DROP_IN = Path("/etc/systemd/system/influxdb.service.d/sensorpi.conf")
 DATA = Path("/var/lib/influxdb/data")
 PACKAGED = Endpoint("127.0.0.1", 8086)
@@ -25,7 +32,7 @@ def drop_in_text(cluster: Cluster, loopback_only: bool) -> str:
     address = "127.0.0.1" if loopback_only else ""
     settings = {
         "HTTP_BIND_ADDRESS": f"{address}:{cluster.influxdb.port}",
-        "BIND_ADDRESS": f"127.0.0.1:{cluster.influxdb.backup_port}",  # backups ask for no password
+        "BIND_ADDRESS": f"127.0.0.1:{cluster.influxdb.backup_port}",  # backups need no password
         **SERVER_SETTINGS,
     }
     lines = "".join(f"Environment=INFLUXDB_{name}={value}\n" for name, value in settings.items())
@@ -33,17 +40,17 @@ def drop_in_text(cluster: Cluster, loopback_only: bool) -> str:
 
 
 def other_databases(endpoint: Endpoint = PACKAGED, data: Path = DATA) -> list[str]:
-    """Databases that are not this pipeline's, of an InfluxDB as Debian's package starts it.
+    """Databases of other programs, in an InfluxDB as Debian's package starts it.
 
-    One without data has no folder yet, so InfluxDB itself is asked. Raises ``UserError`` when it does not answer, or
-    wants a password.
+    InfluxDB is asked as well, because an empty database has no folder. Raises ``UserError`` when it does not answer, or
+    asks for a password.
     """
     wait_for_ping(endpoint, _START_S)
     client = open_client(endpoint, "", "")
     try:
         answered = [row["name"] for row in client.get_list_database()]
-    except AWAY as error:
-        raise UserError(f"InfluxDB at {endpoint} is somebody else's and is left alone: {error}") from error
+    except INFLUXDB_ERRORS as error:
+        raise UserError(f"InfluxDB at {endpoint} is used by another program, and is not changed: {error}") from error
     finally:
         client.close()
     folders = [path.name for path in data.iterdir()] if data.is_dir() else []
@@ -51,7 +58,7 @@ def other_databases(endpoint: Endpoint = PACKAGED, data: Path = DATA) -> list[st
 
 
 def restart() -> None:
-    """Have systemd read the drop-in and start InfluxDB with it. Raises ``UserError``."""
+    """Have systemd read the drop-in and restart InfluxDB. Raises ``UserError``."""
     for command in (["daemon-reload"], ["restart", _UNIT]):
         result = subprocess.run(["systemctl", *command], capture_output=True, text=True, check=False)
         if result.returncode != 0:
@@ -67,15 +74,15 @@ def take_over(
     restart: Callable[[], None] = restart,
     set_up: Callable[[Endpoint, Credentials, int], None] = set_up,
 ) -> None:
-    """Make this machine's InfluxDB the cluster's; where it is already, only its set-up is run again.
+    """Make this machine's InfluxDB the cluster's. If it is already, only its set-up is run again.
 
-    Raises ``UserError`` when it holds other databases and was never ours: it is left as it is then.
+    Raises ``UserError``, and changes nothing, when it was not ours and has databases of other programs.
     """
     present = drop_in.read_text(encoding="utf-8") if drop_in.exists() else None
     if present is None and (foreign := others()):
         raise UserError(
-            f"InfluxDB holds databases of others ({', '.join(foreign)}) and is left alone; move them away, or give the "
-            "role influx-grafana to another machine"
+            f"InfluxDB has databases of other programs ({', '.join(foreign)}), and is not changed; move them away, or "
+            "give the role influx-grafana to another machine"
         )
     wanted = drop_in_text(cluster, loopback_only=cluster.is_one_machine)
     endpoint = Endpoint("127.0.0.1", cluster.influxdb.port)

@@ -1,4 +1,4 @@
-"""Set up InfluxDB: admin, database, retention policies, users. Running it again brings changes in."""
+"""Set up InfluxDB: admin, database, retention policies, users. Running it again applies changes."""
 
 import time
 
@@ -11,8 +11,8 @@ from sensorpi.common.errors import UserError
 from sensorpi.common.reading import FIELDS
 from sensorpi.pipeline.influx.client import (
     ADMIN,
-    AWAY,
     DATABASE,
+    INFLUXDB_ERRORS,
     RAW,
     READER,
     READINGS,
@@ -29,17 +29,17 @@ ROLLUP_DURATION, ROLLUP_SHARD = "104w", "4w"
 
 
 def set_up(endpoint: Endpoint, credentials: Credentials, raw_retention_days: int, wait_s: float = 60.0) -> None:
-    """Make the InfluxDB at ``endpoint`` what the pipeline needs, and leave its other databases alone.
+    """Set up the InfluxDB at ``endpoint`` for the pipeline. Its other databases are not changed.
 
-    ``raw_retention_days`` = 0 keeps the readings for ever. An InfluxDB that does not answer is waited for
-    ``wait_s`` seconds. Until this has run, InfluxDB must listen on loopback only: with authentication on
-    and no admin, whoever connects first becomes the admin.
+    ``raw_retention_days`` = 0 keeps the readings forever. If InfluxDB does not answer, this waits for at most
+    ``wait_s`` seconds. Before this has run, InfluxDB must listen on loopback only: with authentication on
+    and no admin, the first client that connects can make itself the admin.
 
-    Raises UserError when InfluxDB does not answer, asks for no passwords, has an admin with another
-    password, or holds fields in ``sensor`` that are not floats.
+    Raises UserError when InfluxDB does not answer, does not ask for passwords, has an admin with another
+    password, or has fields in ``sensor`` that are not floats.
     """
     if raw_retention_days < 0:
-        raise UserError(f"a raw retention of {raw_retention_days} days makes no sense: 0 means for ever")
+        raise UserError(f"a raw retention of {raw_retention_days} days makes no sense: 0 means forever")
     wait_for_ping(endpoint, wait_s)
     client = admin_client(endpoint, credentials)
     try:
@@ -48,21 +48,21 @@ def set_up(endpoint: Endpoint, credentials: Credentials, raw_retention_days: int
         _set_up_database(client, raw_retention_days)
         _set_up_user(client, WRITER, credentials.writer_password, "all")
         _set_up_user(client, READER, credentials.reader_password, "read")
-    except AWAY as error:
+    except INFLUXDB_ERRORS as error:
         raise UserError(f"InfluxDB at {endpoint} could not be set up: {error}") from error
     finally:
         client.close()
 
 
 def wait_for_ping(endpoint: Endpoint, wait_s: float) -> None:
-    """Return when InfluxDB answers /ping; raise UserError when it has not within ``wait_s`` seconds."""
+    """Return when InfluxDB answers /ping. Raises UserError when it does not within ``wait_s`` seconds."""
     deadline = time.monotonic() + wait_s
     client = open_client(endpoint, "", "", timeout_s=5.0)
     try:
         for pause_s in backoff_s(first_s=0.1, longest_s=5.0):
             try:
                 client.ping()
-            except AWAY:
+            except INFLUXDB_ERRORS:
                 if time.monotonic() + pause_s > deadline:
                     break
                 time.sleep(pause_s)
@@ -74,7 +74,7 @@ def wait_for_ping(endpoint: Endpoint, wait_s: float) -> None:
 
 
 def _refuse_without_authentication(endpoint: Endpoint) -> None:
-    """An InfluxDB that takes any password would let the dashboards' reader write."""
+    """Raise UserError for an InfluxDB that does not check passwords: there, the dashboards' reader could write."""
     nobody = open_client(endpoint, "nobody", "")
     try:
         nobody.get_list_database()
@@ -84,11 +84,11 @@ def _refuse_without_authentication(endpoint: Endpoint) -> None:
         raise
     finally:
         nobody.close()
-    raise UserError(f"InfluxDB at {endpoint} asks for no passwords: set auth-enabled = true in its [http] section")
+    raise UserError(f"InfluxDB at {endpoint} does not ask for passwords: set auth-enabled = true in its [http] section")
 
 
 def _become_admin(client: InfluxDBClient, endpoint: Endpoint, password: str) -> None:
-    """Create the admin where there is none yet. ``client`` acts as the admin afterwards."""
+    """Create the admin if there is none. Afterwards ``client`` acts as the admin."""
     try:
         client.get_list_database()
     except InfluxDBClientError as error:
@@ -110,12 +110,12 @@ def _become_admin(client: InfluxDBClient, endpoint: Endpoint, password: str) -> 
 
 def _set_up_database(client: InfluxDBClient, raw_retention_days: int) -> None:
     raw_duration = f"{raw_retention_days}d" if raw_retention_days else "INF"
-    # InfluxDB frees a shard as a whole, and a 32-bit card must map all of them: short ones where the data expires.
+    # InfluxDB deletes whole shards, so they are short if data expires. A 32-bit system has to map all of them.
     raw_shard = "1d" if raw_retention_days else "1w"
     if DATABASE in _names(client.get_list_database()):
         _refuse_other_types(client)
     else:
-        # In one statement: no policy "autogen" appears.
+        # In one statement, so that there is no policy "autogen".
         client.query(
             f"CREATE DATABASE {DATABASE} WITH DURATION {raw_duration} SHARD DURATION {raw_shard} NAME {RAW}",
             method="POST",
@@ -125,7 +125,10 @@ def _set_up_database(client: InfluxDBClient, raw_retention_days: int) -> None:
 
 
 def _refuse_other_types(client: InfluxDBClient) -> None:
-    """The seed stored light as integers, and InfluxDB refuses a float beside an integer of the same field."""
+    """Raise UserError if there is data of the original project, which stored light as integers.
+
+    InfluxDB refuses a float for a field that has integers.
+    """
     keys = client.query(f'SHOW FIELD KEYS ON {DATABASE} FROM "{READINGS}"').get_points()
     others = sorted(
         f"{key['fieldKey']} ({key['fieldType']})"
@@ -134,7 +137,7 @@ def _refuse_other_types(client: InfluxDBClient) -> None:
     )
     if others:
         raise UserError(
-            f"measurement “{READINGS}” in database {DATABASE} holds fields that are not floats, and every new point "
+            f"measurement “{READINGS}” in database {DATABASE} has fields that are not floats, so every new point "
             f"would be refused: {', '.join(others)}. Move it first, see “Older data” in docs/influxdb.md"
         )
 
@@ -147,7 +150,7 @@ def _set_up_policy(client: InfluxDBClient, name: str, terms: str) -> None:
 def _set_up_user(client: InfluxDBClient, name: str, password: str, privilege: str) -> None:
     if name in {user["user"] for user in client.get_list_users()}:
         client.set_user_password(name, password)
-        # A grant replaces the one before it: "read" takes a write privilege away.
+        # A grant replaces the one before it: "read" revokes the privilege to write.
     else:
         client.create_user(name, password)
     client.grant_privilege(privilege, DATABASE, name)

@@ -1,1 +1,1 @@
-"""The Spark job: the way of one message, the way of one batch, and its place in the log."""
+"""The Spark job: what becomes of a message and of a batch, and the job's position in the log."""

@@ -1,4 +1,4 @@
-"""What the driver does with one micro-batch: settle it, however long that takes, then account for it."""
+"""What the driver does with one micro-batch: settle it, however long that takes, then count what became of it."""
 
 import logging
 import threading
@@ -13,16 +13,16 @@ from sensorpi.pipeline.job.sink import Done, Outcome, SinkConfig
 
 _log = logging.getLogger(__name__)
 
-#: How long points that InfluxDB refuses for one common cause are taken for an outage. After that
+#: How long it is treated as an outage when InfluxDB refuses all points for the same reason. After that
 #: they are dead-lettered: one sensor with a bad field must not stop all the others.
 COMMON_CAUSE_PATIENCE_S = 60.0
 
-#: One attempt at a batch on the workers: (configuration, what earlier attempts have done) -> outcomes.
+#: One attempt at a batch by the workers: (configuration, what earlier attempts have done) -> outcomes.
 Attempt = Callable[[SinkConfig, Done], list[Outcome]]
 
 
 class Stopped(Exception):
-    """The job was told to stop while a batch was waiting; the batch is read again at the next start."""
+    """The job was told to stop while a batch was waiting. The next start reads the batch again."""
 
 
 @dataclass(frozen=True)
@@ -36,22 +36,22 @@ class BatchResult:
 
     @property
     def stored(self) -> int:
-        """Points that InfluxDB has."""
+        """How many points InfluxDB has stored."""
         return sum(outcome.stored for outcome in self.outcomes)
 
     @property
     def dead_lettered(self) -> int:
-        """Messages that the dead-letter topic has."""
+        """How many messages are on the dead-letter topic."""
         return sum(outcome.dead_lettered for outcome in self.outcomes)
 
     @property
     def refused(self) -> int:
-        """Dead letters that were good readings, but not to InfluxDB."""
+        """How many of the dead letters were valid readings that InfluxDB refused."""
         return sum(outcome.refused for outcome in self.outcomes)
 
     @property
     def minutes(self) -> set[int]:
-        """Minutes since the epoch that got a point."""
+        """The minutes (since the epoch) in which a point was stored."""
         return set[int]().union(*(outcome.minutes for outcome in self.outcomes))
 
     @property
@@ -83,30 +83,29 @@ class BatchSettler:
         while True:
             outcomes = attempt(config, Done(frozenset(settled), lettered))
             lettered = lettered.union(*(outcome.lettered for outcome in outcomes))
-            settled |= {outcome.partition: outcome for outcome in outcomes if outcome.away is None}
-            away = {outcome.away[0]: outcome.away[1] for outcome in outcomes if outcome.away is not None}
-            self._say_what_is_back(away)
-            if not away:
+            settled |= {outcome.partition: outcome for outcome in outcomes if outcome.unavailable is None}
+            unavailable = dict(outcome.unavailable for outcome in outcomes if outcome.unavailable is not None)
+            self._log_what_is_back(unavailable)
+            if not unavailable:
                 break
-            self._wait_for(away)
+            self._wait_for(unavailable)
             outage = self._outages.get("InfluxDB")
             if outage is not None and outage.down and outage.duration_s > COMMON_CAUSE_PATIENCE_S:
                 config = replace(config, give_up_on_common_cause=True)
         return BatchResult(list(settled.values()), time.monotonic() - started, self.losses.advance(settled.values()))
 
-    def _wait_for(self, away: dict[str, str]) -> None:
+    def _wait_for(self, unavailable: dict[str, str]) -> None:
         wait_s = 0.0
-        for part, reason in away.items():
+        for part, reason in unavailable.items():
             outage = self._outages.setdefault(part, Outage(part, _log, longest_s=5.0))
             wait_s = max(wait_s, outage.failed(reason))
-        # The job is well as long as it waits and tries again: that is what the watchdog asks.
-        service.notify(
-            watchdog=True, status="Waiting for " + ", ".join(f"{part} ({reason})" for part, reason in away.items())
-        )
+        # A job that waits and retries works as it should, so the watchdog must not end it.
+        parts = ", ".join(f"{part} ({reason})" for part, reason in unavailable.items())
+        service.notify(watchdog=True, status=f"Waiting for {parts}")
         if self.stop.wait(wait_s):
             raise Stopped
 
-    def _say_what_is_back(self, away: dict[str, str]) -> None:
+    def _log_what_is_back(self, unavailable: dict[str, str]) -> None:
         for part, outage in self._outages.items():
-            if part not in away:
+            if part not in unavailable:
                 outage.succeeded()

@@ -1,8 +1,8 @@
 """Make Spark's checkpoint readable again after a power cut.
 
-Spark writes one small file a batch into `offsets` and one into `commits`. A power cut can leave
-the last ones empty or torn, and Spark then fails at every start. Without its last batches the
-checkpoint is whole again: they are merely read once more.
+For each batch, Spark writes one small file into `offsets` and one into `commits`. A power cut can leave
+the last files empty or truncated, and Spark then fails at every start. If they are removed, the checkpoint
+is readable, and the last batches are read again.
 """
 
 import json
@@ -17,12 +17,12 @@ from sensorpi.common.reading import TOPIC
 
 _log = logging.getLogger(__name__)
 
-#: Beside Spark's own files: the id of the topic that was read.
+#: A file of ours in the checkpoint: the id of the topic that was read.
 _TOPIC_FILE = "topic"
 
 
 def heal(checkpoint: Path) -> None:
-    """Remove the first torn batch and all after it; move a checkpoint aside that has nothing whole before.
+    """Remove the first damaged batch and all batches after it. If none is left, move the checkpoint aside.
 
     Without a checkpoint the job continues from the offsets of its consumer group.
     """
@@ -35,17 +35,17 @@ def heal(checkpoint: Path) -> None:
     if nothing_whole or not _is_whole_metadata(checkpoint / "metadata"):
         aside = checkpoint.with_name(f"{checkpoint.name}.broken-{time.strftime('%Y%m%d-%H%M%S')}")
         rename(checkpoint, aside)
-        _log.error("The checkpoint was unreadable and is now %s. Continuing from the committed offsets.", aside)
+        _log.error("The checkpoint was unreadable and is now in %s. Continuing from the committed offsets.", aside)
     elif first_torn is not None:
         for batches in (offsets, commits):
             for number in batches.keys() & set(range(first_torn, max(batches) + 1)):
                 batches[number].unlink()
                 batches[number].with_name(f".{number}.crc").unlink(missing_ok=True)
-        _log.warning("The checkpoint was torn at batch %d: it is read again from there.", first_torn)
+        _log.warning("The checkpoint was damaged from batch %d on: these batches are read again.", first_torn)
 
 
 def set_aside_stale(checkpoint: Path) -> Path:
-    """Move a checkpoint of no more use aside, in place of the last such one; where it is now."""
+    """Rename a checkpoint that is not used any more, replacing an earlier such one; return its new path."""
     aside = checkpoint.with_name(f"{checkpoint.name}.stale")
     shutil.rmtree(aside, ignore_errors=True)
     rename(checkpoint, aside)
@@ -53,32 +53,35 @@ def set_aside_stale(checkpoint: Path) -> Path:
 
 
 def remember_topic(checkpoint: Path, topic_id: str) -> None:
-    """Write down which topic its offsets are of."""
+    """Store the id of the topic that the checkpoint's offsets belong to."""
     render({_TOPIC_FILE: f"{topic_id}\n"}, checkpoint)
 
 
-def why_not_of(checkpoint: Path, topic_id: str, ends: Mapping[int, int]) -> str:
-    """What shows that the checkpoint belongs to a log which is lost; "" when nothing does.
+def mismatch(checkpoint: Path, topic_id: str, ends: Mapping[int, int]) -> str:
+    """Why the checkpoint cannot belong to this topic, as after the loss of the topic's log; "" when it can.
 
-    Spark goes on at its offsets all the same, and whatever the new log has before them would never be read.
+    With such a checkpoint, Spark would continue at the old offsets, and never read what the new log has before them.
     ``ends`` are the log's next offsets by partition.
     """
     reached = _reached(checkpoint)
     places = ", ".join(f"{offset} of partition {partition}" for partition, offset in sorted(reached.items()))
     file = checkpoint / _TOPIC_FILE
     if file.exists() and file.read_text(encoding="ascii", errors="replace").strip() not in ("", topic_id):
-        return f"Topic {TOPIC} is a new one, as after the loss of all brokers' disks: it was read up to offset {places}"
+        return (
+            f"Topic {TOPIC} was created again, as after the loss of all brokers' disks; the old one was read up to "
+            f"offset {places}"
+        )
     beyond = [partition for partition, offset in reached.items() if offset > ends.get(partition, offset)]
     if beyond:
         here = ", ".join(str(ends[partition]) for partition in beyond)
-        return f"Topic {TOPIC} ends at offset {here}, and it was read up to offset {places}"
+        return f"Topic {TOPIC} ends at offset {here}, but it had been read up to offset {places}"
     return ""
 
 
 def _reached(checkpoint: Path) -> dict[int, int]:
-    """The highest offset by partition at which a batch that was planned ends.
+    """The highest offset, by partition, at which a planned batch ends.
 
-    That is the last one's, unless the stream went on for a moment in a topic that was made anew under it.
+    That is the last batch's, unless the stream continued for a moment after the topic was created again.
     """
     reached: dict[int, int] = {}
     for file in _batches(checkpoint / "offsets").values():
@@ -94,7 +97,7 @@ def _batches(folder: Path) -> dict[int, Path]:
 
 
 def _is_whole(file: Path) -> bool:
-    """Whether it has Spark's form: a version line, then lines of JSON (or a bare ``-`` for no offset)."""
+    """Whether it is complete: a version line, then lines of JSON (or ``-`` for no offset)."""
     try:
         version, *lines = file.read_text(encoding="utf-8").splitlines()
         if not version.startswith("v") or not lines:
@@ -102,7 +105,7 @@ def _is_whole(file: Path) -> bool:
         for line in lines:
             if line != "-":
                 json.loads(line)
-    except (ValueError, OSError):  # a torn file may hold anything; UnicodeDecodeError is a ValueError
+    except (ValueError, OSError):  # a damaged file may contain anything; UnicodeDecodeError is a ValueError
         return False
     return True
 

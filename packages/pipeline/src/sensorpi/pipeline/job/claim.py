@@ -1,4 +1,4 @@
-"""Which start of the job is the newest one: each writes itself into the metadata of the offsets that it commits."""
+"""The job's newest start: each start of the job writes a claim into the metadata of the offsets that it commits."""
 
 import json
 import secrets
@@ -10,15 +10,15 @@ from sensorpi.common.files import render
 
 @dataclass(frozen=True, order=True)
 class Claim:
-    """One start of the job. Of two claims the greater one is the newer, and the job of the other has to end."""
+    """One start of the job. The greater of two claims is the newer one, and the other claim's job has to stop."""
 
-    #: One more than that of the start before it; no clock is asked, because a Pi's may be wrong.
+    #: One more than the previous start's. A clock is not used, because a Pi's may be wrong.
     epoch: int
-    #: Tells two starts apart that both followed the same one.
+    #: Distinguishes two starts that followed the same one.
     run: str
     #: The node's name.
     node: str
-    #: Names the checkpoint that it goes on with: equal for two starts only if it is the same one.
+    #: Identifies the checkpoint: two starts have the same value only if they use the same checkpoint.
     checkpoint: str
 
     @classmethod
@@ -27,7 +27,7 @@ class Claim:
         return cls(1 if previous is None else previous.epoch + 1, secrets.token_hex(8), node, checkpoint)
 
     def to_metadata(self, beat: int = 0) -> str:
-        """What goes with a committed offset; ``beat`` differs from commit to commit. Kafka takes 4096 bytes."""
+        """A committed offset's metadata; ``beat`` is another number at each commit. Kafka's limit is 4096 bytes."""
         return json.dumps(asdict(self) | {"beat": beat}, separators=(",", ":"))
 
     @classmethod
@@ -44,7 +44,7 @@ class Claim:
 
 
 class Superseded(Exception):
-    """The job of this claim was started after ours, and runs."""
+    """A newer job is running."""
 
     def __init__(self, newer: Claim) -> None:
         super().__init__(f"the job was started on {newer.node}")
@@ -52,7 +52,7 @@ class Superseded(Exception):
 
 
 def load_claim(file: Path) -> Claim | None:
-    """The last claim that was made with this state; None at the first start."""
+    """The last claim that was saved here; None at the first start."""
     try:
         return Claim.from_metadata(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
@@ -60,5 +60,5 @@ def load_claim(file: Path) -> Claim | None:
 
 
 def save_claim(file: Path, claim: Claim) -> None:
-    """Remember it for the next start. Raises UserError when it cannot be written."""
+    """Save it for the next start. Raises UserError when it cannot be written."""
     render({file.name: claim.to_metadata()}, file.parent)

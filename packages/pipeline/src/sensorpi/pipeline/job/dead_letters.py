@@ -1,4 +1,4 @@
-"""Topic `sensors.dlq`: every message that became no point, with the reason in its headers."""
+"""Topic `sensors.dlq`: every message that did not become a point, with the reason in its headers."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -18,14 +18,14 @@ PATIENCE_S = 30.0
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A message that became no point."""
+    """A message that did not become a point."""
 
     message: Message
     reason: str
 
     @property
     def size_bytes(self) -> int:
-        """What it takes in memory, about."""
+        """About how much memory it takes."""
         return 500 + len(self.message.key or b"") + len(self.message.value or b"")
 
     def without_value(self) -> "DeadLetter":
@@ -36,7 +36,7 @@ class DeadLetter:
 
 
 class DeadLetters:
-    """Sends dead letters, at least once: the key, topic-partition-offset, tells a repetition."""
+    """Sends dead letters, at least once: a repetition has the same key, topic-partition-offset."""
 
     def __init__(self, bootstrap_servers: str) -> None:
         self._servers = bootstrap_servers.split(",")
@@ -61,11 +61,11 @@ class DeadLetters:
                     future.get(timeout=PATIENCE_S)
                 yield letter
         except KafkaError:
-            self.close()  # the next attempt starts on fresh connections
+            self.close()  # the next attempt opens new connections
             raise
 
     def close(self) -> None:
-        """Drop the connections; what was not acknowledged is sent again by the next attempt."""
+        """Close the connections. The next attempt sends again what was not acknowledged."""
         producer, self._producer = self._producer, None
         if producer is not None:
             producer.close(timeout=1)

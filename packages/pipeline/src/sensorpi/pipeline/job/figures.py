@@ -1,21 +1,21 @@
-"""The job's own figures and events, written where the dashboards find them."""
+"""The job's own figures and events, written to InfluxDB for the dashboards."""
 
 import logging
 import time
 
 from influxdb import InfluxDBClient
 
-from sensorpi.pipeline.influx.client import AWAY, DATABASE, EVENTS, PIPELINE, RAW
+from sensorpi.pipeline.influx.client import DATABASE, EVENTS, INFLUXDB_ERRORS, PIPELINE, RAW
 from sensorpi.pipeline.job.batch import BatchResult
 
 _log = logging.getLogger(__name__)
 
-#: One point a second at most: batches can be shorter.
+#: At most one point per second, although batches can be shorter.
 INTERVAL_S = 1.0
 
 
 class Figures:
-    """Adds batches up and writes their figures. They are for eyes only: one that is not taken is dropped."""
+    """Adds up batches and writes their figures. A figure that cannot be written is dropped."""
 
     def __init__(self, client: InfluxDBClient, host: str) -> None:
         self._client = client
@@ -24,7 +24,7 @@ class Figures:
         self._sums = {"stored": 0, "dead_lettered": 0, "refused": 0, "lost": 0}
 
     def batch(self, result: BatchResult, lag: float | None) -> None:
-        """Account for a settled batch; ``lag`` is how many Kafka messages wait behind it, where known."""
+        """Count a settled batch; ``lag`` is the number of Kafka messages that wait after it, if known."""
         for name in self._sums:
             self._sums[name] += getattr(result, name)
         if time.monotonic() - self._written < INTERVAL_S:
@@ -43,15 +43,15 @@ class Figures:
         self._sums["lost"] += messages
 
     def event(self, kind: str, text: str) -> None:
-        """Note that something happened, for the dashboards' annotations."""
+        """Write an event, for the dashboards' annotations."""
         self._write({"measurement": EVENTS, "tags": {"kind": kind}, "fields": {"text": text}})
 
     def _write(self, point: dict[str, object]) -> None:
         point["time"] = int(time.time() * 1000)
         try:
             self._client.write_points([point], time_precision="ms", database=DATABASE, retention_policy=RAW)
-        except AWAY as error:
-            _log.debug("figures not taken: %s", error)
+        except INFLUXDB_ERRORS as error:
+            _log.debug("figures are not stored: %s", error)
 
 
 def _floats(fields: dict[str, float]) -> dict[str, float]:

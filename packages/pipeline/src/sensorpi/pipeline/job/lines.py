@@ -1,4 +1,4 @@
-"""Post lines to InfluxDB, and single out the ones that it refuses."""
+"""Post lines to InfluxDB, and find the lines that it refuses."""
 
 import gzip
 from dataclasses import dataclass
@@ -6,26 +6,26 @@ from dataclasses import dataclass
 from influxdb import InfluxDBClient
 from influxdb.exceptions import InfluxDBClientError
 
-from sensorpi.pipeline.influx.client import AWAY, DATABASE, RAW, fault
+from sensorpi.pipeline.influx.client import DATABASE, INFLUXDB_ERRORS, RAW, fault
 
-#: So many lines refused one by one, all for one cause and none for another, are no longer the points' fault.
+#: When this many single lines are refused, all for the same reason, the cause is not in the lines.
 COMMON_CAUSE = 20
 
 
 class InfluxUnavailable(Exception):
-    """InfluxDB cannot take points now, through no fault of theirs; the text says why."""
+    """InfluxDB cannot store points now, whatever they are; the text says why."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A point that InfluxDB will never take, by its message's offset, with InfluxDB's own words."""
+    """A point that InfluxDB refuses: its message's offset, and InfluxDB's reason."""
 
     offset: int
     reason: str
 
 
 class LineWriter:
-    """Writes (offset, line) pairs with precision ms; one attempt, the caller decides about the next."""
+    """Writes (offset, line) pairs with precision ms. It does not retry: the caller decides about that."""
 
     def __init__(self, client: InfluxDBClient, compress: bool = False, policy: str = RAW) -> None:
         self._client = client
@@ -33,35 +33,35 @@ class LineWriter:
         self._parameters = {"db": DATABASE, "rp": policy, "precision": "ms"}
 
     def write(self, lines: list[tuple[int, bytes]], give_up_on_common_cause: bool = False) -> list[Refusal]:
-        """Write all lines that InfluxDB takes; return those that it refuses.
+        """Write all lines that InfluxDB accepts; return those that it refuses.
 
-        InfluxDB names neither all the points that it drops nor all the causes, so a refused
+        InfluxDB reports neither all the points that it drops nor all the causes, so a refused
         batch is halved down to single lines; writing a point twice is harmless. Raises
-        InfluxUnavailable where no point is at fault, or, unless ``give_up_on_common_cause``, where
-        the first COMMON_CAUSE single lines all fail for one cause.
+        InfluxUnavailable when the cause is not in a point, or, unless ``give_up_on_common_cause``, when
+        the first COMMON_CAUSE single lines all fail for the same reason.
         """
         refusals: list[Refusal] = []
-        taken = 0
+        stored = 0
         parts = [lines]  # a stack, the next part last
         while parts:
             part = parts.pop()
             reason = self._post(part) if part else None
             if reason is None:
-                taken += len(part)
+                stored += len(part)
             elif len(part) > 1:
                 middle = len(part) // 2
                 parts += [part[middle:], part[:middle]]
             else:
                 refusals.append(Refusal(part[0][0], reason))
-                if not give_up_on_common_cause and not taken and self._has_common_cause(refusals):
+                if not give_up_on_common_cause and not stored and self._has_common_cause(refusals):
                     raise InfluxUnavailable(f"it refuses every point: {reason}")
         return refusals
 
     def ping(self) -> bool:
-        """Whether InfluxDB answers; opens the connection that the next write uses."""
+        """Whether InfluxDB answers. This opens the connection that the next write uses."""
         try:
             self._client.ping()
-        except AWAY:
+        except INFLUXDB_ERRORS:
             return False
         return True
 
@@ -69,7 +69,7 @@ class LineWriter:
         return len(refusals) >= COMMON_CAUSE and len({refusal.reason for refusal in refusals}) == 1
 
     def _post(self, lines: list[tuple[int, bytes]]) -> str | None:
-        """None when InfluxDB took them all, else why at least one was not taken."""
+        """None when InfluxDB stored all of them, else why at least one was refused."""
         body = b"\n".join(line for _, line in lines)
         headers = {"Content-Type": "text/plain; charset=utf-8"}
         if self._compress:
@@ -83,7 +83,7 @@ class LineWriter:
             if error.code in (400, 413):
                 return _one_line(error.content)
             raise InfluxUnavailable(fault(error)) from error
-        except AWAY as error:
+        except INFLUXDB_ERRORS as error:
             raise InfluxUnavailable(fault(error)) from error
         return None
 

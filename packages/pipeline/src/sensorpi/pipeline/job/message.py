@@ -1,7 +1,7 @@
 """What one Kafka message means: a point for InfluxDB, or the reason why it is not one.
 
 `parse` holds the rules. `Rules.line` gives the same point, but recognises the shape that our own publisher sends in
-one pass over the bytes; the tests hold the two together.
+one pass over the bytes; the tests keep the two in step.
 """
 
 import json
@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 
 from sensorpi.common.reading import DEFAULT_HOST, DEFAULT_SENSOR, FIELDS, OLDEST_TIMESTAMP_MS
 
-#: A reading has some 250 bytes; sixty-four fields of the longest names and numbers fit as well.
+#: A reading has about 250 bytes; sixty-four fields with the longest names and numbers fit, too.
 LARGEST_MESSAGE_BYTES = 65_536
 MOST_FIELDS = 64
 #: How far a sensor's clock may be ahead of the broker's.
 LONGEST_LEAD_MS = 24 * 3600 * 1000
 
 _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-#: A tag or a boot id. Quotes, backslashes and control characters have no safe form in line protocol.
+#: A tag or a boot id. Quotes, backslashes and control characters cannot be written safely in line protocol.
 _NAME = re.compile(r'[^\x00-\x1f\x7f"\\\ud800-\udfff]{1,128}')
-#: `time` is InfluxDB's own column; the others are what the job itself adds.
+#: `time` is InfluxDB's own column; the job itself adds the others.
 _RESERVED = {"time", "heading_sin", "heading_cos"}
 
 #: The common shape: what `Reading.to_json` makes of names that need no escaping in line protocol. Anchored at both ends
@@ -42,7 +42,7 @@ _TO_LINE = bytes.maketrans(b":", b"=")
 
 
 class Refused(Exception):
-    """A message that is no reading; the text says why, for the dead letter's header."""
+    """A message that is not a reading; the text says why, for the dead letter's header."""
 
 
 def too_large(size_bytes: int) -> Refused:
@@ -51,7 +51,7 @@ def too_large(size_bytes: int) -> Refused:
 
 
 class Bounds(NamedTuple):
-    """Which timestamps a message may carry, in ms since the epoch; both ends belong to it."""
+    """The timestamps that a message may have, in ms since the epoch, both ends included."""
 
     oldest_ms: int
     newest_ms: int
@@ -59,7 +59,7 @@ class Bounds(NamedTuple):
 
 @dataclass(frozen=True)
 class Point:
-    """A reading as InfluxDB keeps it: two tags, float fields, the boot id, and its time in ms."""
+    """A reading as InfluxDB stores it: two tags, float fields, the boot id, and its time in ms."""
 
     sensor: str
     host: str
@@ -76,14 +76,14 @@ class Point:
 
 
 def bounds(appended_ms: int, raw_retention_days: int) -> Bounds:
-    """The timestamps that a message appended to the log at ``appended_ms`` may carry.
+    """The timestamps that a message appended to the log at ``appended_ms`` may have.
 
-    ``raw_retention_days`` 0 keeps raw data for ever. InfluxDB drops older points without naming
-    them and keeps a point of the far future for ever, so neither is ever sent to it.
+    ``raw_retention_days`` 0 keeps raw data forever. InfluxDB drops older points without naming
+    them, and keeps points of the far future forever, so neither is sent to it.
     """
     oldest_ms = OLDEST_TIMESTAMP_MS
     if raw_retention_days:
-        # An hour less: a batch must not meet the edge of the retention while it is under way.
+        # An hour less, because points must not expire while their batch is being processed.
         oldest_ms = max(oldest_ms, appended_ms - (raw_retention_days * 24 - 1) * 3600 * 1000)
     return Bounds(oldest_ms, appended_ms + LONGEST_LEAD_MS)
 
@@ -91,8 +91,8 @@ def bounds(appended_ms: int, raw_retention_days: int) -> Bounds:
 def parse(value: bytes | None, key: bytes | None, allowed: Bounds, default_host: str = DEFAULT_HOST) -> Point:
     """The point that one message stands for.
 
-    ``default_host`` names the host of a message that has neither a host nor a usable key, as the
-    seed's sensor sends it. Raises Refused with the reason.
+    ``default_host`` is the host of a message that has neither a host nor a usable key, such as those of the original
+    project's sensor.py. Raises Refused with the reason.
     """
     if not value:
         raise Refused("empty value")
@@ -110,7 +110,7 @@ def parse(value: bytes | None, key: bytes | None, allowed: Bounds, default_host:
 
 
 class Rules:
-    """What the messages of a topic mean, under one setting of the retention and of the default host."""
+    """What the messages of a topic mean, for one setting of the retention and of the default host."""
 
     def __init__(self, raw_retention_days: int, default_host: str = DEFAULT_HOST) -> None:
         """As in ``bounds`` and ``parse``."""
@@ -159,11 +159,11 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> None:
-    raise Refused(f"not JSON: {name} is no number")
+    raise Refused(f"not JSON: {name} is not a number")
 
 
 def _parse_int(digits: str) -> int | float:
-    """An int where a float holds it exactly; longer ones are floats, and inf is refused later."""
+    """An int if a float can represent it exactly. Longer ones become floats; inf is refused later."""
     return int(digits) if len(digits) <= 15 else float(digits)
 
 

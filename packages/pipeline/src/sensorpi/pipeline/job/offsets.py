@@ -1,9 +1,9 @@
-"""The job's place in the log, kept in Kafka's own consumer group beside Spark's checkpoint.
+"""The job's position in the log, kept in a Kafka consumer group in addition to Spark's checkpoint.
 
-Ordinary Kafka tools show the job's lag by it, and a job without a usable checkpoint starts there. It is also the lock
-that leaves one job running: the newest start writes its claim beside the offsets, and an older one that finds it there
-has to end. A job that was started before, and is started again by its supervisor, takes nothing from a newer one that
-is alive: it would end the newer one, whose supervisor would start it again, and so on.
+Ordinary Kafka tools show the job's lag by it, and a job without a usable checkpoint starts there. It is also a lock, so
+that only one job runs: the newest start writes its claim into the offsets' metadata, and an older job that finds it
+there has to stop. An older job that its supervisor starts again does not take over from a newer one that is alive:
+otherwise it would stop the newer one, whose supervisor would start that again, and so on.
 """
 
 import json
@@ -24,16 +24,17 @@ from sensorpi.common.reading import TOPIC
 from sensorpi.pipeline.job.claim import Claim, Superseded, load_claim, save_claim
 
 GROUP = "sensorpi-job"
-#: Kafka's own topic, which holds what all groups committed.
+#: Kafka's own topic with the committed offsets of all groups.
 OFFSETS_TOPIC = "__consumer_offsets"
-#: Spark's word for "the oldest there is" in a JSON of offsets.
+#: Spark's number for the oldest offset, in a JSON of offsets.
 EARLIEST = -2
 
-#: How often a job looks whether a newer one was started, in seconds, and how long the brokers may take to answer. An
-#: answer that does not come is asked for over a new connection, which is there as soon as the network is.
-_LOOK_EVERY_S = 2.0
+#: Seconds between two checks whether a newer job was started.
+_CHECK_EVERY_S = 2.0
+#: How long the brokers may take to answer. After that a new connection is opened, as the old one may be dead.
 _ANSWER_MS = 5000
-#: A job commits at least so often, in seconds, even the same again, and counts as alive for so long after it.
+#: A job commits at least this often, in seconds, even if nothing has changed. It counts as alive for _ALIVE_S seconds
+#: after that.
 _BEAT_S = 10.0
 _ALIVE_S = 25.0
 _CONNECT_S = 10.0
@@ -43,32 +44,32 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Log:
-    """The topic's messages. A topic that was made anew has another id; ``ends`` are the next offsets by partition."""
+    """The topic's log. A topic that was created again has another id; ``ends`` are the next offsets by partition."""
 
     id: str
     ends: dict[int, int]
 
 
 class GroupOffsets:
-    """Reads and commits the offsets of group `sensorpi-job` on topic `sensors`, for as long as no newer job does.
+    """Reads and commits the offsets of group `sensorpi-job` on topic `sensors`, as long as no newer job does.
 
-    A thread commits. The checkpoint is what counts for the stream, which must never wait for a
-    coordinator that moves or is away.
+    A thread commits them. The stream itself depends on the checkpoint only: it must not wait for a coordinator that
+    moves or is unavailable.
     """
 
     def __init__(
         self, bootstrap_servers: str, node: str, checkpoint: str, memory: Path, superseded: Callable[[Claim], None]
     ) -> None:
-        """``superseded`` is called once, from a thread, when a newer job was started; ``memory`` remembers this one.
+        """``superseded`` is called once, from a thread, when a newer job was started.
 
-        The rest is as in ``Claim``.
+        ``memory`` is the folder in which this job's claim is saved. The rest is as in ``Claim``.
         """
         self._servers = bootstrap_servers
         self._node = node
         self._checkpoint = checkpoint
         self._claim_file = memory / "claim.json"
         self._superseded = superseded
-        #: Set when the brokers have nothing any more of what was committed: the topic may be another one by that name.
+        #: Set when the brokers have lost what was committed. The topic may be another one of the same name then.
         self.forgotten = threading.Event()
         self._outage = Outage(f"Committing the offsets of group {GROUP}", _log, longest_s=5.0)
         self._due: dict[int, int] = {}
@@ -81,17 +82,18 @@ class GroupOffsets:
         self._thread: threading.Thread | None = None
 
     def take_over(self, stop: threading.Event) -> Claim | None:
-        """Be the newest job from now on, and return the claim of the one before, if there was one.
+        """Become the newest job, and return the claim of the previous one, if there was one.
 
-        What was committed stays; a partition without gets its oldest offset, so that the group's lag shows before a
-        message comes. A job that is started again, after a newer one was, first waits whether that is alive.
+        The committed offsets stay. For a partition that has none, the oldest offset is committed, so that the group's
+        lag can be seen before the first message. A job that is started again, although a newer one was started since,
+        first waits to see whether the newer one is alive.
 
-        Raises Superseded when it is, and KafkaError when the brokers do not answer or the topic is not there yet.
+        Raises Superseded if it is, and KafkaError when the brokers do not answer or the topic does not exist yet.
         """
         with self._asking() as consumer:
             partitions = _partitions(consumer)
             if not partitions:
-                raise UnknownTopicOrPartitionError(f"topic {TOPIC} is not there yet")
+                raise UnknownTopicOrPartitionError(f"topic {TOPIC} does not exist yet")
             committed = _committed(consumer, partitions)
             previous = max(_claims(committed).values(), default=None)
             own_last = load_claim(self._claim_file)
@@ -110,7 +112,7 @@ class GroupOffsets:
         return previous
 
     def starting_offsets(self) -> str:
-        """Spark's `startingOffsets`: as committed; the oldest of a partition without a commit.
+        """Spark's `startingOffsets`: the committed offsets; for a partition that has none, the oldest.
 
         Raises KafkaError when the brokers do not answer.
         """
@@ -120,8 +122,8 @@ class GroupOffsets:
         offsets = {each: committed[each].offset if each in committed else EARLIEST for each in partitions}
         return json.dumps({TOPIC: {str(each.partition): offset for each, offset in offsets.items()}})
 
-    def start_anew(self) -> str:
-        """Forget every place: Spark's `startingOffsets` are the oldest messages. Raises KafkaError."""
+    def start_over(self) -> str:
+        """Spark's `startingOffsets` for the oldest messages, which are committed as well. Raises KafkaError."""
         with self._asking() as consumer:
             partitions = _partitions(consumer)
             oldest = consumer.beginning_offsets(partitions, timeout_ms=_ANSWER_MS)
@@ -136,18 +138,18 @@ class GroupOffsets:
         return {partition.partition: offset for partition, offset in oldest.items()}
 
     def log(self) -> Log:
-        """The topic as it is now. Raises KafkaError when the brokers do not answer or the topic is not there."""
+        """The topic as it is now. Raises KafkaError when the brokers do not answer or the topic does not exist."""
         with open_client(KafkaAdminClient, self._servers, _CONNECT_S, request_timeout_ms=_ANSWER_MS) as admin:
             [topic] = admin.describe_topics([TOPIC])
         if topic["error_code"] or not topic["partitions"]:
-            raise UnknownTopicOrPartitionError(f"topic {TOPIC} is not there")
+            raise UnknownTopicOrPartitionError(f"topic {TOPIC} does not exist")
         partitions = [TopicPartition(TOPIC, partition["partition_index"]) for partition in topic["partitions"]]
         with self._asking() as consumer:
             ends = consumer.end_offsets(partitions, timeout_ms=_ANSWER_MS)
         return Log(str(topic["topic_id"]), {partition.partition: end for partition, end in ends.items()})
 
     def has_unread(self) -> bool:
-        """Whether the topic has messages behind what the group committed. Raises KafkaError."""
+        """Whether the topic has messages that are not committed. Raises KafkaError."""
         with self._asking() as consumer:
             partitions = _partitions(consumer)
             ends = consumer.end_offsets(partitions, timeout_ms=_ANSWER_MS)
@@ -155,7 +157,7 @@ class GroupOffsets:
         return any(end > (committed[each].offset if each in committed else 0) for each, end in ends.items())
 
     def own_topic(self) -> dict[str, list[int]]:
-        """The topic of committed offsets with its partitions: it has messages before any reading was sent.
+        """The topic of the committed offsets, with its partitions. It has messages even before the first reading.
 
         Raises KafkaError when the brokers do not answer.
         """
@@ -164,12 +166,12 @@ class GroupOffsets:
         return {OFFSETS_TOPIC: sorted(partitions)} if partitions else {}
 
     def commit(self, next_offsets: dict[int, int]) -> None:
-        """Have committed where each partition's next message is, soon; the newest call counts."""
+        """Have the offset of each partition's next message committed soon. The newest call counts."""
         self._due = self._due | next_offsets
         self._wake.set()
 
     def close(self) -> None:
-        """Commit what is due, as far as a second allows, and leave."""
+        """Commit what is due, if that takes less than a second, and stop."""
         self._stop.set()
         self._wake.set()
         if self._thread is not None:
@@ -177,7 +179,7 @@ class GroupOffsets:
 
     @contextmanager
     def _asking(self) -> Iterator[KafkaConsumer]:
-        """A client of the moment: one from before the brokers froze got no answer for minutes after it."""
+        """A new client for each use: one that was open while the brokers froze gets no answers for minutes after it."""
         consumer = self._connect()
         try:
             yield consumer
@@ -191,11 +193,11 @@ class GroupOffsets:
         consumer: KafkaConsumer | None = None
         newer: Claim | None = None
         while newer is None and not self._stop.is_set():
-            is_due = self._wake.wait(_LOOK_EVERY_S)
+            is_due = self._wake.wait(_CHECK_EVERY_S)
             self._wake.clear()
             try:
                 consumer = consumer or self._connect()
-                newer = self._look_and_commit(consumer, claim, is_due)
+                newer = self._check_and_commit(consumer, claim, is_due)
             except KafkaError as error:
                 if consumer is not None:
                     consumer.close(autocommit=False, timeout_ms=1000)
@@ -207,11 +209,11 @@ class GroupOffsets:
         if newer is not None:
             self._superseded(newer)
 
-    def _look_and_commit(self, consumer: KafkaConsumer, claim: Claim, is_due: bool) -> Claim | None:
-        """Return the claim of a newer job; without one, commit what is due or what an older job wrote over."""
+    def _check_and_commit(self, consumer: KafkaConsumer, claim: Claim, is_due: bool) -> Claim | None:
+        """Return the claim of a newer job. If there is none, commit what is due or what an older job overwrote."""
         partitions = [TopicPartition(TOPIC, number) for number in self._due]
         claims = _claims(_committed(consumer, partitions))
-        if not claims:  # with a topic, and with the brokers' disks, goes what groups committed
+        if not claims:  # committed offsets are lost with their topic, and with the brokers' disks
             self.forgotten.set()
         newest = max(claims.values(), default=claim)
         if newest > claim:
@@ -240,7 +242,7 @@ def _partitions(consumer: KafkaConsumer) -> list[TopicPartition]:
 def _is_alive(
     consumer: KafkaConsumer, committed: dict[TopicPartition, OffsetAndMetadata], stop: threading.Event
 ) -> bool:
-    """Whether the job that committed this commits again."""
+    """Whether the job that committed these offsets commits again."""
     deadline = time.monotonic() + _ALIVE_S
     while time.monotonic() < deadline and not stop.wait(1.0):
         if _committed(consumer, list(committed)) != committed:
@@ -249,7 +251,7 @@ def _is_alive(
 
 
 def _committed(consumer: KafkaConsumer, partitions: list[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
-    """What the group committed, of the partitions that have something."""
+    """The group's committed offsets, for the partitions that have one."""
     found = {each: consumer.committed(each, metadata=True, timeout_ms=_ANSWER_MS) for each in partitions}
     return {each: committed for each, committed in found.items() if committed is not None and committed.offset >= 0}
 

@@ -1,6 +1,6 @@
-"""How a Kafka message travels from Spark's JVM to a Python worker: as one run of bytes.
+"""The format in which a Kafka message is sent from Spark's JVM to a Python worker: one byte string.
 
-Spark's usual way, rows that are pickled in the JVM and unpickled in Python, costs several times the CPU.
+Spark's own way, pickling rows in the JVM and unpickling them in Python, takes several times the CPU.
 """
 
 import struct
@@ -36,7 +36,7 @@ Result = TypeVar("Result")
 
 
 def map_partitions(messages: DataFrame, work: Callable[[Iterable[bytes]], Iterator[Result]]) -> list[Result]:
-    """Have Python workers do ``work`` on the records of each partition of ``messages``; return all that they yield.
+    """Have Python workers run ``work`` on the records of each partition of ``messages``; return all that they yield.
 
     ``messages`` has the columns of Spark's Kafka source.
     """
@@ -49,7 +49,7 @@ def map_partitions(messages: DataFrame, work: Callable[[Iterable[bytes]], Iterat
 
 
 def _record() -> Column:
-    """One message as the bytes that ``unpack`` takes apart."""
+    """One message as the bytes that ``unpack`` reads."""
     is_carried = F.coalesce(F.length("key"), F.lit(0)) + F.coalesce(F.length("value"), F.lit(0)) <= LARGEST_BYTES
     head = [F.col("partition"), F.col("offset"), F.unix_millis("timestamp"), _length("key"), _length("value")]
     body = [F.when(is_carried, F.col(column)) for column in ("key", "value")]
@@ -61,7 +61,7 @@ def _length(column: str) -> Column:
 
 
 def unpack(record: bytes) -> Message:
-    """Take one record apart."""
+    """The message in one record."""
     partition, offset, appended_ms, key_bytes, value_bytes = _HEAD.unpack_from(record)
     value_at = _HEAD.size + (key_bytes if key_bytes > 0 else 0)
     if value_at + value_bytes > len(record):

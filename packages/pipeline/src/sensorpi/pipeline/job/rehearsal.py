@@ -1,6 +1,6 @@
-"""Batches of no consequence, run through the job's own code before the first real one.
+"""Test batches, run through the job's own code before the first real batch.
 
-A cold JVM and cold workers take seconds for what later takes 200 ms: the first readings would pay for it.
+A cold JVM and cold workers take seconds for what later takes 200 ms. Without this, the first readings would be late.
 """
 
 import shutil
@@ -16,15 +16,15 @@ from pyspark.sql import functions as F  # noqa: N812  (Spark's own convention)
 
 from sensorpi.common.reading import OLDEST_TIMESTAMP_MS, Reading
 
-#: When a stream's batches run, in the words of Spark's ``DataStreamWriter.trigger``.
+#: When a stream's batches run: the arguments of Spark's ``DataStreamWriter.trigger``.
 Trigger = dict[str, Any]
 
-#: A rehearsal is worth no longer delay than this.
+#: A rehearsal must not delay the start for longer than this.
 _TIMEOUT_S = 60.0
 
 
 def made_up_messages(session: SparkSession) -> DataFrame:
-    """A stream of readings with the columns of Kafka's source, for as long as Kafka itself is not needed."""
+    """A stream of made-up readings with the columns of Spark's Kafka source, which does not need Kafka."""
     message = Reading("rehearsal", "rehearsal", "rehearsal", 1, OLDEST_TIMESTAMP_MS, {"heading": 0.0}).to_json()
     return (
         session.readStream.format("rate")
@@ -40,7 +40,7 @@ def made_up_messages(session: SparkSession) -> DataFrame:
 
 @contextmanager
 def reading_internal_topics(session: SparkSession) -> Iterator[None]:
-    """Streams that start within this can be of Kafka's internal topics, which Spark passes over otherwise."""
+    """Within this context, streams can read Kafka's internal topics, which Spark ignores otherwise."""
     setting = "spark.sql.streaming.kafka.useDeprecatedOffsetFetching"
     session.conf.set(setting, "true")
     try:
@@ -57,10 +57,10 @@ def rehearse(
     place: Path,
     stop: threading.Event,
 ) -> str:
-    """Call ``batch`` with that many micro-batches of a stream, or with fewer when it ends or takes a minute.
+    """Call ``batch`` with that many micro-batches of a stream, or with fewer if it ends or takes a minute.
 
-    ``place`` holds the stream's checkpoint for that long. Returns what went wrong, or "": most of it will show again
-    in earnest.
+    ``place`` is the folder of the stream's checkpoint meanwhile. Returns an error, or "". Most errors need no reaction
+    here, because the real stream will have them, too.
     """
     done = 0
 

@@ -1,8 +1,8 @@
-"""One-minute means, kept long after the readings themselves are gone.
+"""One-minute means, which are kept long after the readings themselves have expired.
 
-Each minute that a reading was stored into is condensed once the minute is over, and again when a
-late reading comes: a continuous query never sees those. Which minutes are due is kept in InfluxDB
-itself, in measurement `rollup_due`, so that neither a restart nor a move of the job forgets one.
+The mean of a minute is computed once the minute is over, and again after a late reading, which InfluxDB's continuous
+queries would miss. The minutes that are due are stored in InfluxDB itself, in measurement `rollup_due`, so that none is
+forgotten when the job is restarted or runs on another node.
 """
 
 import logging
@@ -18,7 +18,7 @@ from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 from influxdb.line_protocol import make_lines
 
 from sensorpi.common.daemon.outage import Outage
-from sensorpi.pipeline.influx.client import AWAY, DATABASE, RAW, READINGS, ROLLUP, fault
+from sensorpi.pipeline.influx.client import DATABASE, INFLUXDB_ERRORS, RAW, READINGS, ROLLUP, fault
 from sensorpi.pipeline.job.lines import InfluxUnavailable, LineWriter
 
 _log = logging.getLogger(__name__)
@@ -61,10 +61,10 @@ class Rollup:
         self._reasons: set[str] = set()  # that were logged
 
     def mark(self, minutes: set[int]) -> None:
-        """Note durably that these minutes (since the epoch) have new readings.
+        """Record durably that these minutes (since the epoch) have new readings.
 
-        Called for each batch after its points are stored and before it is committed. Raises what
-        the client raises; marking again is harmless.
+        To be called for each batch after its points are stored and before it is committed. Raises what
+        the client raises; marking a minute again is harmless.
         """
         with self._lock:
             self._marked_meanwhile |= minutes
@@ -82,7 +82,7 @@ class Rollup:
         while not stop.wait(wait_s):
             try:
                 self.condense_due(int(time.time()))
-            except (*AWAY, InfluxUnavailable) as error:
+            except (*INFLUXDB_ERRORS, InfluxUnavailable) as error:
                 failing_since = failing_since or time.monotonic()
                 # What is due stays due.
                 for_long = time.monotonic() - failing_since > QUIET_S
@@ -92,10 +92,10 @@ class Rollup:
                 failing_since, wait_s = None, 1.0
 
     def condense_due(self, now_s: int) -> int:
-        """Condense the minutes that are due and over at ``now_s`` (s since the epoch); returns how many.
+        """Condense the minutes that are due and over at ``now_s`` (s since the epoch); return how many there were.
 
-        A minute that fails is set aside, stays due, and is tried again after an hour. Raises one of ``AWAY`` or
-        InfluxUnavailable when InfluxDB is unavailable.
+        A minute that fails is set aside, stays due, and is tried again after an hour. Raises one of
+        ``INFLUXDB_ERRORS`` or InfluxUnavailable when InfluxDB is unavailable.
         """
         last_minute = (now_s - GRACE_S) // 60 - 1
         retry = {minute for minute, retry_s in self._failed.items() if retry_s <= now_s}
@@ -180,7 +180,7 @@ def _point(tags: dict[str, str], row: dict[str, Any]) -> dict[str, Any]:
         for name, value in row.items()
         if name != "time" and value is not None and math.isfinite(value)
     }
-    fields.pop("sequence", None)  # a mean of sequence numbers says nothing
+    fields.pop("sequence", None)  # a mean of sequence numbers is useless
     if "heading_sin" in fields and "heading_cos" in fields:
         fields["heading"] = math.degrees(math.atan2(fields["heading_sin"], fields["heading_cos"])) % 360
     return {"measurement": READINGS, "tags": tags, "time": row["time"], "fields": fields}

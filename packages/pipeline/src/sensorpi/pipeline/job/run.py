@@ -18,7 +18,7 @@ from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.daemon import service
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.reading import TOPIC
-from sensorpi.pipeline.influx.client import AWAY, MESSAGE_PACK, WRITER, fault, open_client
+from sensorpi.pipeline.influx.client import INFLUXDB_ERRORS, MESSAGE_PACK, WRITER, fault, open_client
 from sensorpi.pipeline.job import checkpoint, sink
 from sensorpi.pipeline.job.batch import BatchSettler
 from sensorpi.pipeline.job.claim import Claim, Superseded
@@ -35,23 +35,23 @@ from sensorpi.pipeline.job.spark_session import check_jvm, close_session, open_s
 
 _log = logging.getLogger(__name__)
 
-#: How long a job that was superseded may take to end, in seconds.
+#: The maximum time for the end of a job that was superseded, in seconds.
 _END_S = 20.0
-#: How long any other stop may take; systemd kills after 60 s, and calls that a failure.
+#: The maximum time for any other stop, in seconds. systemd kills the job after 60 s, which counts as a failure.
 _STOP_S = 40.0
-#: How long an older job, which can reach Kafka, takes to see that it has to end.
+#: How long an older job that can reach Kafka takes to notice that it has to stop, in seconds.
 _OLD_JOB_S = 5.0
 
-#: In the text of what ended the stream when Kafka went away in the middle of a batch.
+#: Part of the error text when the stream ended because Kafka became unavailable during a batch.
 _KAFKA_FAULT = "org.apache.kafka.common.errors."
 
 
 @dataclass(frozen=True)
 class JobConfig:
-    """Everything that the job is told."""
+    """The settings of the job."""
 
     sink: SinkConfig
-    #: Holds Spark's scratch files.
+    #: The folder of Spark's scratch files.
     state: Path
     checkpoint: Path
     jars: Path
@@ -61,17 +61,18 @@ class JobConfig:
     max_offsets_per_trigger: int
     heap_mb: int
     master: SparkMaster
-    #: Holds what tells a job that is started again from one that is started by a decision.
+    #: The folder of the job's last claim. A job that is started again finds it there; one that the operator or the
+    #: scheduler starts elsewhere does not.
     memory: Path
     #: Whether the next job may find this checkpoint on another node.
     checkpoint_is_shared: bool = False
 
 
 def run(config: JobConfig, stop: threading.Event) -> Claim | None:
-    """Run until ``stop`` is set, or until the job was started anew elsewhere: the claim of that start is returned.
+    """Run until ``stop`` is set, or until a newer job was started elsewhere, whose claim is returned then.
 
-    Kafka, InfluxDB or Spark's cluster being away is waited out. Raises UserError when Spark does not start, or when
-    the cluster gave the job up.
+    Retries while Kafka, InfluxDB or Spark's cluster is unavailable. Raises UserError when Spark does not start, or
+    when the cluster ended the job.
     """
     wait_for_master(config.master, stop)
     if stop.is_set():
@@ -93,29 +94,29 @@ def run(config: JobConfig, stop: threading.Event) -> Claim | None:
 def end_in_time(stop: threading.Event, ended: threading.Event, limit_s: float = _STOP_S) -> None:
     """End this process, with status 0, when ``ended`` is not set within ``limit_s`` seconds after ``stop``.
 
-    A batch that hangs on a broker that is gone can hold the stop up. Nothing is lost: what was not committed is read
-    again, and stored under the same key.
+    A batch that waits for a broker can delay the stop. Nothing is lost: what was not committed is read again, and
+    stored under the same key.
     """
     stop.wait()
     if not ended.wait(limit_s):
-        _log.warning("The job did not stop within %g s and is ended; what it had begun is read again.", limit_s)
+        _log.warning("The job did not stop within %g s and is ended; its last batch will be read again.", limit_s)
         os._exit(0)
 
 
 def find_place(place: Path, group: GroupOffsets) -> tuple[str, str]:
-    """The topic's id, and where to start in it, in Spark's words; a checkpoint at ``place`` counts for more.
+    """The topic's id, and Spark's `startingOffsets`, which Spark ignores when there is a checkpoint at ``place``.
 
-    One of a lost log is moved aside. Raises KafkaError when the brokers do not answer; all is as before then.
+    The checkpoint of a lost log is moved aside. Raises KafkaError, and changes nothing, when the brokers do not answer.
     """
     group.forgotten.clear()
     log = group.log()
-    lost = checkpoint.why_not_of(place, log.id, log.ends)
+    lost = checkpoint.mismatch(place, log.id, log.ends)
     if lost:
-        starting_offsets = group.start_anew()  # first: what was committed may be of the lost log, too
+        starting_offsets = group.start_over()  # first, because the committed offsets may belong to the lost log, too
         aside = checkpoint.set_aside_stale(place)
         _log.error(
-            "%s. What came after that and was not read is lost. Starting at its oldest message;"
-            " the checkpoint is now %s.",
+            "%s. Messages after that which were not read are lost. Starting at the oldest message;"
+            " the old checkpoint is now in %s.",
             lost,
             aside,
         )
@@ -145,7 +146,7 @@ class _Job:
 
     def run(self) -> Claim | None:
         self._executors.wait_for_first(self._stop)
-        # Kafka may be starting as well: this much needs none.
+        # Kafka may still be starting, and this does not need it.
         self._rehearse(made_up_messages(self._session), times=1, trigger={"processingTime": "0 seconds"})
         while not self._stop.is_set():
             try:
@@ -163,10 +164,10 @@ class _Job:
         return self._newer
 
     def _end_for(self, newer: Claim) -> None:
-        """A newer job was started; also called from the thread that looks for one."""
+        """Stop, because a newer job was started. Also called from the thread that checks for one."""
         self._newer = newer
         self._stop.set()
-        # A batch may hang on what is away, and a supervisor that lost its patience would start this job again.
+        # A batch may wait for what is unavailable, and a supervisor that kills this job would start it again.
         ending = threading.Timer(_END_S, os._exit, (ExitCode.SUPERSEDED,))
         ending.daemon = True
         ending.start()
@@ -179,7 +180,7 @@ class _Job:
         check_versions(rehearse(messages, batch, times, trigger, place, self._stop))
 
     def _rehearse_on_kafka(self, topic: dict[str, list[int]]) -> None:
-        """Where readings wait already they come first."""
+        """Rehearse on Kafka, unless there are readings that wait already."""
         if topic and not (self._group is not None and self._group.has_unread()):
             with reading_internal_topics(self._session):
                 messages = self._messages({"assign": json.dumps(topic)}, "earliest", most=1)
@@ -203,7 +204,7 @@ class _Job:
         return query
 
     def _take_over(self) -> GroupOffsets:
-        """Be the newest job; an older one ends when it sees that."""
+        """Become the newest job. An older one stops when it notices that."""
         config = self._config
         name = "shared" if config.checkpoint_is_shared else f"{config.host}:{config.checkpoint}"
         group = GroupOffsets(config.sink.bootstrap_servers, config.host, name, config.memory, self._end_for)
@@ -217,16 +218,16 @@ class _Job:
         if previous is not None and previous.checkpoint != name and config.checkpoint.exists():
             checkpoint.set_aside_stale(config.checkpoint)
             _log.warning(
-                "The job last ran on %s with another checkpoint than the one here, which is moved aside."
+                "The job last ran on %s with another checkpoint, so the one here is moved aside."
                 " Continuing from the committed offsets.",
                 previous.node,
             )
         elif previous is not None and previous.node != config.host and config.checkpoint_is_shared:
-            self._stop.wait(_OLD_JOB_S)  # or both would write the same checkpoint for a moment
+            self._stop.wait(_OLD_JOB_S)  # otherwise both would write the same checkpoint for a moment
         return group
 
     def _messages(self, topic: dict[str, str], starting_offsets: str, most: int) -> DataFrame:
-        """A topic, in Spark's words, as a stream of at most so many messages in a batch."""
+        """A stream of a topic, which is given as options of Spark's Kafka source, with ``most`` messages per batch."""
         return (
             self._session.readStream.format("kafka")
             .option("kafka.bootstrap.servers", self._config.sink.bootstrap_servers)
@@ -237,12 +238,12 @@ class _Job:
             .option("failOnDataLoss", "false")
             # What the producer of a transaction takes back is not a reading.
             .option("kafka.isolation.level", "read_committed")
-            # A batch is what is there already. Spark's consumer looks for the log's end within a batch, and the fetch
-            # that then waits there for more would hold up every small batch for its 500 ms.
+            # A batch consists of what is in the log already. Spark's consumer reads up to the log's end, and there a
+            # fetch waits for more messages, which would delay every small batch by Kafka's default of 500 ms.
             .option("kafka.fetch.max.wait.ms", "10")
-            # A broker without power answers nothing, and another one leads after ten seconds. With Kafka's own limits
-            # of 30 s for a request and 60 s for a question with all its retries the stream stood still for a minute.
-            # A batch that was under way asks four times, and Spark's two minutes for each outlast the watchdog.
+            # A broker without power does not answer, and another one becomes the leader after ten seconds. With Kafka's
+            # defaults, 30 s for a request and 60 s with all retries, the stream stopped for a minute. A batch that is
+            # running polls four times, and with Spark's default of two minutes for each the watchdog would end the job.
             .option("kafkaConsumer.pollTimeoutMs", "15000")
             .option("kafka.request.timeout.ms", "8000")
             .option("kafka.default.api.timeout.ms", "10000")
@@ -252,11 +253,11 @@ class _Job:
         )
 
     def _watch(self, query: StreamingQuery, group: GroupOffsets) -> None:
-        """Until it is to be started anew: it has failed, or the topic may be another one."""
+        """Return when the query has to be started again: it has ended, or the topic may be another one."""
         last_progress: object = None
         try:
             while not self._stop.wait(0.2) and not group.forgotten.is_set():
-                self._executors.are_away()
+                self._executors.are_missing()
                 if query.exception() is not None or not query.isActive:
                     query.awaitTermination()  # raises what ended it
                     return
@@ -269,12 +270,12 @@ class _Job:
                     service.notify(watchdog=True)
         finally:
             if self._stop.is_set():
-                # The tasks that this ends would each say so.
+                # Otherwise each task that this ends would be logged.
                 self._session.sparkContext.setLogLevel("OFF")
             query.stop()
 
     def _failed(self, error: Exception) -> float:
-        """The stream ended by itself: say so once, and return how many seconds to wait before the next try."""
+        """The stream ended by itself: log that once, and return how many seconds to wait before the next try."""
         if isinstance(error, Py4JError | ConnectionError):
             check_jvm(self._session, wait_s=5.0)
         text = str(error).strip() or repr(error)
@@ -282,8 +283,8 @@ class _Job:
         self._executors.check_alive()
         is_ours = "Traceback (most recent call last)" in text and _KAFKA_FAULT not in text
         if is_ours and not self._kafka.down:
-            _log.error("%s", text)  # a mistake of ours: nothing else shows where
-        # The job is well as long as it tries again: a restart would bring nothing back.
+            _log.error("%s", text)  # an error in our own code: only this shows where
+        # A job that retries works as it should, and a restart would not help: the watchdog must not end it.
         service.notify(watchdog=True)
         return self._kafka.failed(text.splitlines()[0][:300])
 
@@ -300,18 +301,18 @@ class _Job:
         return {} if self._group is None else self._group.log_starts()
 
     def _attempt(self, messages: DataFrame, config: SinkConfig, done: Done) -> list[Outcome]:
-        """Have the workers settle the messages once, and mark the minutes that they touched."""
+        """Have the workers settle the messages once, and mark the minutes in which readings were stored."""
         work = partial(sink.store, config=config, done=done)
         outcomes: list[Outcome] = map_partitions(messages, work)
         try:
             self._rollup.mark(set[int]().union(*(outcome.minutes for outcome in outcomes)))
-        except AWAY as error:
+        except INFLUXDB_ERRORS as error:
             for outcome in outcomes:
-                outcome.away = outcome.away or ("InfluxDB", fault(error))
+                outcome.unavailable = outcome.unavailable or ("InfluxDB", fault(error))
         return outcomes
 
     def _lag(self) -> float | None:
-        """Messages behind the newest one, as of the batch before."""
+        """The number of messages that wait in Kafka, after the previous batch."""
         progress = None if self._query is None else self._query.lastProgress
         try:
             return float(progress["sources"][0]["metrics"]["maxOffsetsBehindLatest"]) if progress else None

@@ -1,7 +1,7 @@
 """What a Spark worker does with its share of a batch: post lines to InfluxDB, dead-letter the rest.
 
-One attempt: nothing here waits or tries again. What went wrong goes back to the driver, which
-decides (`batch.py`). Trying again is always safe: InfluxDB overwrites, and dead letters carry a key.
+Nothing here waits or retries. Errors are returned to the driver, which decides what to do (`batch.py`).
+Another attempt is always safe: InfluxDB overwrites points, and dead letters have a key.
 """
 
 import gc
@@ -24,7 +24,7 @@ from sensorpi.pipeline.job.records import Message, unpack
 
 #: Lines in one POST: large enough for speed, small enough for a 1 GB Pi.
 LINES_PER_POST = 5_000
-#: Dead letters that are held before they are sent.
+#: Dead letters that are collected before they are sent.
 DEAD_LETTERS_PER_FLUSH = 200
 #: Either is also sent when it takes this much memory.
 LARGEST_HELD_BYTES = 16 * 1024 * 1024
@@ -32,35 +32,35 @@ LARGEST_HELD_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True)
 class SinkConfig:
-    """Where a batch goes. It travels to the workers, so it is plain data."""
+    """Where a batch goes. It is sent to the workers, so it is plain data."""
 
     influxdb: Endpoint
     writer_password: str = field(repr=False)
     bootstrap_servers: str
     raw_retention_days: int
     default_host: str = DEFAULT_HOST
-    #: Points that all fail for one cause are dead-lettered rather than reported as an outage.
+    #: Points that all fail for the same reason are dead-lettered instead of being reported as an outage.
     give_up_on_common_cause: bool = False
 
 
 @dataclass
 class Outcome:
-    """What became of one worker's share, all of it of one Kafka partition. ``next_offset`` is exclusive."""
+    """What became of one worker's share, all of it from one Kafka partition. ``next_offset`` is exclusive."""
 
     partition: int
     first_offset: int
     next_offset: int
     stored: int = 0
     dead_lettered: int = 0
-    #: Points of those dead-lettered that InfluxDB refused.
+    #: How many of the dead letters are points that InfluxDB refused.
     refused: int = 0
-    #: Those that the brokers have, as (partition, offset), also where this share must be tried again.
+    #: The dead letters that the brokers have, as (partition, offset), also when another attempt is needed.
     lettered: set[tuple[int, int]] = field(default_factory=set)
-    #: Minutes since the epoch that a stored reading belongs to.
+    #: Minutes (since the epoch) of the stored readings.
     minutes: set[int] = field(default_factory=set)
     newest_ms: int = 0
-    #: Why this share must be tried again, with the part that is away; None when all of it is settled.
-    away: tuple[str, str] | None = None
+    #: What is unavailable, and why, so that another attempt is needed; None when the whole share is settled.
+    unavailable: tuple[str, str] | None = None
 
 
 class Done(NamedTuple):
@@ -71,7 +71,7 @@ class Done(NamedTuple):
 
 
 def store(records: Iterable[bytes], config: SinkConfig, done: Done) -> Iterator[Outcome]:
-    """Settle one Spark partition, all of it of one Kafka partition; yields one Outcome, or none for an empty partition.
+    """Settle one Spark partition, all of it from one Kafka partition. Yields one Outcome, or none if it is empty.
 
     ``records`` are as in `records.py`. What is ``done`` is not done again.
     """
@@ -85,7 +85,7 @@ def store(records: Iterable[bytes], config: SinkConfig, done: Done) -> Iterator[
 
 
 def rehearse(records: Iterable[bytes], config: SinkConfig) -> Iterator[int]:
-    """Do what `store` does as far as it leaves no trace: read the messages, connect to InfluxDB."""
+    """Do what `store` does without writing anything: read the messages, connect to InfluxDB."""
     rules = Rules(config.raw_retention_days, config.default_host)
     readings = 0
     for record in records:
@@ -95,7 +95,7 @@ def rehearse(records: Iterable[bytes], config: SinkConfig) -> Iterator[int]:
             readings += 1
     yield readings
     _line_writer(config.influxdb, config.writer_password).ping()
-    # PySpark's workers collect garbage after every task: what is loaded by now stays, and need not be looked at.
+    # PySpark's workers collect garbage after every task, but what is loaded by now stays, and need not be scanned.
     gc.freeze()
 
 
@@ -120,9 +120,9 @@ class _Share:
             self._post()
             self._send()
         except InfluxUnavailable as error:
-            self._outcome.away = ("InfluxDB", str(error))
+            self._outcome.unavailable = ("InfluxDB", str(error))
         except KafkaError as error:
-            self._outcome.away = ("Kafka", f"dead letters: {error!r}")
+            self._outcome.unavailable = ("Kafka", f"dead letters: {error!r}")
         return self._outcome
 
     def _take(self, records: Iterable[bytes]) -> None:
@@ -187,7 +187,7 @@ def _dead_letters(bootstrap_servers: str) -> DeadLetters:
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether compression would cost time without saving any on the way."""
+    """Whether the address is on this machine, where compression would only cost time."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""One small Spark: a driver in client mode, with the Kafka source's jars beside PySpark's own."""
+"""Starts and stops a small Spark: a driver in client mode, with the jars of Spark's Kafka source."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ appender.stderr.name = stderr
 appender.stderr.target = SYSTEM_ERR
 appender.stderr.layout.type = PatternLayout
 appender.stderr.layout.pattern = %p %c{1}: %m%n%ex{short}
-# Each of these warns at every start, or at every batch that is slower than the trigger, of what is meant to be.
+# These warn at every start, or at every batch that is slower than the trigger, of what is intended.
 logger.native.name = org.apache.hadoop.util.NativeCodeLoader
 logger.native.level = error
 logger.shell.name = org.apache.hadoop.util.Shell
@@ -34,10 +34,10 @@ logger.admin.name = org.apache.kafka.clients
 logger.admin.level = error
 logger.trigger.name = org.apache.spark.sql.execution.streaming.ProcessingTimeExecutor
 logger.trigger.level = error
-# Says every 15 s that there are no workers; `executors.py` says it once.
+# Logs every 15 s that there are no workers; `executors.py` logs it once.
 logger.scheduler.name = org.apache.spark.scheduler.TaskSchedulerImpl
 logger.scheduler.level = error
-# What ends a query reaches us as an exception, and `job.py` says it.
+# What ends a query is raised as an exception as well, and `run.py` logs it.
 logger.query.name = org.apache.spark.sql.execution.streaming.MicroBatchExecution
 logger.query.level = off
 logger.resolve.name = org.apache.spark.sql.execution.streaming.ResolveWriteToStream
@@ -45,15 +45,15 @@ logger.resolve.level = error
 """
 
 
-#: How long a JVM that is told to end may take.
+#: The maximum time for the JVM's end.
 _JVM_END_S = 5.0
 
 
 def open_session(work: Path, jars: Path, master: SparkMaster, heap_mb: int) -> SparkSession:
-    """Start the JVM and return its session; a second or three.
+    """Start the JVM and return its session, which takes one to three seconds.
 
-    ``work`` gets Spark's scratch files and its configuration. Raises UserError when the jars of the Kafka source are
-    not in ``jars``, or when Spark does not start.
+    ``work`` is the folder of Spark's scratch files and its configuration. Raises UserError when the jars of the Kafka
+    source are not in ``jars``, or when Spark does not start.
     """
     if not list(jars.glob("spark-sql-kafka-*.jar")):
         raise UserError(f"{jars}: no spark-sql-kafka jar here; `make fetch` brings it")
@@ -61,26 +61,27 @@ def open_session(work: Path, jars: Path, master: SparkMaster, heap_mb: int) -> S
     secrets = "".join(f"{name} {value}\n" for name, value in master.secrets.items())
     render({log4j.name: _LOG4J, "spark-defaults.conf": secrets}, work)
     os.environ["SPARK_CONF_DIR"] = str(work)
-    # Spark dies at start where the machine's own host name does not resolve.
+    # Spark fails at its start if the machine's own host name does not resolve.
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     os.environ["SPARK_LOCAL_HOSTNAME"] = "localhost"
     os.environ["SPARK_LOCAL_DIRS"] = str(work / "scratch")
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ.update({**JVM_ENVIRONMENT, **master.environment})
-    # Of the driver, and of an executor where it is one of its own.
+    # The smallest heap: the driver's, or the executors' if there are any.
     smallest_mb = min(heap_mb, int(master.settings.get("spark.executor.memory", f"{heap_mb}m").removesuffix("m")))
     settings = {
         **master.settings,
         "spark.app.name": "sensorpi-job",
         "spark.driver.memory": f"{heap_mb}m",
-        # Stock Spark sets 300 MB aside, and refuses a heap of less than one and a half times that.
+        # By default Spark reserves 300 MB, and refuses a heap of less than one and a half times that.
         "spark.testing.reservedMemory": str(min(300, smallest_mb // 3) * 1024 * 1024),
         "spark.driver.extraClassPath": f"{jars}/*",
         "spark.driver.extraJavaOptions": " ".join(
             [
                 *JVM_FLAGS,
-                # Ten times the defaults: only what stays hot is worth the second compiler. With the defaults it takes
-                # a third of all CPU until the first readings are stored, and of 200,000 messages' still a sixth.
+                # Ten times the defaults, so that the second compiler compiles only what is used very often. With the
+                # defaults it takes a third of all CPU time until the first readings are stored, and still a sixth while
+                # 200,000 messages are read.
                 "-XX:Tier4InvocationThreshold=50000",
                 "-XX:Tier4MinInvocationThreshold=6000",
                 "-XX:Tier4CompileThreshold=150000",
@@ -96,7 +97,7 @@ def open_session(work: Path, jars: Path, master: SparkMaster, heap_mb: int) -> S
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "1",
         "spark.sql.adaptive.enabled": "false",
-        # Each batch leaves two files; the last few are enough to go on from.
+        # Each batch leaves two files, and only the last few are needed.
         "spark.sql.streaming.minBatchesToRetain": "10",
         "spark.sql.streaming.metricsEnabled": "false",
     }
@@ -110,14 +111,14 @@ def open_session(work: Path, jars: Path, master: SparkMaster, heap_mb: int) -> S
 
 
 def first_line(error: Exception) -> str:
-    """What happened, without Java's stack of calls."""
+    """The message of an error, without Java's stack trace."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     thrown = [line for line in lines if line.startswith((": ", "Caused by: "))]
     return (thrown or lines or [repr(error)])[0].removeprefix(": ")[:300]
 
 
 def check_jvm(session: SparkSession, wait_s: float = 0.0) -> None:
-    """Raise UserError when the session's JVM has ended, or does within so many seconds."""
+    """Raise UserError when the session's JVM has ended, or ends within ``wait_s`` seconds."""
     try:
         status = session.sparkContext._gateway.proc.wait(timeout=wait_s)  # type: ignore[union-attr]
     except subprocess.TimeoutExpired:
@@ -126,12 +127,12 @@ def check_jvm(session: SparkSession, wait_s: float = 0.0) -> None:
 
 
 def close_session(session: SparkSession) -> None:
-    """Stop Spark and end its JVM, unless that is gone already."""
+    """Stop Spark and end its JVM, unless that has ended already."""
     with contextlib.suppress(UserError):
         check_jvm(session)
         gateway = session.sparkContext._gateway
         session.stop()
-        # The JVM ends with its input. Left to itself it would outlive us, and systemd log each thread that it kills.
+        # The JVM ends when its input ends. Otherwise it would outlive this process, and systemd would have to kill it.
         gateway.shutdown()  # type: ignore[union-attr]
         gateway.proc.stdin.close()  # type: ignore[union-attr]
         with contextlib.suppress(subprocess.TimeoutExpired):
