@@ -56,9 +56,7 @@ def test_the_data_belongs_to_the_cluster_of_the_key(kafka_broker: KafkaBroker) -
     assert f"cluster.id={kafka_broker.cluster_id}" in lines
 
 
-def test_ready_is_said_after_the_broker_answers_then_the_watchdog_is_fed(
-    fresh_broker: KafkaBroker, tmp_path: Path
-) -> None:
+def test_ready_and_watchdog_follow_the_brokers_answers(fresh_broker: KafkaBroker, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(os.fspath(tmp_path / "notify"))
         systemd.settimeout(90)
@@ -75,7 +73,7 @@ def test_ready_is_said_after_the_broker_answers_then_the_watchdog_is_fed(
             pass
 
 
-def test_a_frozen_broker_starves_the_watchdog_until_it_answers_again(fresh_broker: KafkaBroker, tmp_path: Path) -> None:
+def test_a_frozen_broker_does_not_reset_the_watchdog(fresh_broker: KafkaBroker, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(os.fspath(tmp_path / "notify"))
         systemd.settimeout(90)
@@ -135,7 +133,7 @@ def test_a_lost_folder_is_refused_with_one_line(fresh_broker: KafkaBroker) -> No
     [line] = fresh_broker.output().splitlines()
     assert line == (
         f"sensorpi: {fresh_broker.log_directory} is empty, but broker 0 was formatted here before: restore it, "
-        f"or remove {fresh_broker.data}/0.formatted to begin anew and lose what only this broker had"
+        f"or remove {fresh_broker.data}/0.formatted to start with an empty folder and lose what only this broker had"
     )
     assert not fresh_broker.log_directory.exists()
 

@@ -40,7 +40,7 @@ def in_sync_replicas(broker: KafkaBroker) -> list[set[int]]:
         return [set(partition["isr_nodes"]) for partition in topic["partitions"]]
 
 
-def test_separately_formatted_brokers_meet_and_a_lost_one_comes_back(brokers: list[KafkaBroker]) -> None:
+def test_brokers_formatted_apart_meet_and_a_lost_one_returns(brokers: list[KafkaBroker]) -> None:
     for broker in brokers:
         broker.launch()
     for broker in brokers:

@@ -52,7 +52,7 @@ def test_a_topic_is_added_and_updated(kafka_broker: KafkaBroker) -> None:
     updated = answer(kafka_broker, "update", "t*", "--partitions", "3", "--options", "retention.ms=,segment.ms=70000")
     assert {name: len(each["partitions"]) for name, each in updated.items()} == {"t0": 3, "t1": 3}  # type: ignore[arg-type]
     assert updated["t1"]["options"] == {"cleanup.policy": "compact", "segment.ms": "70000"}
-    assert "t0 is there already" in refusal(kafka_broker, "add", "t9,t0")
+    assert "t0 exists already" in refusal(kafka_broker, "add", "t9,t0")
     assert "t9" not in answer(kafka_broker, "list")
     assert "topic t0 has 3 partitions and cannot shrink" in refusal(kafka_broker, "update", "t0", "--partitions", "1")
 
@@ -69,7 +69,7 @@ def test_what_kafka_refuses_is_one_line(kafka_broker: KafkaBroker) -> None:
 
 
 @pytest.mark.parametrize("words", [["--partitions", "5"], ["--options", "retention.ms=5"]])
-def test_what_the_cluster_file_says_of_a_topic_is_changed_there(kafka_broker: KafkaBroker, words: list[str]) -> None:
+def test_what_the_cluster_file_declares_is_changed_there(kafka_broker: KafkaBroker, words: list[str]) -> None:
     assert "cluster.toml; change it there" in refusal(kafka_broker, "update", "sensors", *words)
 
 
@@ -140,7 +140,7 @@ def throttle(broker: KafkaBroker, bytes_per_second: int) -> None:
         admin.alter_configs(resources, raise_on_unknown=False)  # kafka-python lists those only that have a value
 
 
-def test_a_move_that_takes_too_long_is_said_and_goes_on(three: KafkaBroker) -> None:
+def test_a_move_that_times_out_is_reported_and_continues(three: KafkaBroker) -> None:
     throttle(three, 1)
     options = "follower.replication.throttled.replicas=*"
     added = answer(three, "add", "slow", "--partitions", "1", "--replicas", "1", "--options", options)

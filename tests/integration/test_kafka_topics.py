@@ -90,7 +90,7 @@ def test_partitions_grow_and_never_shrink(kafka_broker: KafkaBroker, admin: Kafk
         spec = TopicSpec("growing", count, 1, {})
         return ensure_topics(kafka_broker.bootstrap_servers, [spec], kafka_broker.cluster_id)
 
-    assert ensure(1) == ["growing: made with 1 partitions on 1 brokers each"]
+    assert ensure(1) == ["growing: created with 1 partitions, each on 1 brokers"]
     assert ensure(3) == ["growing: grown from 1 to 3 partitions"]
     assert ensure(2) == ["growing: keeps its 3 partitions; a topic cannot shrink to 2"]
     assert partitions(admin, "growing") == 3
@@ -126,7 +126,7 @@ def test_a_message_of_5_mb_is_taken(kafka_broker: KafkaBroker, producer: KafkaPr
     assert producer.send("sensors", b"x" * (5 * MB)).get(timeout=40).offset >= 0
 
 
-def test_a_dead_letter_has_room_for_the_largest_reading_and_its_headers(
+def test_a_dead_letter_can_hold_the_largest_reading_and_headers(
     kafka_broker: KafkaBroker, producer: KafkaProducer
 ) -> None:
     headers = [("reason", b"too long " * 100), ("topic", b"sensors")]

@@ -47,7 +47,7 @@ def cluster_of_brokers(directory: Path) -> SchedulerCluster:
 
 
 @pytest.mark.timeout(900)
-def test_voters_whose_workers_come_late_are_started_soon_and_without_limit_until_they_meet(tmp_path: Path) -> None:
+def test_late_voters_are_retried_without_limit_until_they_meet(tmp_path: Path) -> None:
     cluster = cluster_of_brokers(tmp_path)
     described = load(cluster.config / "cluster.toml")
     agents, cluster.mesos.agents = cluster.mesos.agents, cluster.mesos.agents[:1]

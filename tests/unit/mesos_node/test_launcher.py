@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
+
+from sensorpi.common.errors import UserError
+from sensorpi.mesos_node.launcher import launch
 
 #: Runs the launcher as a process of its own, because it takes the signals of the process that it is in.
 LAUNCHER = """
@@ -144,3 +148,10 @@ def test_an_end_that_nobody_asked_for_is_a_failure_and_one_line(launched: Launch
 def test_the_program_cannot_speak_to_systemd(launched: Launched) -> None:
     assert launched.process.stdout is not None
     assert launched.process.stdout.readline() == "none\n"
+
+
+def test_a_program_that_cannot_be_started_is_named(mocker: MockerFixture) -> None:
+    mocker.patch("sensorpi.mesos_node.launcher.stop_on_signals")  # the signals are pytest's
+    mocker.patch("subprocess.Popen", side_effect=FileNotFoundError(2, "No such file or directory", "setpriv"))
+    with pytest.raises(UserError, match=r"^Program cannot be started: .*'setpriv'$"):
+        launch("Program", ["true"], lambda: "fine")

@@ -41,7 +41,7 @@ def test_an_option_names_another_node(config: Path) -> None:
     assert context.node == context.known_node == context.cluster.node("worker01")
 
 
-def test_an_unknown_machine_is_no_error_by_itself(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_machine_is_not_an_error_by_itself(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
     (config / "node").unlink()
     assert NodeContext(config).known_node is None

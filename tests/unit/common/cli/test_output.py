@@ -52,7 +52,7 @@ def test_a_full_disk_is_one_line(words: Sequence[str]) -> None:
 
 
 @pytest.mark.parametrize("words", [_READ, ("--help",)])
-def test_a_reader_that_has_gone_is_no_mistake(words: Sequence[str]) -> None:
+def test_a_reader_that_is_gone_is_not_a_mistake(words: Sequence[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     result = run(words, stdout=writing)
@@ -60,7 +60,7 @@ def test_a_reader_that_has_gone_is_no_mistake(words: Sequence[str]) -> None:
     assert (result.returncode, result.stderr) == (1, "")
 
 
-def test_a_line_that_nobody_takes_changes_no_status(tmp_path: Path) -> None:
+def test_a_line_that_cannot_be_written_changes_no_status(tmp_path: Path) -> None:
     mistake = ("job", "status", "--json", "--config", str(tmp_path))
     with Path("/dev/full").open("w") as full:
         result = run(mistake, stderr=full.fileno())

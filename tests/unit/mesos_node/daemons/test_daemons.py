@@ -35,7 +35,7 @@ def test_an_odd_number_of_workers_runs_zookeeper(workers: int, servers: int) -> 
     assert mesos_flags.zookeeper_url(cluster) == f"zk://{','.join(hosts)}/mesos"
     assert [server_id(cluster, node) for node in cluster.workers[:servers]] == list(range(1, servers + 1))
     for node in cluster.workers[servers:]:
-        with pytest.raises(UserError, match=rf"^{node.name} runs no ZooKeeper: cluster\.toml gives it to w0"):
+        with pytest.raises(UserError, match=rf"^{node.name} does not run ZooKeeper: cluster\.toml assigns it to w0"):
             server_id(cluster, node)
     have_it = [
         n.name for n in cluster.nodes if any("zookeeper.conf" in unit.files for unit in systemd_units(cluster, n, None))
@@ -124,13 +124,17 @@ def test_an_address_may_be_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     assert mesos_flags.own_ip_address(cluster, cluster.node("worker01")) == "10.0.0.77"
     answers["worker01.local"] = "127.0.1.1"
-    with pytest.raises(UserError, match=r"^worker01: worker01\.local is 127\.0\.1\.1 on this machine, which others"):
+    with pytest.raises(
+        UserError, match=r"^worker01: worker01\.local resolves to 127\.0\.1\.1 on this machine, where other"
+    ):
         mesos_flags.own_ip_address(cluster, cluster.node("worker01"))
 
 
 def test_an_ipv6_address_is_not_for_mesos() -> None:
     cluster = parse(example_text().replace("10.0.0.21", "fd00::21"), "c.toml")
-    with pytest.raises(UserError, match=r"^worker01: Mesos needs an IPv4 address, and fd00::21 has none"):
+    with pytest.raises(
+        UserError, match=r"^worker01: Mesos needs an IPv4 address, and fd00::21 does not resolve to one"
+    ):
         mesos_flags.own_ip_address(cluster, cluster.node("worker01"))
 
 
@@ -164,7 +168,7 @@ def test_an_agent_with_less_than_before_is_refused_in_one_line(tmp_path: Path, l
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"cpus": 1, "ports": [1]}'])
-def test_a_remembered_offer_that_is_damaged_is_said(tmp_path: Path, text: str) -> None:
+def test_a_damaged_file_of_the_last_offer_is_reported(tmp_path: Path, text: str) -> None:
     (tmp_path / "meta/slaves").mkdir(parents=True)
     (tmp_path / "meta/slaves/latest").symlink_to("a-b-c-S0")
     (tmp_path / "offer.json").write_text(text)
@@ -172,7 +176,7 @@ def test_a_remembered_offer_that_is_damaged_is_said(tmp_path: Path, text: str) -
         refusal(OFFER, tmp_path)
 
 
-def test_an_agent_that_has_forgotten_its_tasks_may_offer_anything(tmp_path: Path) -> None:
+def test_an_agent_without_known_tasks_may_offer_anything(tmp_path: Path) -> None:
     assert refusal(OFFER, tmp_path) == ""
     assert refusal(replace(OFFER, memory_mb=400), tmp_path) == ""
 
@@ -229,7 +233,7 @@ def test_the_probe_of_mesos_wants_its_own_answer(http_port: int) -> None:
         (b"Zookeeper version: 3.8.0\nMode: follower\nNode count: 5\n", "serves at port {}, follower"),
         (
             b"This ZooKeeper instance is not currently serving requests\n",
-            "answers at port {}, and waits for a majority of its servers",
+            "answers at port {}, waiting for a majority of the servers",
         ),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", None),
         (b"", None),
@@ -251,7 +255,7 @@ def test_the_probe_of_zookeeper_knows_a_server_without_majority(answer: bytes, s
         port = listener.getsockname()[1]
         probe = zookeeper_probe(port)
         if status is None:
-            with pytest.raises(ProbeError, match=rf"^port {port} is not ZooKeeper's"):
+            with pytest.raises(ProbeError, match=rf"^port {port} does not answer like ZooKeeper"):
                 probe()
         else:
             assert probe() == status.format(port)

@@ -64,7 +64,7 @@ def test_kafkas_own_topics_are_replicated_like_ours(workers: int, factor: str, i
     assert {properties[key] for key in properties if "min.i" in key} == {in_sync}
 
 
-def test_a_worker_listens_everywhere_and_advertises_its_own_address() -> None:
+def test_a_worker_listens_everywhere_and_advertises_its_address() -> None:
     properties = broker_of(3, 1).properties()
     assert properties["listeners"] == "PLAINTEXT://0.0.0.0:7000,CONTROLLER://0.0.0.0:7001"
     assert properties["advertised.listeners"] == "PLAINTEXT://10.0.1.1:7000,CONTROLLER://10.0.1.1:7001"
@@ -97,7 +97,7 @@ def test_the_heap_is_the_files_and_the_log_cleaner_fits_it() -> None:
 
 def test_no_broker_runs_on_a_node_without_the_role() -> None:
     cluster = shipped()
-    with pytest.raises(UserError, match=r"^sensor01 has not the role mesos-worker"):
+    with pytest.raises(UserError, match=r"^sensor01 does not have the role mesos-worker"):
         Broker(cluster, cluster.node("sensor01"), DATA)
 
 
@@ -113,7 +113,7 @@ def test_java_reads_back_the_value_that_was_escaped(value: str) -> None:
     assert not escaped.startswith(" ")
 
 
-def test_a_broker_beyond_the_workers_is_a_broker_only_on_a_port_of_its_own() -> None:
+def test_a_broker_beyond_the_workers_does_not_vote() -> None:
     cluster = cluster_of(3)
     broker = Broker(
         cluster, cluster.workers[1], Path("/data"), number=7, own_port=31000, own_heap_mb=256, options={"a": "b"},
@@ -134,7 +134,7 @@ def test_a_broker_beyond_the_workers_is_a_broker_only_on_a_port_of_its_own() -> 
 
 def test_a_workers_broker_is_no_other_workers() -> None:
     cluster = cluster_of(3)
-    with pytest.raises(UserError, match="broker 0 belongs on w0, and this is w1"):
+    with pytest.raises(UserError, match="broker 0 belongs to w0, and this node is w1"):
         Broker(cluster, cluster.workers[1], Path("/data"), number=0)
 
 
@@ -147,7 +147,7 @@ def test_a_workers_broker_is_no_other_workers() -> None:
         ({"jvm_options": "-Da='b"}, "--jvm-options -Da='b: No closing quotation"),
     ],
 )
-def test_a_setting_that_will_not_do_is_one_line(settings: dict[str, Any], mistake: str) -> None:
+def test_a_setting_that_is_not_valid_is_one_line(settings: dict[str, Any], mistake: str) -> None:
     cluster = broker_of(1, 0).cluster
     with pytest.raises(UserError) as error:
         Broker(cluster, cluster.workers[0], DATA, **settings)

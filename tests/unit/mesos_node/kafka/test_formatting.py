@@ -48,9 +48,7 @@ def test_a_formatted_folder_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("workers", "index"), [(3, 0), (3, 2), (2, 1), (4, 3)])
-def test_a_lost_folder_is_formatted_again_when_every_other_voter_has_a_leader(
-    tmp_path: Path, workers: int, index: int
-) -> None:
+def test_a_lost_folder_is_formatted_if_the_others_have_a_leader(tmp_path: Path, workers: int, index: int) -> None:
     broker = broker_of(workers, index, tmp_path)
     lost(broker)
     assert needs_formatting(broker, ID, everybody)
@@ -94,7 +92,7 @@ def test_a_power_cut_before_the_marker_is_made_good(tmp_path: Path) -> None:
     assert marker(broker).read_text() == "w0\n"
 
 
-def test_whoever_starts_it_may_know_that_the_folder_is_lost(tmp_path: Path) -> None:
+def test_the_caller_can_know_that_the_folder_is_lost(tmp_path: Path) -> None:
     broker = replace(broker_of(3, 0, tmp_path), has_run=True)
     with pytest.raises(UserError, match=r"/0 is empty, but broker 0 was formatted here before"):
         needs_formatting(broker, ID, nobody)

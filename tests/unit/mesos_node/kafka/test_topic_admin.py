@@ -33,7 +33,7 @@ def loads(wanted: dict[TopicPartition, Replicas], brokers: list[int]) -> list[in
 
 
 @given(clusters())
-def test_every_broker_has_as_many_replicas_as_any_other_or_one_less(
+def test_numbers_of_replicas_differ_by_one_at_most(
     case: tuple[dict[TopicPartition, Replicas], list[int], int | None],
 ) -> None:
     present, brokers, replicas = case

@@ -59,14 +59,14 @@ def test_an_agent_offers_the_masters_port() -> None:
     assert (9077, 9077) in offer_of(of, of.node("box")).ports
 
 
-def test_a_units_file_holds_no_secret_and_its_settings_show_a_change() -> None:
+def test_a_units_file_has_no_secret_and_its_settings_change() -> None:
     [before], [after] = (systemd_units(of, of.node("worker01"), KEY) for of in (cluster(), cluster("worker_cores = 2")))
     assert dict(before.files) == {"spark-worker.conf": "spark://10.0.0.12:7077\n"}
     assert before.settings != after.settings
     assert before.needs_key
 
 
-def test_a_worker_is_bound_to_its_address_its_cores_and_its_memory(tmp_path: Path) -> None:
+def test_a_worker_uses_its_address_its_cores_and_its_memory(tmp_path: Path) -> None:
     command = daemon("worker02", tmp_path, cluster("worker_cores = 2\nexecutor_heap_mb = 128")).worker_command()
     assert command[-13:] == [
         *("--host", "10.0.0.22", "--port", "7078", "--webui-port", "7083", "--work-dir", f"{tmp_path}/state/work"),
@@ -74,7 +74,7 @@ def test_a_worker_is_bound_to_its_address_its_cores_and_its_memory(tmp_path: Pat
     ]
 
 
-def test_a_master_is_bound_to_its_address_and_its_page_to_loopback(tmp_path: Path) -> None:
+def test_a_master_uses_its_address_and_its_page_only_loopback(tmp_path: Path) -> None:
     master = daemon("master02", tmp_path)
     assert master.master_command()[-6:] == ["--host", "10.0.0.12", "--port", "7077", "--webui-port", "7082"]
     assert master.environment()["SPARK_LOCAL_IP"] == "127.0.0.1"
@@ -107,7 +107,7 @@ def test_the_ports_follow_the_first() -> None:
 def test_a_worker_without_spark_says_what_to_install(tmp_path: Path) -> None:
     whole = cluster()
     bare = SparkDaemon(whole, whole.node("worker01"), KEY, tmp_path, tmp_path)
-    with pytest.raises(UserError, match=r"/jars: no Spark here; apt install sensorpi-spark"):
+    with pytest.raises(UserError, match=r"/jars: Spark is not installed; apt install sensorpi-spark"):
         bare.worker_command()
 
 

@@ -1,4 +1,4 @@
-"""Runs a JVM as a well-behaved service: READY and the watchdog only after a real probe, signals passed on."""
+"""Runs a JVM as a well-behaved service: READY and the watchdog depend on a real probe, and signals are passed on."""
 
 import logging
 import os
@@ -7,28 +7,28 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
+from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.daemon.service import notify, stop_on_signals
 from sensorpi.common.errors import UserError
 
 _log = logging.getLogger(__name__)
 
-#: What a JVM answers to SIGTERM once it has shut down in good order: 128 + 15.
+#: The exit status of a JVM that SIGTERM has shut down cleanly: 128 + 15.
 _JVM_TERMINATED = 143
-_FAILED = 1
 
-#: What systemd tells this process, and what would mislead another: only this one speaks to systemd, and a task of an
-#: agent has neither the agent's folders nor its journal.
-_FOR_US_ONLY = (
+#: Variables that systemd sets for this process and that would mislead its child: only this process talks to systemd,
+#: and a task of a Mesos agent does not have the agent's folders and journal.
+_NOT_FOR_THE_CHILD = (
     "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "JOURNAL_STREAM", "STATE_DIRECTORY", "RUNTIME_DIRECTORY",
 )  # fmt: skip
 
 
 class ProbeError(Exception):
-    """The program does not answer as it should; its text says why."""
+    """The program does not answer as it should; the text says why."""
 
 
-#: Asks the program itself, within a few seconds: returns a status line or raises ``ProbeError``.
+#: Asks the program itself and returns a status line, within a few seconds, or raises ``ProbeError``.
 Probe = Callable[[], str]
 
 
@@ -43,10 +43,9 @@ def launch(
 ) -> int:
     """Run ``command`` until it ends or this process gets SIGTERM or SIGINT; return the exit status to end with.
 
-    The first probe that succeeds says READY; each later one feeds the watchdog, so that systemd restarts a program
-    that lives without answering. On a signal the program gets SIGTERM, and SIGKILL after ``grace_s``; a shutdown in
-    good order is status 0. ``environment`` is added to this process's. Raises ``UserError`` when the command cannot
-    be started.
+    The first probe that succeeds reports READY; each later one resets the watchdog, so that systemd restarts a program
+    that runs without answering. On a signal the program gets SIGTERM, and SIGKILL after ``grace_s``; a clean shutdown
+    is status 0. ``environment`` is added to this process's. Raises ``UserError`` when the command cannot be started.
     """
     wake = stop_on_signals()
     process = _start(name, command, environment or {})
@@ -62,17 +61,17 @@ def launch(
     if ended.is_set():
         status = _exit_status(process.returncode)
         _log.error("%s ended by itself with status %d", name, status)
-        return status or _FAILED
+        return status or ExitCode.FAILED
     return _stop(name, process, ended, grace_s)
 
 
 def _start(name: str, command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    # In a session of its own, or Ctrl-C in a terminal would reach the program before we have said STOPPING.
-    # setpriv (util-linux) ends it with us, should we be killed.
+    # In a session of its own, or Ctrl-C in a terminal would reach the program before this process reports STOPPING.
+    # setpriv (util-linux) makes the kernel end it if this process is killed.
     guarded = ["setpriv", "--pdeathsig", "TERM", *command]
     variables = {**os.environ, **environment}
-    for name in _FOR_US_ONLY:
-        variables.pop(name, None)
+    for variable in _NOT_FOR_THE_CHILD:
+        variables.pop(variable, None)
     try:
         return subprocess.Popen(guarded, stdin=subprocess.DEVNULL, env=variables, start_new_session=True)
     except OSError as error:

@@ -1,1 +1,1 @@
-"""What runs below the tasks under Mesos: ZooKeeper, the Mesos master and the Mesos agent, each as a service."""
+"""ZooKeeper, the Mesos master and the Mesos agent as services of a node."""

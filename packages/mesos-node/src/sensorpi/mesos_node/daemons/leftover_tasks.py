@@ -40,13 +40,13 @@ def end_tasks(grace_s: float) -> None:
     if procs is None:
         return
     if left := _others(procs):
-        _log.warning("Ending %d processes of tasks.", len(left))
+        _log.warning("ending %d processes of tasks", len(left))
     _signal(left, signal.SIGTERM)
     deadline = time.monotonic() + grace_s
     while (left := _others(procs)) and time.monotonic() < deadline:
         time.sleep(0.2)
     if left:
-        _log.error("%d processes of tasks did not stop within %g s and are killed.", len(left), grace_s)
+        _log.error("%d processes of tasks did not stop within %g s and are killed", len(left), grace_s)
         _signal(left, signal.SIGKILL)
 
 

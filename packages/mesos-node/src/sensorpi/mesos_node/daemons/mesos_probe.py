@@ -4,13 +4,13 @@ import http.client
 
 from sensorpi.mesos_node.launcher import Probe, ProbeError
 
-#: Answered with 200 by a healthy one, from the same address on which the others reach it.
+#: A healthy one answers 200, at the address that the other nodes use.
 MASTER_PATH = "/master/health"
 AGENT_PATH = "/slave(1)/health"
 
 
 def mesos_probe(address: str, port: int, path: str, timeout_s: float = 5.0) -> Probe:
-    """A probe by one HTTP request."""
+    """A probe that makes one HTTP request."""
 
     def probe() -> str:
         connection = http.client.HTTPConnection(address, port, timeout=timeout_s)

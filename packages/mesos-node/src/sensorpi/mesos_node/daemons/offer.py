@@ -1,7 +1,7 @@
-"""What an agent offers to Mesos, and whether it may start again with it.
+"""What an agent offers to Mesos, and whether Mesos accepts that after what it offered before.
 
-Mesos refuses an agent that comes back with less than it had, or with another attribute, while its memory of the tasks
-is there. So all of it comes from the cluster file, nothing is measured, and what was offered before is remembered.
+Mesos refuses an agent that returns with less than before, or with a changed attribute, while the agent still knows its
+tasks. So everything comes from the cluster file, nothing is measured, and the last offer is remembered.
 """
 
 import json
@@ -14,10 +14,10 @@ from sensorpi.common.cluster.spark import spark_master
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import render
 
-#: First and last of each range: the brokers' and Spark's fixed ports, and Mesos's own default.
+#: First and last of each range: the fixed ports of brokers and Spark, and Mesos's default.
 _PORT_RANGES = ((7000, 7089), (31000, 32000))
 
-#: Tasks keep their data elsewhere; by default Mesos would measure the card.
+#: For sandboxes: tasks keep their data elsewhere. By default Mesos would measure the card.
 _SANDBOX_MB = 1024
 
 _REMEMBERED = "offer.json"
@@ -44,7 +44,7 @@ class Offer:
         return ";".join(f"{name}:{text}" for name, text in self.attributes.items())
 
     def takes_away(self, earlier: "Offer") -> str:
-        """What Mesos does not let an agent change of an earlier offer, in words; empty when it is all right."""
+        """The changes of an earlier offer that Mesos refuses, in words; empty when there are none."""
         changes = [
             f"{name} {old:g} → {new:g}"
             for name, old, new in (
@@ -87,8 +87,8 @@ def refusal(offer: Offer, work: Path) -> str:
         changes = offer.takes_away(_remembered(remembered))
         if changes:
             return (
-                f"cluster.toml takes away what this agent offered ({changes}), and Mesos refuses such an agent: put it "
-                f"back and add only, or give up its tasks by removing {latest}"
+                f"cluster.toml takes away what this agent offered ({changes}), which Mesos refuses: restore it, as an "
+                f"offer can only grow, or give up the agent's tasks by removing {latest}"
             )
     render({_REMEMBERED: json.dumps(asdict(offer))}, work)
     return ""
@@ -99,4 +99,4 @@ def _remembered(file: Path) -> Offer:
         values = json.loads(file.read_text(encoding="utf-8"))
         return Offer(**values | {"ports": tuple((first, last) for first, last in values["ports"])})
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{file}: cannot be read ({error}); remove it, and Mesos itself refuses what it must") from None
+        raise UserError(f"{file}: cannot be read ({error}); remove it, and Mesos itself checks the offer") from None

@@ -1,4 +1,4 @@
-"""The units of the Mesos engine on a node, and what each depends on."""
+"""The systemd units of the Mesos engine, and the settings that each depends on."""
 
 from pathlib import Path
 
@@ -8,21 +8,21 @@ from sensorpi.mesos_node.daemons.mesos_flags import zookeeper_url
 from sensorpi.mesos_node.daemons.offer import offer_of
 from sensorpi.mesos_node.daemons.zookeeper import zoo_cfg
 
-#: Units of other packages that would take our ports. A drop-in of ours holds them back while the engine is Mesos, and
-#: listing them here restarts those that run, which then end.
+#: Units of other packages that would use our ports. A drop-in of ours prevents their start while the engine is Mesos.
+#: They are listed here so that those that run are restarted, which ends them.
 MAKERS_UNITS = {
     "mesos-worker": ("mesos-agent.service", "mesos-slave.service", "zookeeper.service"),
     "mesos-master": ("mesos-master.service",),
 }
 
-#: Only where it exists does a worker run ZooKeeper.
+#: A worker runs ZooKeeper only where this file exists.
 ZOOKEEPER_FILE = "zookeeper.conf"
 
 _ZOOKEEPER_DATA = Path("/var/lib/sensorpi/zookeeper")
 
 
 def systemd_units(cluster: Cluster, node: Node, _key: bytes | None) -> list[SystemdUnit]:
-    """Those of the node's roles, where cluster.toml says ``engine = "mesos"``."""
+    """The units of the node's roles, if cluster.toml says ``engine = "mesos"``."""
     if cluster.engine != "mesos":
         return []
     found = [

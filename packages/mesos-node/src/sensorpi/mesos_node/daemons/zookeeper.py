@@ -1,4 +1,4 @@
-"""A worker's ZooKeeper server, from Debian's jars: its zoo.cfg, its id and its JVM's command line."""
+"""A worker's ZooKeeper server, from Debian's jars: its zoo.cfg, its id and the command line of its JVM."""
 
 import os
 import socket
@@ -9,21 +9,21 @@ from sensorpi.common.daemon.jvm import daemon_jvm_flags
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.launcher import Probe, ProbeError
 
-#: The first names in its manifest the other jars that it needs; the second writes its messages. Both are Debian's.
+#: Debian's jars: the manifest of the first names the other jars that it needs, and the second writes the log.
 _JARS = (Path("/usr/share/java/zookeeper.jar"), Path("/usr/share/java/slf4j-simple.jar"))
 
-#: A Mesos cluster's data is a few kilobytes.
+#: Mesos stores only a few kilobytes in it.
 _HEAP_MB = 48
 
-#: What it says while it runs without a majority: it answers, and nothing is wrong with it.
+#: Its answer while there is no majority of servers: this server itself is healthy.
 _NOT_SERVING = "not currently serving requests"
 
 
 def server_id(cluster: Cluster, node: Node) -> int:
-    """The number of this node's server: its place among the workers, from 1. ``UserError`` if it has none."""
+    """The number of this node's server: its place among the workers, from 1. Raises ``UserError`` if it runs none."""
     if node not in cluster.zookeeper_nodes:
         names = ", ".join(each.name for each in cluster.zookeeper_nodes)
-        raise UserError(f"{node.name} runs no ZooKeeper: cluster.toml gives it to {names}")
+        raise UserError(f"{node.name} does not run ZooKeeper: cluster.toml assigns it to {names}")
     return cluster.zookeeper_nodes.index(node) + 1
 
 
@@ -47,7 +47,7 @@ def zoo_cfg(cluster: Cluster, data: Path) -> str:
         "4lw.commands.whitelist=srvr",
     ]
     if len(cluster.zookeeper_nodes) > 1:
-        # A node's own name may stand for loopback in its /etc/hosts.
+        # In /etc/hosts a node's own name can be a loopback address.
         lines.append("quorumListenOnAllIPs=true")
         for number, node in enumerate(cluster.zookeeper_nodes, start=1):
             address = cluster.connect_address(node)
@@ -83,8 +83,8 @@ def zookeeper_probe(port: int, timeout_s: float = 5.0) -> Probe:
         if mode is not None:
             return f"serves at port {port}, {mode}"
         if _NOT_SERVING in answer:
-            return f"answers at port {port}, and waits for a majority of its servers"
-        raise ProbeError(f"port {port} is not ZooKeeper's: {answer[:60]!r}")
+            return f"answers at port {port}, waiting for a majority of the servers"
+        raise ProbeError(f"port {port} does not answer like ZooKeeper: {answer[:60]!r}")
 
     return probe
 

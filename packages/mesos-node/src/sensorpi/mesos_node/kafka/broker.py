@@ -1,7 +1,7 @@
 """What one worker's Kafka broker is: its server.properties, its log4j2 configuration and its JVM's command line.
 
-The small figures are those with which a broker was measured to fit a Pi with 1 GB: with Kafka's own defaults
-it dies at a heap of 128 MB, in the log cleaner's buffer alone.
+With these small figures a broker was measured to fit a Pi with 1 GB. With Kafka's defaults it runs out of memory at a
+heap of 128 MB: the log cleaner's buffer alone is that large.
 """
 
 import os
@@ -15,17 +15,17 @@ from sensorpi.common.daemon.jvm import daemon_jvm_flags
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.kafka.topics import DEAD_LETTER_MESSAGE_MAX_BYTES
 
-#: A broker that waits for the other voters ends itself after this long, and takes its vote along (Kafka's default
-#: is 60 s): ten minutes let workers that are switched on one after the other meet.
+#: A broker that cannot register exits after this long (Kafka's default is 60 s), and then its vote is missing as well.
+#: Ten minutes are enough for workers that are switched on one after the other to find each other.
 _REGISTRATION_TIMEOUT_MS = 600_000
 
-#: A request has to fit into the heap many times over; Kafka's default of 100 MB lets one client end the broker.
+#: A request has to fit into the heap many times over. With Kafka's default of 100 MB one client can crash the broker.
 _REQUEST_MAX_BYTES = 16 * 1024 * 1024
 
 SERVER_PROPERTIES = "server.properties"
 LOG4J2 = "log4j2.xml"
 
-#: What makes a broker this broker; its options cannot change it.
+#: The identity of a broker, which its options cannot change.
 FIXED_PROPERTIES = (
     "process.roles",
     "node.id",
@@ -39,8 +39,8 @@ FIXED_PROPERTIES = (
 
 _LOG4J2 = """\
 <?xml version="1.0" encoding="UTF-8"?>
-<!-- One line a message on standard output; times are the journal's. While another broker is off, these two would say so
-     every second: three lines in five minutes are enough. -->
+<!-- One line for each message on standard output; the journal adds the time. While another broker is down, two of the
+     loggers would report it every second: three lines in five minutes are enough. -->
 <Configuration status="WARN">
   <Appenders>
     <Console name="console">
@@ -71,15 +71,15 @@ class Broker:
     number: int | None = None  # its id, unless it is the worker's own
     own_port: int | None = None  # unless it is the cluster's
     own_heap_mb: int | None = None
-    options: Mapping[str, str] = field(default_factory=dict, hash=False)  # properties on top
-    jvm_options: str = ""  # words for the JVM, as in a shell
-    has_run: bool = False  # whoever starts it knows that it was formatted before
+    options: Mapping[str, str] = field(default_factory=dict, hash=False)  # additional properties
+    jvm_options: str = ""  # words for the JVM, quoted as in a shell
+    has_run: bool = False  # it is known that the broker was formatted before
 
     def __post_init__(self) -> None:
-        """Raise ``UserError`` when the node is no worker, the id is another worker's, or a setting will not do."""
+        """Raise ``UserError`` when the node is not a worker, the id is another worker's, or a setting is not valid."""
         workers = self.cluster.workers
         if self.node not in workers:
-            raise UserError(f"{self.node.name} has not the role mesos-worker, so no broker runs on it")
+            raise UserError(f"{self.node.name} does not have the role mesos-worker, so no broker runs on it")
         for option, number, lowest, highest in (
             ("--id", self.id, 0, 9999),
             ("--port", self.port, 1, 65535),
@@ -92,14 +92,14 @@ class Broker:
         except ValueError as error:
             raise UserError(f"--jvm-options {self.jvm_options}: {error}") from None
         if self.is_declared and self.id != self.cluster.broker_id(self.node):
-            raise UserError(f"broker {self.id} belongs on {workers[self.id].name}, and this is {self.node.name}")
+            raise UserError(f"broker {self.id} belongs to {workers[self.id].name}, and this node is {self.node.name}")
         fixed = sorted(set(self.options) & set(FIXED_PROPERTIES))
         if fixed:
             raise UserError(f"broker {self.id}: {fixed[0]} comes from cluster.toml and cannot be set")
 
     @property
     def id(self) -> int:
-        """The broker's id: its place among the workers, or beyond them where a command has added it."""
+        """The broker's id: its worker's place in the file, or a higher number when a command has added the broker."""
         return self.cluster.broker_id(self.node) if self.number is None else self.number
 
     @property
@@ -131,14 +131,14 @@ class Broker:
 
     @property
     def log_directory(self) -> Path:
-        """Where its partitions and the cluster's metadata lie."""
+        """The folder of its partitions and of the cluster's metadata."""
         return self.data / str(self.id)
 
     @property
     def bind_address(self) -> str:
-        """Where it listens: on all addresses, or on loopback only when that is what the cluster talks over.
+        """The address it listens on: all of them, or only loopback when the cluster uses only that.
 
-        A health check may come over loopback while other nodes come by the node's address.
+        A health check can use loopback while other nodes use the node's address.
         """
         address = self.cluster.connect_address(self.node)
         return address if address.startswith("127.") else "0.0.0.0"
@@ -154,7 +154,7 @@ class Broker:
         cluster, kafka = self.cluster, self.cluster.kafka
         ports = {"PLAINTEXT": self.port} | ({"CONTROLLER": kafka.controller_port} if self.is_voter else {})
         listeners = [f"{name}://{self.bind_address}:{port}" for name, port in ports.items()]
-        # All of them: what is left out Kafka replaces by the host's name, and it ends where that cannot be looked up.
+        # All of them: for a missing one Kafka uses the host's name, and exits when that cannot be resolved.
         advertised = [f"{name}://{cluster.connect_address(self.node)}:{port}" for name, port in ports.items()]
         voters = [
             f"{cluster.broker_id(voter)}@{cluster.connect_address(voter)}:{kafka.controller_port}"
@@ -186,7 +186,7 @@ class Broker:
             "log.retention.hours": kafka.retention_hours,
             "log.retention.bytes": kafka.retention_mb * 1024 * 1024,
             "log.segment.bytes": 64 * 1024 * 1024,
-            # the topics that Kafka makes for itself
+            # Kafka's internal topics
             "offsets.topic.num.partitions": len(cluster.voters),
             "offsets.topic.replication.factor": factor,
             "transaction.state.log.num.partitions": len(cluster.voters),
@@ -214,7 +214,7 @@ class Broker:
         return title + "".join(f"{key}={escape_value(value)}\n" for key, value in self.properties().items())
 
     def log4j2_text(self) -> str:
-        """The text of log4j2.xml: warnings and errors, and the recovery of a large log, to standard output only."""
+        """The text of log4j2.xml: warnings, errors and the recovery of a large log, to standard output only."""
         return _LOG4J2
 
     def java_command(self, jars: Path, log4j2: Path, main_class: str, *arguments: str) -> list[str]:
@@ -237,7 +237,7 @@ def broker_files(broker: Broker) -> dict[str, str]:
 
 
 def escape_value(value: str) -> str:
-    """A value as java.util.Properties reads it back: backslashes doubled, all but printable ASCII as code units."""
+    """A value as java.util.Properties reads it: backslashes doubled, all but printable ASCII as escaped code units."""
     utf16 = value.encode("utf-16-be", "surrogatepass")
     units = (int.from_bytes(utf16[at : at + 2], "big") for at in range(0, len(utf16), 2))
     escaped = "".join(

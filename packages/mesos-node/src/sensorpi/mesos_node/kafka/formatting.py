@@ -1,7 +1,7 @@
-"""Formats a broker's data folder, once in its life.
+"""Formats a broker's data folder, once.
 
-An empty folder where a broker was formatted before is a lost disk, not a first boot: a voter that comes back without
-what it voted for can undo what the others agreed on. So ``ID.formatted`` beside the folder remembers.
+An empty folder of a broker that was formatted before means lost data, not a first start: a voter that returns without
+its votes can undo what the others agreed on. So the file ``ID.formatted`` beside the folder remembers the formatting.
 """
 
 import logging
@@ -23,16 +23,17 @@ _STORAGE_TOOL = "kafka.tools.StorageTool"
 def needs_formatting(broker: Broker, cluster_id: str, has_leader: Callable[[str], bool] = quorum_has_leader) -> bool:
     """Whether the broker's folder has to be formatted before it starts.
 
-    That is at its first start here, or when its folder was lost and every other voter answers with a leader
-    (``has_leader`` asks one, given ``host:port``), so that it can only follow. Raises ``UserError`` when its folder
-    was lost and they do not, when the folder is another cluster's, or when this machine holds another broker's data.
+    That is the case at its first start here, and when its folder was lost but every other voter answers and has a
+    leader (``has_leader`` asks one, given ``host:port``), so that this one can only follow. Raises ``UserError`` when
+    its folder was lost and they do not, when the folder belongs to another cluster, or when this machine has another
+    broker's data.
     """
     others = sorted(path for path in broker.data.glob("*.formatted") if path != marker(broker))
     others = [path for path in others if path.stem.isdigit() and int(path.stem) < len(broker.cluster.workers)]
     if others and broker.is_declared:
         raise UserError(
             f"{broker.data} holds the data of broker {others[0].stem}, but cluster.toml makes this node broker "
-            f"{broker.id}: put the workers back into their old order, new ones at the end"
+            f"{broker.id}: restore the workers' order in the file, with new workers at the end"
         )
     present = _cluster_id_of(broker.log_directory)
     if present is not None and present != cluster_id:
@@ -42,14 +43,14 @@ def needs_formatting(broker: Broker, cluster_id: str, has_leader: Callable[[str]
         if not voters or not all(has_leader(voter) for voter in voters):
             raise UserError(
                 f"{broker.log_directory} is empty, but broker {broker.id} was formatted here before: restore it, "
-                f"or remove {marker(broker)} to begin anew and lose what only this broker had"
+                f"or remove {marker(broker)} to start with an empty folder and lose what only this broker had"
             )
         _log.warning("%s was lost; the other voters have a leader, so it is formatted again", broker.log_directory)
     return present is None
 
 
 def format_once(broker: Broker, cluster_id: str, jars: Path, properties: Path, log4j2: Path) -> bool:
-    """Format the data folder if ``needs_formatting`` says so; return whether it was. Raises ``UserError``."""
+    """Format the data folder if ``needs_formatting``; return whether it was formatted. Raises ``UserError``."""
     needed = needs_formatting(broker, cluster_id)
     if needed:
         try:
@@ -74,7 +75,7 @@ def _cluster_id_of(log_directory: Path) -> str | None:
 
 
 def marker(broker: Broker) -> Path:
-    """The file that remembers the formatting, outside the folder that may get lost."""
+    """The file that remembers the formatting, outside the folder that can be lost."""
     return broker.data / f"{broker.id}.formatted"
 
 

@@ -1,4 +1,4 @@
-"""Asks a Kafka broker whether it serves, whose it is, and whether its quorum has a leader."""
+"""Asks a Kafka broker whether it serves, which cluster it is in, and whether its quorum has a leader."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from sensorpi.mesos_node.launcher import Probe, ProbeError
 def kafka_probe(listener: str, broker_id: int, cluster_id: str, timeout_s: float = 5.0) -> Probe:
     """A probe of the broker at ``listener`` (host:port), which must be this broker of this cluster.
 
-    Each call is a new connection, over which the client asks for ApiVersions and describes the cluster. The listener
-    of somebody else, on a port that was taken already, is no success.
+    Each call opens a connection, asks for ApiVersions and describes the cluster. Another program's listener, on a port
+    that was in use before, is a failure.
     """
 
     def probe() -> str:

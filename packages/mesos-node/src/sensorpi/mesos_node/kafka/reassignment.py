@@ -1,4 +1,4 @@
-"""Spreads the replicas of partitions evenly over brokers, and moves as few as that takes."""
+"""Spreads the replicas of partitions evenly over brokers, with as few moves as possible."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,10 @@ Replicas = tuple[int, ...]
 def spread(
     present: Mapping[TopicPartition, Replicas], brokers: Sequence[int], replicas: int | None = None
 ) -> dict[TopicPartition, Replicas]:
-    """Where the replicas go so that each of the ``brokers`` has as many as any other, or one less.
+    """The brokers of each partition's replicas, chosen so that the brokers' numbers of replicas differ by one at most.
 
-    Each partition keeps its number of replicas, or gets ``replicas``. The same holds for preferred leaders, as far as
-    the replicas allow. Raises ``UserError`` when there are too few brokers.
+    Each partition keeps its number of replicas, or gets ``replicas``. Preferred leaders are spread in the same way, as
+    far as the replicas allow. Raises ``UserError`` when there are too few brokers.
     """
     most = max((len(each) for each in present.values()), default=0) if replicas is None else replicas
     if most > len(brokers):
@@ -39,7 +39,7 @@ def _resize(chosen: list[int], size: int, load: "Counter[int]") -> None:
         chosen.append(added)
         load[added] += 1
     while len(chosen) > size:
-        removed = max(reversed(chosen), key=lambda broker: load[broker])  # the first leads, so it stays if it may
+        removed = max(reversed(chosen), key=lambda broker: load[broker])  # the first leads, so keep it if possible
         chosen.remove(removed)
         load[removed] -= 1
 
@@ -49,7 +49,7 @@ def _level(wanted: Mapping[TopicPartition, list[int]], load: "Counter[int]") -> 
         most, least = max(load, key=lambda broker: load[broker]), min(load, key=lambda broker: load[broker])
         if load[most] - load[least] <= 1:
             return
-        # One that the first has and the second has not: there is one, or the second would have as many.
+        # One that the first has and the second does not: it exists, or the second would have as many.
         chosen = next(each for each in wanted.values() if most in each and least not in each)
         chosen[chosen.index(most)] = least
         load[most] -= 1
@@ -60,7 +60,7 @@ def _share_leaders(wanted: Mapping[TopicPartition, list[int]], brokers: Sequence
     leads = Counter(dict.fromkeys(brokers, 0))
     leads.update(chosen[0] for chosen in wanted.values() if chosen)
     changed = True
-    while changed:  # each change makes the numbers more equal, so there is a last one
+    while changed:  # each change makes the numbers more equal, so this ends
         changed = False
         for chosen in wanted.values():
             least = min(chosen, key=lambda broker: leads[broker], default=None)

@@ -1,4 +1,4 @@
-"""What the broker's units depend on."""
+"""The systemd units of the broker, and the settings that each depends on."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from sensorpi.common.config.systemd_unit import SystemdUnit
 from sensorpi.mesos_node.kafka.broker import Broker, broker_files
 from sensorpi.mesos_node.kafka.topics import topic_specs
 
-#: Where the unit keeps the brokers' data.
+#: The brokers' data on a node.
 DATA = Path("/var/lib/sensorpi/kafka")
 
 

@@ -1,4 +1,4 @@
-"""What the commands for topics do on the brokers: list, add, update, rebalance."""
+"""Lists, adds, updates and rebalances topics, as the topic commands ask for."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -18,13 +18,13 @@ from sensorpi.mesos_node.kafka.topics import TopicSpec
 
 _POLL_S = 0.5
 _SHOWN_S = 5.0
-#: Kafka's number for an election of the first replica.
+#: Kafka's number for the election of the preferred leader, the first replica.
 _PREFERRED = 0
 
 
 @dataclass(frozen=True)
 class Partition:
-    """One partition as it is; ``leader`` is -1 when it has none."""
+    """The present state of a partition; ``leader`` is -1 when it has none."""
 
     id: int
     leader: int
@@ -34,7 +34,7 @@ class Partition:
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic as it is; ``options`` are those that were set for it."""
+    """The present state of a topic; ``options`` are those that were set for it."""
 
     name: str
     partitions: tuple[Partition, ...]
@@ -59,9 +59,10 @@ def admin_of(bootstrap_servers: str, cluster_id: str, timeout_s: float = 30.0) -
 
 
 def matching(expression: str, names: Collection[str]) -> list[str]:
-    """The names that an expression stands for: ``a,b``, ``*``, ``prefix*``; Kafka's own only with their ``__``.
+    """The names that an expression matches: ``a,b``, ``*``, ``prefix*``.
 
-    Raises ``UserError`` when a part of it without ``*`` names none of them.
+    Kafka's internal topics match only a part that begins with ``_``. Raises ``UserError`` when a part without ``*``
+    matches nothing.
     """
     found: set[str] = set()
     for part in (part.strip() for part in expression.split(",")):
@@ -69,13 +70,13 @@ def matching(expression: str, names: Collection[str]) -> list[str]:
         if not part.startswith("_"):
             hits = {name for name in hits if not name.startswith("__")}
         if not hits and "*" not in part:
-            raise UserError(f'no topic is called "{part}"; sensorpi kafka topic list shows them')
+            raise UserError(f'no topic is called "{part}"; `sensorpi kafka topic list` shows the topics')
         found |= hits
     return sorted(found)
 
 
 def describe(admin: KafkaAdminClient, expression: str) -> list[Topic]:
-    """The topics that an expression stands for. Raises ``UserError``."""
+    """The topics that an expression matches. Raises ``UserError``."""
     names = matching(expression, admin.list_topics())
     if not names:
         return []
@@ -99,11 +100,11 @@ def _options(admin: KafkaAdminClient, names: Sequence[str]) -> dict[str, dict[st
 
 
 def add(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
-    """Make topics. Raises ``UserError`` when there is one of that name, and makes none then."""
+    """Create topics. Raises ``UserError`` when one of them exists, and then creates none."""
     present = set(admin.list_topics())
     for spec in specs:
         if spec.name in present:
-            raise UserError(f"topic {spec.name} is there already; sensorpi kafka topic update changes it")
+            raise UserError(f"topic {spec.name} exists already; `sensorpi kafka topic update` changes it")
     topics = {
         spec.name: {
             "num_partitions": spec.partitions,
@@ -112,7 +113,8 @@ def add(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
         }
         for spec in specs
     }
-    for made in admin.create_topics(topics, raise_errors=False)["topics"]:  # its own errors quote the whole answer
+    # The errors that the library would raise quote the whole answer.
+    for made in admin.create_topics(topics, raise_errors=False)["topics"]:
         if made["error_code"]:
             raise UserError(f"Kafka refuses topic {made['name']}: {made['error_message']}")
     admin.wait_for_topics(list(topics))
@@ -121,7 +123,7 @@ def add(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
 def update(
     admin: KafkaAdminClient, topics: Sequence[Topic], partitions: int | None, options: Mapping[str, str]
 ) -> None:
-    """Add partitions up to a number, and set options; an empty value brings Kafka's own back. Raises ``UserError``."""
+    """Add partitions up to a total, and set options; an empty value returns to the default. Raises ``UserError``."""
     if partitions is not None:
         for topic in topics:
             if len(topic.partitions) > partitions:
@@ -149,7 +151,7 @@ def _alter(admin: KafkaAdminClient, names: Sequence[str], changes: Mapping[str, 
 
 
 def _wait_until_shown(admin: KafkaAdminClient, names: Sequence[str], options: Mapping[str, str]) -> None:
-    """A broker that is asked right after a change may not know of it yet. What Kafka writes differently is let be."""
+    """Wait until a broker shows the change, but not for long: Kafka may write a value differently."""
     deadline = time.monotonic() + _SHOWN_S
     while time.monotonic() < deadline:
         shown = _options(admin, names).values()
@@ -179,7 +181,7 @@ def start_moving(
 
 
 def moving(admin: KafkaAdminClient) -> dict[TopicPartition, Mapping[str, list[int]]]:
-    """The partitions that are on the move, with what Kafka says of each."""
+    """The partitions that are being moved, with what Kafka reports of each."""
     found: dict[TopicPartition, Mapping[str, list[int]]] = admin.list_partition_reassignments()
     return found
 
@@ -187,9 +189,9 @@ def moving(admin: KafkaAdminClient) -> dict[TopicPartition, Mapping[str, list[in
 def wait_until_moved(
     admin: KafkaAdminClient, partitions: Collection[TopicPartition], timeout_s: float, progress: Callable[[int], None]
 ) -> bool:
-    """Wait until they have moved, then let the preferred replicas lead; whether that was within the time.
+    """Wait until they have moved, then make the preferred replicas lead; return False when ``timeout_s`` is over.
 
-    ``progress`` is given the number of partitions that still move, whenever it changes.
+    ``progress`` is called with the number of partitions that still move, whenever it changes.
     """
     deadline = time.monotonic() + timeout_s
     before = -1

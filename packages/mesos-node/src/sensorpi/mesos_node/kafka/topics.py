@@ -1,4 +1,4 @@
-"""The pipeline's topics: made if absent, their settings brought in line, never deleted."""
+"""The pipeline's topics: created if missing, their settings corrected, never deleted."""
 
 import time
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from sensorpi.mesos_node.kafka.probe import connect, describe_cluster
 
 MESSAGE_MAX_BYTES = 8 * 1024 * 1024
 
-#: A dead letter is the whole message with headers around it, so it must be allowed to be larger.
+#: A dead letter is the whole message with additional headers, so it can be larger.
 DEAD_LETTER_MESSAGE_MAX_BYTES = 9 * 1024 * 1024
 
-#: Dead letters wait for somebody to look at them.
+#: Dead letters are kept until a person has looked at them.
 _DEAD_LETTER_RETENTION_HOURS = 10 * 365 * 24
 
-#: A topic that another worker has just made is not known to every broker at once.
+#: The maximum wait until every broker knows a topic that another worker has just created.
 _KNOWN_EVERYWHERE_S = 20.0
 
 _HOUR_MS = 3_600_000
@@ -63,10 +63,10 @@ def topic_specs(cluster: Cluster) -> tuple[TopicSpec, TopicSpec]:
 def ensure_topics(
     bootstrap_servers: str, specs: Sequence[TopicSpec], cluster_id: str, timeout_s: float = 30.0
 ) -> list[str]:
-    """Make the topics as declared and return what was changed, one line each; nothing when all is as it should be.
+    """Create or correct the topics and return a line for each change; an empty list when nothing had to be changed.
 
-    Partitions are only ever added. Raises ``UserError`` when no broker answers or one refuses, and before any change
-    when what answers is not the cluster of that id: another Kafka may have the port.
+    Partitions are only added. Raises ``UserError`` when no broker answers or one refuses, and before any change when a
+    cluster with another id answers: another Kafka may have the port.
     """
     try:
         with connect(bootstrap_servers, timeout_s) as admin:
@@ -80,8 +80,10 @@ def _ensure_topic(admin: KafkaAdminClient, spec: TopicSpec) -> list[str]:
     if spec.name not in admin.list_topics():
         try:
             _create(admin, spec)
-            return [f"{spec.name}: made with {spec.partitions} partitions on {spec.replication_factor} brokers each"]
-        except TopicAlreadyExistsError:  # another worker was faster: check what it made like any other
+            return [
+                f"{spec.name}: created with {spec.partitions} partitions, each on {spec.replication_factor} brokers"
+            ]
+        except TopicAlreadyExistsError:  # another worker was faster: check its topic like any other
             admin.wait_for_topics([spec.name])
     return [*_grow(admin, spec), *_alter(admin, spec)]
 
@@ -101,9 +103,7 @@ def _grow(admin: KafkaAdminClient, spec: TopicSpec) -> list[str]:
     if present < spec.partitions:
         try:
             admin.create_partitions({spec.name: spec.partitions})
-        except (
-            InvalidPartitionsError
-        ):  # another worker was faster, and the broker that was asked first knew nothing yet
+        except InvalidPartitionsError:  # another worker was faster, and the first broker did not know that yet
             return []
         admin.wait_for_topics([spec.name])
         return [f"{spec.name}: grown from {present} to {spec.partitions} partitions"]
@@ -124,7 +124,7 @@ def _alter(admin: KafkaAdminClient, spec: TopicSpec) -> list[str]:
 
 
 def _settings(admin: KafkaAdminClient, spec: TopicSpec) -> dict[str, str]:
-    """What the topic's settings are now, from a broker that knows the topic."""
+    """The topic's present settings, from a broker that knows the topic."""
     resource = ConfigResource(ConfigResourceType.TOPIC, spec.name, list(spec.settings))
     deadline_s = time.monotonic() + _KNOWN_EVERYWHERE_S
     for pause_s in backoff_s(0.1, 2.0):

@@ -1,1 +1,1 @@
-"""Small notations of the command line: which brokers, how long, which settings, which constraints."""
+"""The notations of the command line for brokers, times, settings and constraints."""

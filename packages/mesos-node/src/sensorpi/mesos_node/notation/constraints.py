@@ -1,7 +1,7 @@
-"""Constraints on where a broker may run, in the words of Mesos's old Kafka framework.
+"""Constraints on where a broker may run, in the notation of the mesos/kafka framework.
 
-``like:REGEX`` and ``unlike:REGEX`` look at one host alone, as ``cluster:VALUE`` does; ``unique``, ``cluster`` and
-``groupBy[:N]`` compare it with the places of the other brokers. Names are ``hostname`` and the agents' attributes.
+``like:REGEX``, ``unlike:REGEX`` and ``cluster:VALUE`` consider only the host; ``unique``, ``cluster`` and
+``groupBy[:N]`` compare it with the hosts of the other brokers. Names are ``hostname`` and the agents' attributes.
 """
 
 import re
@@ -13,7 +13,7 @@ from sensorpi.mesos_node.notation.expressions import settings
 
 
 def parse_constraints(text: str) -> dict[str, str]:
-    """``hostname=like:worker0[12],rack=unique`` by name. Raises ``UserError`` for a word or a pattern that is none."""
+    """``hostname=like:worker0[12],rack=unique`` as a dictionary. Raises ``UserError`` for what is not a constraint."""
     constraints = settings(text, "a constraint")
     for name, constraint in constraints.items():
         _check(name, constraint)
@@ -26,7 +26,7 @@ def _check(name: str, constraint: str) -> None:
         try:
             re.compile(value)
         except re.error as error:
-            raise UserError(f'"{name}={constraint}": {value} is no regular expression: {error}') from None
+            raise UserError(f'"{name}={constraint}": {value} is not a regular expression: {error}') from None
     elif re.fullmatch(r"unique|cluster|cluster:.+|groupBy|groupBy:[1-9][0-9]{0,3}", constraint) is None:
         raise UserError(
             f'"{name}={constraint}": expected like:REGEX, unlike:REGEX, unique, cluster[:VALUE] or groupBy[:N]'
@@ -34,9 +34,9 @@ def _check(name: str, constraint: str) -> None:
 
 
 def unmet(constraints: Mapping[str, str], place: Mapping[str, str], others: Sequence[Mapping[str, str]]) -> str | None:
-    """The first constraint, ``NAME=CONSTRAINT``, that a place does not meet beside the others' places, or None.
+    """The first constraint, ``NAME=CONSTRAINT``, that a broker at ``place`` would not meet, or None.
 
-    A place without the attribute meets only ``unlike``.
+    ``others`` are the places of the other brokers. A place without the attribute meets only ``unlike``.
     """
     for name, constraint in constraints.items():
         value = place.get(name)
@@ -62,7 +62,7 @@ def _is_met(constraint: str, value: str | None, taken: Sequence[str]) -> bool:
 
 
 def _keeps_groups(value: str, taken: Sequence[str], groups: int) -> bool:
-    """First as many different values as asked for, then always the one that has fewest."""
+    """First as many different values as asked for, then always the one with the fewest brokers."""
     counts = Counter(taken)
     if len(counts) < groups:
         return value not in counts

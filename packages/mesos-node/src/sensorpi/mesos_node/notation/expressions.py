@@ -1,4 +1,4 @@
-"""The small notations of the broker commands: which brokers, how long, which settings."""
+"""The notations of the broker commands for brokers, times, ports and settings."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 
 from sensorpi.common.errors import UserError
 
-#: More brokers than this are a typing error.
+#: A larger range of brokers is a typing error.
 _MOST_BROKERS = 1000
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -17,8 +17,8 @@ def broker_ids(
 ) -> list[int]:
     """The ids that an expression names, in order: ``0,1``, ``0..2``, ``*``, ``*[hostname=worker*,rack=r1]``.
 
-    ``*`` stands for the ``known`` ids. In brackets are patterns for the attributes of where each is (``places``, with
-    ``hostname`` among them). Raises ``UserError`` for anything else.
+    ``*`` means the ``known`` ids. The brackets contain patterns for the attributes of the brokers' ``places``, which
+    include ``hostname``. Raises ``UserError`` for anything else.
     """
     text, filters = _split_filters(expression.strip())
     ids: set[int] = set()
@@ -29,7 +29,7 @@ def broker_ids(
         elif match := re.fullmatch(r"(\d{1,4})(?:\.\.(\d{1,4}))?", part, re.ASCII):
             first, last = int(match[1]), int(match[2] or match[1])
             if last < first or last - first >= _MOST_BROKERS:
-                raise UserError(f'"{expression}": {part} is no range of brokers')
+                raise UserError(f'"{expression}": {part} is not a range of brokers')
             ids.update(range(first, last + 1))
         else:
             raise UserError(f'"{expression}": expected brokers such as 0 or 0,1 or 0..2 or * or *[hostname=worker*]')
@@ -39,7 +39,7 @@ def broker_ids(
 def _split_filters(expression: str) -> tuple[str, dict[str, str]]:
     match = re.fullmatch(r"([^\[\]]*)(?:\[([^\[\]]*)\])?", expression)
     if match is None:
-        raise UserError(f'"{expression}": the brackets do not fit together')
+        raise UserError(f'"{expression}": the brackets do not match')
     return match[1], settings(match[2], "a filter") if match[2] is not None else {}
 
 
@@ -48,7 +48,7 @@ def _matches(place: Mapping[str, str], filters: Mapping[str, str]) -> bool:
 
 
 def seconds(text: str) -> float:
-    """A length of time in seconds: ``30s``, ``5m``, ``1h``, ``2d``, ``500ms``, or ``0``. Raises ``UserError``."""
+    """A duration in seconds: ``30s``, ``5m``, ``1h``, ``2d``, ``500ms``, or ``0``. Raises ``UserError``."""
     match = re.fullmatch(r"(\d{1,9})(ms|s|m|h|d)", text.strip(), re.ASCII)
     if match is None:
         if text.strip() == "0":

@@ -1,7 +1,7 @@
-"""Spark's standalone master and worker: the command lines of their JVMs, and what they read.
+"""Spark's standalone master and worker: the command lines of their JVMs, and the files that these read.
 
-A worker starts one process (executor) for the job, which computes in it with Python processes of its own. The executor
-gets the worker's environment and configuration.
+A worker starts one process (executor) for the job, which computes there with its own Python processes. The executor
+inherits the worker's environment and configuration.
 """
 
 import os
@@ -15,9 +15,9 @@ from sensorpi.common.cluster.spark import spark_master, spark_master_url, spark_
 from sensorpi.common.daemon.jvm import JVM_ENVIRONMENT, daemon_jvm_flags
 from sensorpi.common.errors import UserError
 
-#: Of the daemons' own JVMs, in MB: they only manage.
+#: The heap of each daemon's JVM, in MB: it only manages.
 _DAEMON_HEAP_MB = 48
-#: A worker that says nothing for so long is taken off the list, in seconds.
+#: The master removes a worker that has been silent for this long, in seconds.
 _WORKER_TIMEOUT_S = 40
 
 _LOG4J2 = """\
@@ -28,15 +28,15 @@ appender.stderr.name = stderr
 appender.stderr.target = SYSTEM_ERR
 appender.stderr.layout.type = PatternLayout
 appender.stderr.layout.pattern = %p %c{1}: %m%n%ex{short}
-# What every stop in good order says as an error.
+# Every clean shutdown logs this as an error.
 appender.stderr.filter.stop.type = RegexFilter
 appender.stderr.filter.stop.regex = RECEIVED SIGNAL TERM
 appender.stderr.filter.stop.onMatch = DENY
 appender.stderr.filter.stop.onMismatch = NEUTRAL
-# It warns at every start of what is meant to be.
+# At every start it warns of something intended.
 logger.native.name = org.apache.hadoop.util.NativeCodeLoader
 logger.native.level = error
-# A master that is away is in our own status.
+# The status of our probe shows an unavailable master.
 logger.worker.name = org.apache.spark.deploy.worker.Worker
 logger.worker.level = error
 # In an executor: the consumer's settings are the job's.
@@ -49,7 +49,7 @@ logger.clients.level = error
 
 @dataclass(frozen=True)
 class SparkDaemon:
-    """One of the two on one node. ``state`` is a folder of its own, ``home`` Spark's."""
+    """One of the two on one node. ``state`` is the folder of this daemon, ``home`` the folder of Spark."""
 
     cluster: Cluster
     node: Node
@@ -58,9 +58,11 @@ class SparkDaemon:
     home: Path
 
     def __post_init__(self) -> None:
-        """Raise ``UserError`` when the job computes elsewhere."""
+        """Raise ``UserError`` when the job does not use Spark's standalone cluster."""
         if self.master_url is None:
-            raise UserError(f'[spark] master = "{self.cluster.spark.master}": no standalone master or worker of Spark')
+            raise UserError(
+                f'[spark] master = "{self.cluster.spark.master}": no standalone master or worker of Spark here'
+            )
 
     @property
     def master_url(self) -> str | None:
@@ -77,12 +79,12 @@ class SparkDaemon:
         properties = {
             "spark.authenticate": "true",
             "spark.authenticate.secret": spark_secret(self.key),
-            # A master that starts again knows the workers and the job that runs on them.
+            # So that a restarted master knows the workers, and the job that runs on them.
             "spark.deploy.recoveryMode": "FILESYSTEM",
             "spark.deploy.recoveryDirectory": os.fspath(self.state / "recovery"),
             "spark.worker.timeout": str(_WORKER_TIMEOUT_S),
             "spark.port.maxRetries": "0",
-            # What executors say, and what they had in their folders, is kept for a day and within bounds.
+            # The output of executors and the files in their folders are kept for a day and within limits.
             "spark.worker.cleanup.enabled": "true",
             "spark.worker.cleanup.appDataTtl": "86400",
             "spark.executor.logs.rolling.strategy": "size",
@@ -95,21 +97,21 @@ class SparkDaemon:
         }
 
     def environment(self) -> Mapping[str, str]:
-        """What the JVM is started with beside this process's environment; a worker's executor inherits it."""
+        """The variables that the JVM needs besides this process's environment; a worker's executor inherits them."""
         return {
             "SPARK_HOME": os.fspath(self.home),
             "SPARK_CONF_DIR": os.fspath(self.conf),
-            # Else a worker looks for the folders of a build of Spark, to learn it from their names.
+            # Otherwise a worker derives it from the folders of a build of Spark.
             "SPARK_SCALA_VERSION": "2.12",
             "SPARK_LOCAL_DIRS": os.fspath(self.state / "scratch"),
-            # The pages, which cannot be switched off, are for our own probe. All else is told its address.
+            # Only the pages, which cannot be switched off, use this address; everything else is given its own.
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_HOSTNAME": "localhost",
             **JVM_ENVIRONMENT,
         }
 
     def prepare(self) -> None:
-        """Make the folders, and empty those that hold nothing of worth after a restart."""
+        """Create the folders, and empty those whose contents are of no use after a restart."""
         for name in ("work", "scratch"):
             shutil.rmtree(self.state / name, ignore_errors=True)
         for name in ("work", "scratch", "recovery"):
@@ -141,7 +143,7 @@ class SparkDaemon:
     def _java(self, main_class: str, *arguments: str) -> list[str]:
         jars = self.home / "jars"
         if not any(jars.glob("spark-core_*.jar")):
-            raise UserError(f"{jars}: no Spark here; apt install sensorpi-spark")
+            raise UserError(f"{jars}: Spark is not installed; apt install sensorpi-spark")
         return [
             "java",
             *daemon_jvm_flags(_DAEMON_HEAP_MB, metaspace_mb=96, code_cache_mb=32),

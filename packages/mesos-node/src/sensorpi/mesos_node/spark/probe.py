@@ -1,4 +1,4 @@
-"""Asks Spark's master and worker how they are, at the pages that they serve on loopback."""
+"""Asks Spark's master and worker for their state, at the web pages that they serve on loopback."""
 
 import http.client
 import json
@@ -8,21 +8,21 @@ from sensorpi.mesos_node.launcher import Probe, ProbeError
 
 
 def master_probe(page: int, url: str, timeout_s: float = 5.0) -> Probe:
-    """A probe of the master whose page is at that port and which must be the one at ``url``."""
+    """A probe of the master whose page is at port ``page``; it must be the one at ``url``."""
 
     def probe() -> str:
         state = _state(page, timeout_s)
         if state.get("url") != url:
-            raise ProbeError(f"port {page} is the page of another program or of {state.get('url')}")
+            raise ProbeError(f"port {page} is the page of another program, or of {state.get('url')}")
         if state.get("status") != "ALIVE":
-            raise ProbeError(f"it is {str(state.get('status')).lower()}")
+            raise ProbeError(f"its status is {state.get('status')}")
         return f"{state['aliveworkers']} workers, {len(state['activeapps'])} job"
 
     return probe
 
 
 def worker_probe(page: int, url: str, timeout_s: float = 5.0) -> Probe:
-    """A probe of the worker whose page is at that port: well is who has registered with the master at ``url``."""
+    """A probe of the worker whose page is at port ``page``; it must have registered with the master at ``url``."""
 
     def probe() -> str:
         state = _state(page, timeout_s)

@@ -1,10 +1,10 @@
-"""What the units of Spark's standalone master and workers depend on."""
+"""The systemd units of Spark's standalone master and workers, and the settings that each depends on."""
 
 from sensorpi.common.cluster.model import Cluster, Node
 from sensorpi.common.cluster.spark import spark_master, spark_master_url
 from sensorpi.common.config.systemd_unit import SystemdUnit
 
-#: Rendered where the cluster file asks for them: without it, their units are held back.
+#: Rendered if the cluster file asks for the daemon: its unit does not start without this file.
 MASTER_FILE = "spark-master.conf"
 WORKER_FILE = "spark-worker.conf"
 
