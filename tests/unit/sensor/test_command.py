@@ -30,7 +30,7 @@ from sensorpi.sensor.board.real_board import RealBoard
 from sensorpi.sensor.publishing.events import Events
 from sensorpi.sensor.publishing.producer import UnreachableError
 from sensorpi.sensor.publishing.spool import Entry, Spool
-from sensorpi.sensor.run import SensorService, Settings
+from sensorpi.sensor.run import SensorConfig, SensorService
 
 
 @pytest.fixture(autouse=True)
@@ -254,7 +254,7 @@ def test_events_that_nobody_takes_stop_nothing(caplog: pytest.LogCaptureFixture)
     events.emit("second")
     events.close()
     assert [record.getMessage() for record in caplog.records] == [
-        "Events are written no longer, readings go on: No space left on device"
+        "No more events are written: No space left on device. Readings are still taken."
     ]
 
 
@@ -331,7 +331,7 @@ def test_brokers_host_and_rate_come_from_the_options_else_from_the_cluster_file(
     seen: list[tuple[Any, ...]] = []
 
     class Recorder:
-        def __init__(self, settings: Settings, _board: object, environment: Beat, *_rest: object) -> None:
+        def __init__(self, settings: SensorConfig, _board: object, environment: Beat, *_rest: object) -> None:
             host = None if settings.host == socket.gethostname() else settings.host
             seen.append((settings.bootstrap_servers, host, environment._rate))
 
@@ -352,7 +352,7 @@ class Service:
         self.sent: list[dict[str, Any]] = []
         self.events_file = directory / "events"
         self.stop = threading.Event()
-        settings = Settings("S", "H", ("127.0.0.1:9",), directory / "state", for_s=for_s)
+        settings = SensorConfig("S", "H", ("127.0.0.1:9",), directory / "state", for_s=for_s)
         environment = SyntheticDay(50.0, seed=1, first_s=0)
         events = Events(str(self.events_file))
         self.service = SensorService(settings, board, environment, events, self.stop, connect=lambda: self)

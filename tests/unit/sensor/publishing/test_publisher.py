@@ -39,7 +39,7 @@ class FakeKafka:
         self.log: list[int] = []
         self.keys: set[bytes] = set()
         self.producers: list[FakeProducer] = []
-        self.most_on_the_way = 0
+        self.most_in_flight = 0
 
     def connect(self) -> "FakeProducer":
         if not self.reachable:
@@ -63,7 +63,7 @@ class FakeProducer:
             self.kafka.log.append(int(value))
             self.kafka.keys.add(key)
         on_the_way = sum(not message.is_done for message in self.messages)
-        self.kafka.most_on_the_way = max(self.kafka.most_on_the_way, on_the_way)
+        self.kafka.most_in_flight = max(self.kafka.most_in_flight, on_the_way)
         return message
 
     def close(self) -> None:
@@ -258,12 +258,12 @@ def test_spooled_messages_are_sent_once_while_their_fate_is_unknown(bench: Bench
     assert len(bench.kafka.producers[0].messages) == 3
 
 
-def test_messages_on_the_way_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publisher_module, "MOST_ON_THE_WAY", 10)
+def test_messages_in_flight_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publisher_module, "MOST_IN_FLIGHT", 10)
     bench.kafka.answers = None
     bench.submit(50)
     bench.rounds(5)
-    assert bench.kafka.most_on_the_way == 10
+    assert bench.kafka.most_in_flight == 10
 
 
 def test_submit_wants_room_but_for_the_last_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,7 +310,7 @@ def test_order_is_kept_when_kafka_goes_again_while_readings_are_in_memory(
     def full(_entries: object) -> None:
         raise OSError("disk is full")
 
-    monkeypatch.setattr(publisher_module, "MOST_ON_THE_WAY", 3)
+    monkeypatch.setattr(publisher_module, "MOST_IN_FLIGHT", 3)
     bench.kafka.reachable = False
     with monkeypatch.context() as patch:
         patch.setattr(bench.spool, "append", full)
@@ -340,7 +340,7 @@ def test_with_neither_kafka_nor_disk_memory_is_bounded_and_the_oldest_go(
             bench.submit(1)
             bench.rounds(1, each_s=1.0)
     assert bench.publisher.waiting <= 35  # 5, and what came since the disk was last tried
-    assert sum("the oldest go" in message for message in caplog.messages) == 1
+    assert sum("the oldest are dropped" in message for message in caplog.messages) == 1
     bench.kafka.reachable = True
     bench.rounds(60, each_s=1.0)
     assert bench.acknowledged[-1] == 200

@@ -141,7 +141,7 @@ def test_a_mistake_in_csv_is_named(tmp_path: Path, map_file: str, content: str |
 
 
 def test_a_header_without_rows_is_a_mistake(tmp_path: Path, map_file: str) -> None:
-    with pytest.raises(UserError, match="there is no row in it"):
+    with pytest.raises(UserError, match="the recording has no rows"):
         moments_of(tmp_path, "when,T,P\n", map_file)
 
 
@@ -152,7 +152,7 @@ def test_a_recording_that_is_not_there_is_named(tmp_path: Path, map_file: str) -
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("mars", r"--map mars: neither a shipped mapping \(astro-pi\) nor a file"), (None, "say with --map")],
+    [("mars", r"--map mars: this is neither a shipped mapping \(astro-pi\) nor a file"), (None, "--map must tell")],
 )
 def test_an_unknown_mapping_is_named(tmp_path: Path, name: str | None, message: str) -> None:
     with pytest.raises(UserError, match=message):
@@ -167,7 +167,7 @@ def test_an_unknown_mapping_is_named(tmp_path: Path, name: str | None, message: 
         (MAPPING + "humidity = 'H'", "fields.humidity"),
         (MAPPING.replace("factor = 100", "factor = 'x'"), "fields.pressure"),
         ("colours = 'rainbow'\n" + MAPPING, "colours: value must be one of"),
-        ("colours = 'counts'\n" + MAPPING, "map lightv too"),
+        ("colours = 'counts'\n" + MAPPING, "map lightv as well"),
         ("[time]\ncolumn='a'\nformat='s'\n[fields]\n", "fields"),
     ],
 )
@@ -260,7 +260,7 @@ def test_a_row_said_twice_is_left_out_with_one_line(
 ) -> None:
     moments = moments_of(tmp_path, "when,T,P\n1,2,900\n2,2,900\n1,2.0,900\n1,2,9e2\n", map_file)
     assert len(moments) == 2
-    assert [message for message in caplog.messages if "2 rows repeat an earlier one" in message]
+    assert [message for message in caplog.messages if "2 rows repeat an earlier row" in message]
     assert len(caplog.messages) == 1
 
 
@@ -279,7 +279,7 @@ def test_values_that_no_chip_can_measure_are_counted_in_one_line(
 ) -> None:
     moments_of(tmp_path, "when,T,P\n1,20,1000\n2,99,1000\n3,20,2000\n", map_file)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "2 values are outside what the chips can measure" in caplog.text
+    assert "2 values are outside the range of the chips" in caplog.text
     assert "line 3, temperature 99 °C (-40 to 85)" in caplog.text
 
 

@@ -1,1 +1,1 @@
-"""The sensor node: reads an EnviroPhat, or the emulated one, and publishes to Kafka."""
+"""The sensor node: reads a real or an emulated EnviroPhat, and publishes the readings to Kafka."""

@@ -209,7 +209,7 @@ def _run(options: argparse.Namespace) -> int:
     from sensorpi.common.cluster.model import config_directory
     from sensorpi.common.daemon.service import set_up_logging, stop_on_signals
     from sensorpi.sensor.publishing.events import Events
-    from sensorpi.sensor.run import SensorService, Settings
+    from sensorpi.sensor.run import SensorConfig, SensorService
 
     set_up_logging()
     context = NodeContext(config_directory())
@@ -218,7 +218,7 @@ def _run(options: argparse.Namespace) -> int:
     _fill_in(options, context)
     environment = _environment(options)  # a mistake in a recording is found before anything is published
     runtime_directory = os.environ.get("RUNTIME_DIRECTORY")
-    settings = Settings(
+    settings = SensorConfig(
         sensor=options.sensor,
         host=options.host,
         bootstrap_servers=options.bootstrap_servers,

@@ -1,4 +1,4 @@
-"""`sensorpi sensor run`: start, read, publish, degrade, stop."""
+"""`sensorpi sensor run`: takes readings and publishes them until it is stopped."""
 
 import logging
 import threading
@@ -27,15 +27,15 @@ from sensorpi.sensor.stamping.stamps import LatestTimestamps, Sample, Stamper
 
 log = logging.getLogger(__name__)
 
-#: Seconds without progress after which a stop puts what is left into the spool.
+#: Seconds without progress after which a stop writes the rest to the spool.
 DRAIN_S = 10.0
-#: Seconds between two status lines, and the longest between two signs of life for the watchdog.
+#: Seconds between two status lines, and the maximum time between two messages to the watchdog.
 STATUS_S = 5.0
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the command line says."""
+class SensorConfig:
+    """The settings of a run."""
 
     sensor: str
     host: str
@@ -47,11 +47,11 @@ class Settings:
 
 
 class SensorService:
-    """One run: its life is ``run``, top to bottom."""
+    """One run of the sensor; ``run`` does all of it."""
 
     def __init__(
         self,
-        settings: Settings,
+        settings: SensorConfig,
         board: EmulatedBoard | RealBoard,
         environment: Environment,
         events: Events,
@@ -83,7 +83,7 @@ class SensorService:
         )
 
     def run(self) -> int:
-        """Take readings until told to stop, or until their end; the exit status."""
+        """Take readings until told to stop, or until the environment ends; return the exit status."""
         self._publisher.start()
         notify(ready=True)
         try:
@@ -105,13 +105,13 @@ class SensorService:
         return 0
 
     def _close_publisher(self) -> None:
-        """Told to stop, be quick about it; at the end of a recording, see it through."""
+        """If told to stop, stop soon. At the end of a recording, deliver everything."""
         told = self._stop.is_set()
         drain_s = 0.0 if told and self._publisher.kafka.down else DRAIN_S
         self._publisher.close(drain_s, see_through=not told)
 
     def _wait_for_board(self) -> EnviroPhat | None:
-        """The driver, once there is a board; None when told to stop before."""
+        """The driver, as soon as there is a board; None if told to stop before."""
         outage = Outage("the board", log, longest_s=30.0)
         while not self._stop.is_set():
             try:
@@ -163,7 +163,7 @@ class SensorService:
                 self._show_status()
 
     def _pause(self, until_s: float) -> bool:
-        """Wait until then, showing signs of life; True when told to stop."""
+        """Wait until then, and feed the watchdog meanwhile; True if told to stop."""
         while not self._stop.is_set():
             self._publish(self._stamper.release())
             self._show_status()
@@ -191,7 +191,7 @@ class SensorService:
         notify(status="; ".join(status), watchdog=True)
 
     def _count_acknowledged(self, entries: list[Entry]) -> None:
-        """Count this run's own; what an earlier run left in the spool is not among its readings."""
+        """Count this run's readings, and not those that an earlier run left in the spool."""
         count = sum(entry.boot == self._boot for entry in entries)
         if count:
             self._acknowledged += count

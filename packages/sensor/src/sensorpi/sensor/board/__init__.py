@@ -1,1 +1,1 @@
-"""The EnviroPhat: its driver over the real library, its chips, and the board that emulates them."""
+"""The EnviroPhat: its driver on top of the real library, its chips, and the board that emulates them."""

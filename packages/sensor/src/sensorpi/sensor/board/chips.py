@@ -1,14 +1,14 @@
-"""The three chips that a reading comes from: how each is set up, checked and measured through the library.
+"""The three chips of a reading: how each is set up, checked and read through the library.
 
-A chip is judged by its control registers, never by its values: dark, weightless and constant are valid.
-Register values are those that envirophat 1.0.1 writes.
+Whether a chip works is decided by its control registers, never by its values: darkness, weightlessness and constant
+values are valid. The register values are those that envirophat 1.0.1 writes.
 """
 
 from statistics import median
 from typing import Any, Protocol
 
-#: Seconds after set-up in which a chip's values are not to be trusted: two of the TCS3472's integrations
-#: (511 ms) and the BMP280's first conversions (0.5 s apart).
+#: Seconds after set-up during which a chip's values cannot be trusted: two integrations of the TCS3472
+#: (511 ms) and the first conversions of the BMP280 (0.5 s apart).
 WARM_UP_S = 1.1
 
 
@@ -18,10 +18,10 @@ class Chip(Protocol):
     name: str
 
     def set_up(self) -> None:
-        """Configure the chip, whatever the library believes. Raises OSError."""
+        """Configure the chip, even if the library believes that it is configured. Raises OSError."""
 
     def configured(self) -> bool:
-        """Whether its control registers are as set-up left them; not so after a brown-out. Raises OSError."""
+        """Whether its control registers still are as set-up wrote them, unlike after a brown-out. Raises OSError."""
 
     def measure(self) -> dict[str, float]:
         """Field name → value, from one sample. Raises OSError."""
@@ -37,20 +37,20 @@ class Weather:
         self._chip = library.weather
 
     def set_up(self) -> None:
-        """Reset and configure; takes 0.6 s."""
+        """Reset and configure the chip, which takes 0.6 s."""
         self._chip._is_setup = False
         self._chip.update()
 
     def configured(self) -> bool:
-        """Asleep after a brown-out: the control register says so."""
+        """Whether it is configured; after a brown-out it sleeps, which its control register shows."""
         bus, address = self._chip.i2c_bus, self._chip.addr
         return all(bus.read_byte_data(address, register) == value for register, value in (self._CONTROL, self._CONFIG))
 
     def measure(self) -> dict[str, float]:
-        """The median of three reads in a row.
+        """The median of three successive reads.
 
-        The library reads byte by byte, so one of the three may mix two conversions; they are 0.5 s apart,
-        so no second one does.
+        The library reads byte by byte, so one of the three may mix two conversions, but not a second one,
+        because conversions are 0.5 s apart.
         """
         pairs = []
         for _ in range(3):
@@ -61,7 +61,7 @@ class Weather:
 
 
 class Light:
-    """The TCS3472: clear count, and red, green and blue from 0 to 255 against it."""
+    """The TCS3472: clear count, and red, green and blue from 0 to 255 relative to it."""
 
     name = "TCS3472 (light)"
     _ENABLE, _ATIME = (0x80, 0x03), (0x81, 0x2B)
@@ -71,10 +71,10 @@ class Light:
 
     def set_up(self) -> None:
         """Configure the chip."""
-        _set_up_anew(self._chip)
+        _set_up_again(self._chip)
 
     def configured(self) -> bool:
-        """Off after a brown-out."""
+        """Whether it is configured; after a brown-out it is off."""
         bus, address = self._chip.i2c_bus, self._chip.addr
         return all(bus.read_byte_data(address, register) == value for register, value in (self._ENABLE, self._ATIME))
 
@@ -96,23 +96,23 @@ class Motion:
 
     def set_up(self) -> None:
         """Configure the chip."""
-        _set_up_anew(self._chip)
+        _set_up_again(self._chip)
 
     def configured(self) -> bool:
-        """Powered down after a brown-out."""
+        """Whether it is configured; after a brown-out it is powered down."""
         registers = self._chip.i2c_bus.read_i2c_block_data(self._chip.addr, self._CONTROL, len(self._CONFIGURED))
         return list(registers) == self._CONFIGURED
 
     def measure(self) -> dict[str, float]:
-        """The heading is left out where the library cannot compute one."""
+        """Acceleration and heading. The heading is left out if the library cannot compute it."""
         acceleration = self._chip.accelerometer()
         heading = self._chip.heading()
         values = {} if heading is None else {"heading": float(heading)}
         return values | {"motionx": acceleration.x, "motiony": acceleration.y, "motionz": acceleration.z}
 
 
-def _set_up_anew(chip: Any) -> None:
-    """Have the library configure a chip: it sets its mark before it writes, so the mark has to go first."""
+def _set_up_again(chip: Any) -> None:
+    """Have the library configure a chip. The library does so only if its mark for the chip is not set."""
     chip._is_setup = False
     try:
         chip.setup()

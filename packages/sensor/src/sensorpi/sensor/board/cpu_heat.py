@@ -1,4 +1,4 @@
-"""Compensation of the temperature for the heat of the Pi's CPU beneath the board."""
+"""Corrects the temperature for the heat of the Pi's CPU below the board."""
 
 from pathlib import Path
 
@@ -6,16 +6,16 @@ CPU_TEMPERATURE = Path("/sys/class/thermal/thermal_zone0/temp")
 
 
 class CpuHeat:
-    """Lowers ``temperature`` by (CPU − measured) / factor; the measured one stays as ``temperature_raw``.
+    """Lowers ``temperature`` by (CPU − measured) / factor, and keeps the measured value as ``temperature_raw``.
 
-    The formula is the one of Pimoroni's own examples, where a factor of 2.25 is a common start.
+    The formula is from Pimoroni's own examples; a factor of 2.25 is a common start.
     """
 
     def __init__(self, factor: float, cpu_temperature: Path = CPU_TEMPERATURE) -> None:
         self._factor, self._cpu_temperature = factor, cpu_temperature
 
     def __call__(self, values: dict[str, float]) -> None:
-        """Correct a reading in place; without a CPU temperature it stays as it is."""
+        """Correct a reading in place. It is not changed if the CPU's temperature cannot be read."""
         if "temperature" not in values:
             return
         try:

@@ -1,7 +1,7 @@
-"""The EnviroPhat's driver: readings through the real library, with its faults repaired.
+"""The EnviroPhat's driver: takes readings through the real library, and works around the library's faults.
 
-The same code runs on real I²C and on the emulated board. What it repairs, and how, is in docs/sensor.md.
-One thread only may use it: the library's chips share lists.
+The same code runs on real I²C and on the emulated board. docs/sensor.md describes the faults.
+Only one thread may use it, because the library's chips share lists.
 """
 
 import logging
@@ -14,25 +14,25 @@ from sensorpi.sensor.board.library import Board, load_library
 
 log = logging.getLogger(__name__)
 
-#: A transaction that fails is tried again so often, and so long after, before the chip counts as down.
+#: How often a transaction is tried before the chip counts as down, and the time between the tries.
 TRIES, BETWEEN_TRIES_S = 3, 0.01
 
 
 @dataclass
 class _Watched:
-    """A chip, and how it is."""
+    """A chip and its state."""
 
     chip: Chip
     outage: Outage
     set_up: bool = False
-    not_before_s: float = field(default=0.0)  # in the board's time: warming up, or waiting for its next try
+    not_before_s: float = field(default=0.0)  # in the board's time: the end of its warm-up, or its next try
 
 
 class EnviroPhat:
-    """Takes readings. Fields of a chip that fails are left out; the others go on."""
+    """Takes readings. The fields of a chip that fails are left out; the other chips are not affected."""
 
     def __init__(self, board: Board, correct: Callable[[dict[str, float]], None] | None = None) -> None:
-        """Load the library and set the chips up. ``correct`` may change the values of each reading.
+        """Load the library and set up the chips. ``correct`` can change the values of each reading.
 
         Raises BoardMissingError.
         """
@@ -66,11 +66,11 @@ class EnviroPhat:
         """Switch the LEDs off."""
         try:
             self._library.leds.off()
-        except Exception as error:  # GPIO libraries have exceptions of their own; we are leaving anyhow
+        except Exception as error:  # GPIO libraries have their own exceptions, and the driver ends anyway
             log.debug("LEDs: %s", error)
 
     def _attempt(self, watched: _Watched, act: Callable[[_Watched], dict[str, float]]) -> dict[str, float]:
-        """Try a few times; then call the chip down, to be set up again after a growing wait."""
+        """Try a few times. After that the chip counts as down, and is set up again after a growing wait."""
         for left in reversed(range(TRIES)):
             try:
                 return act(watched)
@@ -90,12 +90,12 @@ class EnviroPhat:
         return {}
 
     def _measure(self, watched: _Watched) -> dict[str, float]:
-        """Values of a chip that was configured all the while: its registers are looked at after the values."""
+        """Values of a chip that was configured all the time: its registers are checked after the values are read."""
         if not watched.set_up:
             return self._set_up(watched)
         values = watched.chip.measure()
         if not watched.chip.configured():
-            watched.outage.failed("it lost its settings, as after a brown-out")
+            watched.outage.failed("it has lost its settings, as after a brown-out")
             return self._set_up(watched)
         watched.outage.succeeded()
         return values

@@ -1,4 +1,4 @@
-"""The LEDs' GPIO: whichever library works, else a stand-in, because readings need none."""
+"""The LEDs' GPIO: the first library that works, else a stand-in, because readings do not need the LEDs."""
 
 import importlib
 import logging
@@ -8,7 +8,7 @@ log = logging.getLogger(__name__)
 
 
 class StandInGPIO:
-    """As much of RPi.GPIO as the envirophat library uses, without pins behind it."""
+    """The part of RPi.GPIO that the envirophat library uses, without pins."""
 
     BCM, OUT, RPI_REVISION = 11, 0, 3
 
@@ -16,22 +16,22 @@ class StandInGPIO:
         self.levels: dict[int, int] = {}
 
     def setwarnings(self, _on: bool) -> None:
-        """Nothing warns."""
+        """Do nothing: there are no warnings."""
 
     def setmode(self, _mode: int) -> None:
-        """Pins are known by their BCM number anyhow."""
+        """Do nothing: pins always have their BCM numbers here."""
 
     def setup(self, pin: int, _direction: int) -> None:
-        """Claim a pin."""
+        """Set up a pin."""
         self.levels[pin] = 0
 
     def output(self, pin: int, level: int) -> None:
-        """Remember a pin's level."""
+        """Store a pin's level."""
         self.levels[pin] = level
 
 
 class LgpioGPIO(StandInGPIO):
-    """The same calls on Debian's python3-lgpio, where RPi.GPIO is missing."""
+    """The same calls for Debian's python3-lgpio, if RPi.GPIO is missing."""
 
     def __init__(self, lgpio: Any) -> None:
         super().__init__()
@@ -39,19 +39,19 @@ class LgpioGPIO(StandInGPIO):
         self._chip = lgpio.gpiochip_open(0)
 
     def setup(self, pin: int, _direction: int) -> None:
-        """Claim a pin as an output, low."""
+        """Set up a pin as an output, low."""
         self._lgpio.gpio_claim_output(self._chip, pin, 0)
 
     def output(self, pin: int, level: int) -> None:
-        """Drive a pin."""
+        """Set a pin's level."""
         self._lgpio.gpio_write(self._chip, pin, level)
 
 
 def gpio_modules() -> list[object]:
     """GPIO libraries in the order to try them, the stand-in last.
 
-    They are loaded here, where the caller has set LG_WD. Off a Pi, RPi.GPIO raises RuntimeError, and
-    lgpio has an exception of its own.
+    They are imported here, after the caller has set LG_WD. On another machine than a Pi, RPi.GPIO raises
+    RuntimeError, and lgpio its own exception.
     """
     found: list[object] = []
     try:

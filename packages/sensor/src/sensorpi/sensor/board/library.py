@@ -1,7 +1,7 @@
-"""Loads the real envirophat library over a given bus and GPIO.
+"""Loads the real envirophat library with a given bus and GPIO.
 
-It opens I²C and claims the LEDs' pin while it is imported, and ends the process where either is
-missing. So it is imported late, afresh for each board, and every way in which it fails is caught.
+The library opens I²C and sets up the LEDs' pin when it is imported, and ends the process if either is
+missing. So it is imported late, again for each board, and all of its failures are caught.
 """
 
 import importlib
@@ -18,14 +18,14 @@ log = logging.getLogger(__name__)
 
 
 class BoardMissingError(Exception):
-    """There is no board to read. The text says what is missing and what to do."""
+    """There is no board that can be read. The text says what is missing and what to do."""
 
 
 class Board(Protocol):
-    """What the driver stands on: a bus, GPIO for the LEDs, and the clock that the chips live by."""
+    """What the driver uses: a bus, GPIO for the LEDs, and the chips' clock."""
 
     def smbus_module(self) -> ModuleType:
-        """The module ``smbus``; raises BoardMissingError where there is none."""
+        """The module ``smbus``. Raises BoardMissingError if there is none."""
 
     def gpio_modules(self) -> list[object]:
         """GPIO libraries in the order to try them."""
@@ -39,7 +39,7 @@ class Board(Protocol):
 
 @contextmanager
 def _modules(replacements: dict[str, Any]) -> Iterator[None]:
-    """Put modules in place for an import, hide an envirophat that is there, and undo both."""
+    """Replace modules for an import, hide an imported envirophat, and undo both afterwards."""
 
     def ours(name: str) -> bool:
         return name in replacements or name == "envirophat" or name.startswith("envirophat.")
@@ -57,10 +57,10 @@ def _modules(replacements: dict[str, Any]) -> Iterator[None]:
 
 
 def load_library(board: Board) -> Any:
-    """The imported ``envirophat`` module with its chips on this board's bus, LEDs off.
+    """The imported ``envirophat`` module with its chips on this board's bus, and its LEDs off.
 
-    A GPIO library that fails is passed over for the next, since readings need none.
-    Raises BoardMissingError with what the last try said.
+    If a GPIO library fails, the next one is tried, because readings do not need it.
+    Raises BoardMissingError with the reason of the last failure.
     """
     os.environ.setdefault("LG_WD", os.environ.get("RUNTIME_DIRECTORY") or tempfile.gettempdir())
     smbus = board.smbus_module()
@@ -71,7 +71,7 @@ def load_library(board: Board) -> Any:
         with _modules({"smbus": smbus, "RPi": package, "RPi.GPIO": gpio}):
             try:
                 return importlib.import_module("envirophat")
-            except (Exception, SystemExit) as error:  # GPIO libraries have exceptions of their own
+            except (Exception, SystemExit) as error:  # GPIO libraries have their own exceptions
                 log.debug("envirophat with %s: %s", type(gpio).__name__, error)
                 failure = error
     raise BoardMissingError(f"the envirophat library cannot be used: {failure}") from failure

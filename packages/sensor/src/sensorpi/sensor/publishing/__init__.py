@@ -1,1 +1,1 @@
-"""From a reading to Kafka: the producer, the spool on disk, and the publisher that uses both."""
+"""Sends readings to Kafka: the producer, the spool on disk, and the publisher that uses both."""

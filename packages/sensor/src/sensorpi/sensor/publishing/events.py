@@ -1,4 +1,4 @@
-"""A stream of JSON lines that tells another program what the sensor does, reading by reading."""
+"""A stream of JSON lines about each reading, for another program."""
 
 import json
 import logging
@@ -14,10 +14,10 @@ _log = logging.getLogger(__name__)
 
 
 class Events:
-    """Writes lines to a file descriptor or file, from any thread; to nowhere when there is none."""
+    """Writes lines to a file descriptor or a file, from any thread; does nothing if there is none."""
 
     def __init__(self, where: str | None) -> None:
-        """``where`` is a number, the file descriptor, or a path."""
+        """``where`` is the number of a file descriptor, or a path."""
         self._lock = threading.Lock()
         self._file: IO[str] | None = None
         if where is not None:
@@ -28,7 +28,7 @@ class Events:
                 raise UserError(f"--events {where}: {error.strerror}") from error
 
     def emit(self, event: str, **details: object) -> None:
-        """One line, seen at once by its reader. When nobody takes it there are no more; the readings go on."""
+        """Write one line at once. If that fails, no more events are written; readings are still taken."""
         if self._file is None:
             return
         line = json.dumps({"event": event, **details}, separators=(",", ":"))
@@ -39,11 +39,11 @@ class Events:
                 self._file.write(line + "\n")
                 self._file.flush()
             except OSError as error:
-                _log.warning("Events are written no longer, readings go on: %s", error.strerror)
+                _log.warning("No more events are written: %s. Readings are still taken.", error.strerror)
                 self.close()
 
     def read(self, reading: Reading, monotonic_ns: int) -> None:
-        """A reading was taken, at this instant of ``time.monotonic_ns``."""
+        """Write that a reading was taken, at this value of ``time.monotonic_ns``."""
         if self._file is not None:
             self.emit(
                 "read",
@@ -57,8 +57,8 @@ class Events:
             )
 
     def close(self) -> None:
-        """The reader sees the end."""
+        """Close the stream."""
         file, self._file = self._file, None
         if file is not None:
-            with suppress(OSError):  # what did not go out before does not now
+            with suppress(OSError):  # a reader that has gone was reported before
                 file.close()

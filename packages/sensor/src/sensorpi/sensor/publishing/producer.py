@@ -7,18 +7,18 @@ from sensorpi.common.reading import TOPIC
 
 
 class UnreachableError(Exception):
-    """Kafka does not answer, or not as it should; the text says why."""
+    """Kafka does not answer, or answers with an error; the text says why."""
 
 
 class Pending(Protocol):
-    """A message on its way."""
+    """A message that was sent."""
 
     @property
     def is_done(self) -> bool:
-        """Whether its fate is known."""
+        """Whether it was acknowledged or has failed."""
 
     def succeeded(self) -> bool:
-        """Whether all replicas have it."""
+        """Whether it was acknowledged by all replicas."""
 
     @property
     def exception(self) -> BaseException | None:
@@ -29,21 +29,21 @@ class Producer(Protocol):
     """Sends messages in order."""
 
     def send(self, key: bytes, value: bytes, when_done: Callable[[], None]) -> Pending:
-        """Hand a message over; ``when_done`` is called from another thread. Raises UnreachableError."""
+        """Send a message; ``when_done`` is called from another thread. Raises UnreachableError."""
 
     def close(self) -> None:
-        """Give up what is on its way, within a few seconds. Never raises."""
+        """Give up messages that are not acknowledged, and close within a few seconds. Never raises."""
 
 
 class KafkaReadingProducer:
-    """kafka-python's producer on topic ``sensors``.
+    """kafka-python's producer for topic ``sensors``.
 
-    Its own limits are shorter than the publisher's deadline, but are not relied upon: in some versions
-    a message can stay on its way for ever after brokers froze.
+    Its time limits are shorter than the publisher's deadline, but the publisher does not rely on them: in some
+    versions a message can stay pending forever after the brokers froze.
     """
 
     def __init__(self, bootstrap_servers: Sequence[str]) -> None:
-        """Connect; raises UnreachableError after five seconds."""
+        """Connect. Raises UnreachableError after five seconds."""
         from kafka import KafkaProducer
         from kafka.errors import KafkaError
 
@@ -67,7 +67,7 @@ class KafkaReadingProducer:
             raise UnreachableError(_reason(error)) from error
 
     def send(self, key: bytes, value: bytes, when_done: Callable[[], None]) -> Pending:
-        """Hand a message over; raises UnreachableError when Kafka does not say within 5 s where the topic is."""
+        """Send a message. Raises UnreachableError when the topic's leader is not known within 5 s."""
         try:
             future: Pending = self._producer.send(TOPIC, value=value, key=key)
         except (self._error, OSError) as error:
@@ -77,14 +77,14 @@ class KafkaReadingProducer:
         return future
 
     def close(self) -> None:
-        """Wait two seconds at most for what is on its way, then end the sender's thread by force."""
+        """Wait at most two seconds for acknowledgements, then end the sender's thread by force."""
         for timeout_s in (2, 0):
             try:
                 self._producer.close(timeout=timeout_s)
-            except Exception:  # noqa: S112 -- flush's own timeout; the second try ends the thread
+            except Exception:  # noqa: S112 -- the timeout of flush; the second try ends the thread
                 continue
             return
-        self._producer._sender.force_close()  # both tries ended before they came to it
+        self._producer._sender.force_close()  # both tries failed before they did that
 
 
 def _reason(error: BaseException) -> str:

@@ -1,7 +1,7 @@
-"""Holds each reading until Kafka acknowledges it: in memory while the broker answers, else in the spool.
+"""Keeps each reading until Kafka acknowledges it: in memory while a broker answers, else in the spool.
 
-Order is kept: while the spool holds anything, new readings go behind it. A message that was given up
-may be in Kafka all the same and is then there twice, which the database makes one again.
+The order is kept: while there are readings in the spool, new ones are added after them. A message that was given up
+may be in Kafka all the same, and is then sent twice; the database stores it once.
 """
 
 import logging
@@ -17,17 +17,18 @@ from sensorpi.sensor.publishing.spool import Entry, Spool
 
 log = logging.getLogger(__name__)
 
-#: Seconds that a message may be on its way before the producer is given up.
+#: The maximum time for an acknowledgement, in seconds. After that the producer is replaced.
 DEADLINE_S = 10.0
-#: Messages on their way at once; and readings in memory that the thread has not taken yet.
-MOST_ON_THE_WAY, MOST_WAITING = 5_000, 1_000
-#: Readings kept in memory when the spool's disk fails.
+#: The maximum numbers of messages that are not acknowledged, and of readings that the thread has not taken yet.
+MOST_IN_FLIGHT, MOST_WAITING = 5_000, 1_000
+#: The maximum number of readings in memory while the spool's disk fails.
 MOST_IN_MEMORY = 10_000
+#: How many readings are read from the spool at once.
 FROM_SPOOL = 500
 
 
 @dataclass(slots=True)
-class _OnTheWay:
+class _InFlight:
     entry: Entry
     future: Pending
     sent_s: float
@@ -35,7 +36,7 @@ class _OnTheWay:
 
 
 class Publisher:
-    """A thread that brings entries to Kafka. ``submit`` lets its caller wait while it has more than it can carry."""
+    """A thread that sends entries to Kafka. ``submit`` makes its caller wait while too many entries are queued."""
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class Publisher:
         spooled: Callable[[int], None],
         deadline_s: float = DEADLINE_S,
     ) -> None:
-        """``can_wait``: the source waits while Kafka is away, so nothing needs spooling that is not on its way.
+        """``can_wait``: the source waits while Kafka is unavailable, so only messages that were sent need spooling.
 
         ``acknowledged`` and ``spooled`` are called from the publisher's thread.
         """
@@ -61,8 +62,8 @@ class Publisher:
         self._next_disk_try_s = 0.0
         self._waiting: deque[Entry] = deque()
         self._unspooled: deque[Entry] = deque()
-        self._on_the_way: deque[_OnTheWay] = deque()
-        self._said_dropped = False
+        self._in_flight: deque[_InFlight] = deque()
+        self._dropping_is_logged = False
         self._wake, self._room = threading.Event(), threading.Event()
         self._ending_s: float | None = None
         self._progress_s = 0.0
@@ -70,13 +71,13 @@ class Publisher:
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def submit(self, entry: Entry, regardless: bool = False) -> bool:
-        """Hand an entry over; False when there was no room for a while. Raises what ended the thread.
+        """Queue an entry; False if there was no room for a while. Raises the exception that ended the thread.
 
-        ``regardless`` of room is for the last one before a stop.
+        ``regardless`` queues it even without room, for the last one before a stop.
         """
         if len(self._waiting) >= MOST_WAITING and not regardless:
             self._room.clear()
@@ -89,18 +90,18 @@ class Publisher:
         return True
 
     def check(self) -> None:
-        """Raise what ended the thread, if anything did."""
+        """Raise the exception that ended the thread, if there was one."""
         if self._failure is not None:
             raise self._failure
 
     @property
     def waiting(self) -> int:
-        """Readings that Kafka has not acknowledged, on disk and in memory."""
-        fresh = sum(message.spool_id is None for message in tuple(self._on_the_way))
-        return len(self._waiting) + len(self._unspooled) + fresh + len(self._spool)
+        """How many readings Kafka has not acknowledged, on disk and in memory."""
+        new = sum(message.spool_id is None for message in tuple(self._in_flight))
+        return len(self._waiting) + len(self._unspooled) + new + len(self._spool)
 
     def close(self, drain_s: float, see_through: bool = False) -> None:
-        """Deliver what is left, or after ``drain_s`` seconds put it on disk; then end.
+        """Deliver the rest, or write it to the spool after ``drain_s`` seconds; then end the thread.
 
         ``see_through``: after ``drain_s`` seconds without progress.
         """
@@ -129,14 +130,14 @@ class Publisher:
         return self._ending_s is not None and (not self.waiting or time.monotonic() > self._ending_s)
 
     def _pause_s(self) -> float:
-        """How long nothing can happen unless somebody wakes the thread."""
+        """How long the thread can sleep unless it is woken."""
         return 0.1 if self._ending_s is not None or self._producer is None else 0.5
 
     def step(self) -> None:
-        """One round: acknowledgements, deadline, connection, then whatever may be sent."""
+        """One round: acknowledgements, deadline, connection, and what can be sent."""
         now_s = time.monotonic()
         self._collect()
-        if self._on_the_way and now_s - self._on_the_way[0].sent_s > self._deadline_s:
+        if self._in_flight and now_s - self._in_flight[0].sent_s > self._deadline_s:
             self._lost(f"no acknowledgement within {self._deadline_s:g} s")
         if self._producer is None and now_s >= self._next_try_s and (self._waiting or self.waiting):
             self._try_connecting()
@@ -152,19 +153,19 @@ class Publisher:
             self._next_try_s = time.monotonic() + self.kafka.failed(error)
 
     def _collect(self) -> None:
-        done: list[_OnTheWay] = []
+        done: list[_InFlight] = []
         failure: BaseException | None = None
-        while self._on_the_way and self._on_the_way[0].future.is_done:
-            if not self._on_the_way[0].future.succeeded():
-                failure = self._on_the_way[0].future.exception
+        while self._in_flight and self._in_flight[0].future.is_done:
+            if not self._in_flight[0].future.succeeded():
+                failure = self._in_flight[0].future.exception
                 break
-            done.append(self._on_the_way.popleft())
+            done.append(self._in_flight.popleft())
         if done:
             self._delivered(done)
         if failure is not None:
             self._lost(failure)
 
-    def _delivered(self, done: list[_OnTheWay]) -> None:
+    def _delivered(self, done: list[_InFlight]) -> None:
         self.kafka.succeeded()
         if self._ending_s is not None:
             self._ending_s = max(self._ending_s, time.monotonic() + self._progress_s)
@@ -172,20 +173,20 @@ class Publisher:
             try:
                 self._spool.remove(done[-1].spool_id)
             except OSError as error:
-                self._disk.failed(error)  # they will be sent again
+                self._disk.failed(error)  # these entries will be sent again
         self._acknowledged([message.entry for message in done])
 
     def _send(self) -> None:
-        """Spooled entries first; new ones directly only when there are none."""
+        """Send spooled entries first, and new ones directly only if there are none."""
         if len(self._spool) or self._producer is None:
             if not self._can_wait or (self._ending_s is not None and time.monotonic() > self._ending_s):
                 self._keep(self._take(MOST_WAITING))
-            if self._producer is not None and not self._on_the_way:
+            if self._producer is not None and not self._in_flight:
                 self._send_spooled()
             return
-        if self._on_the_way and self._on_the_way[-1].spool_id is not None:
+        if self._in_flight and self._in_flight[-1].spool_id is not None:
             return
-        room = MOST_ON_THE_WAY - len(self._on_the_way)
+        room = MOST_IN_FLIGHT - len(self._in_flight)
         for _ in range(min(room, len(self._unspooled))):
             self._hand_over(self._unspooled[0], None)
             self._unspooled.popleft()
@@ -210,7 +211,7 @@ class Publisher:
         if self._producer is None:
             raise UnreachableError("not connected")
         future = self._producer.send(entry.sensor.encode(), entry.message, self._wake.set)
-        self._on_the_way.append(_OnTheWay(entry, future, time.monotonic(), spool_id))
+        self._in_flight.append(_InFlight(entry, future, time.monotonic(), spool_id))
 
     def _take(self, most: int) -> list[Entry]:
         entries = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
@@ -218,7 +219,7 @@ class Publisher:
         return entries
 
     def _lost(self, reason: object) -> None:
-        """Spool what is on its way, and make a new producer after a wait."""
+        """Spool what is not acknowledged, and make a new producer after a wait."""
         self._next_try_s = time.monotonic() + self.kafka.failed(reason)
         self._give_up_producer()
 
@@ -226,15 +227,15 @@ class Publisher:
         if self._producer is not None:
             self._producer.close()
             self._producer = None
-        fresh = [message.entry for message in self._on_the_way if message.spool_id is None]
-        self._on_the_way.clear()
+        new = [message.entry for message in self._in_flight if message.spool_id is None]
+        self._in_flight.clear()
         if self._ending_s is not None and time.monotonic() > self._ending_s:
-            fresh += [*self._unspooled, *self._take(len(self._waiting))]
+            new += [*self._unspooled, *self._take(len(self._waiting))]
             self._unspooled.clear()
-        self._keep(fresh, in_front=True)
+        self._keep(new, in_front=True)
 
     def _keep(self, entries: list[Entry], in_front: bool = False) -> None:
-        """Onto the disk; in memory, within bounds, when the disk fails."""
+        """Write entries to the spool, or keep a limited number in memory if the disk fails."""
         if in_front:
             self._unspooled.extendleft(reversed(entries))
         else:
@@ -247,10 +248,11 @@ class Publisher:
             self._next_disk_try_s = time.monotonic() + self._disk.failed(error)
             while len(self._unspooled) > MOST_IN_MEMORY:
                 self._unspooled.popleft()
-                if not self._said_dropped:
-                    self._said_dropped = True
+                if not self._dropping_is_logged:
+                    self._dropping_is_logged = True
                     log.warning(
-                        "neither Kafka nor the disk takes readings, %d are in memory: the oldest go", MOST_IN_MEMORY
+                        "neither Kafka nor the disk accepts readings, and %d are in memory: the oldest are dropped",
+                        MOST_IN_MEMORY,
                     )
         else:
             self._disk.succeeded()

@@ -1,4 +1,4 @@
-"""Readings on disk while Kafka is away: an SQLite file, fsynced, bounded, gone when it is empty."""
+"""Readings on disk while Kafka is unavailable: an SQLite file, fsynced, bounded, and deleted when it is empty."""
 
 import logging
 import sqlite3
@@ -10,13 +10,13 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-#: At one reading a second five days and a half, about 150 MB.
+#: Five and a half days with one reading per second, about 150 MB.
 MOST_READINGS = 500_000
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A reading as it goes to Kafka."""
+    """A reading as it is sent to Kafka."""
 
     sensor: str
     boot: str
@@ -25,19 +25,19 @@ class Entry:
 
 
 class Spool:
-    """A queue in a file. Past its bound the oldest readings go, which is said once.
+    """A queue in a file. When it is full, the oldest readings are dropped, which is logged once.
 
-    The file is there only while it holds readings: a healthy sensor writes nothing to its card.
-    One thread only. Every method raises OSError where the disk fails.
+    The file exists only while there are readings in it: a healthy sensor does not write to its card.
+    For one thread only. Every method raises OSError when the disk fails.
     """
 
     def __init__(self, directory: Path, most: int = MOST_READINGS) -> None:
-        """Take over what an earlier run left; a damaged file is put aside, with one line."""
+        """Take over what an earlier run left. A damaged file is renamed, which is logged."""
         self.path = directory / "spool.sqlite3"
         self._most = most
         self._database: sqlite3.Connection | None = None
         self._length = 0
-        self._said_full = False
+        self._is_full_logged = False
         if self.path.exists():
             try:
                 self._open()
@@ -55,7 +55,7 @@ class Spool:
         return dict(rows)
 
     def append(self, entries: Iterable[Entry]) -> None:
-        """Keep these, in order; on return they are on the disk."""
+        """Add these, in order. On return they are on the disk."""
         rows = [(entry.sensor, entry.boot, entry.timestamp_ms, entry.message) for entry in entries]
         try:
             self._insert(rows)
@@ -66,12 +66,12 @@ class Spool:
             self._insert(rows)
 
     def first(self, most: int) -> list[tuple[int, Entry]]:
-        """Up to ``most`` of the oldest, each with the number that ``remove`` wants."""
+        """Up to ``most`` of the oldest entries, each with its number for ``remove``."""
         rows = self._rows("SELECT id, sensor, boot, timestamp_ms, message FROM readings ORDER BY id LIMIT ?", most)
         return [(row[0], Entry(*row[1:])) for row in rows]
 
     def remove(self, up_to: int) -> None:
-        """Let go of every reading up to this number, in one write."""
+        """Remove every entry up to this number, in one write."""
         if self._database is None:
             return
         try:
@@ -82,7 +82,7 @@ class Spool:
         self._remove_if_empty()
 
     def close(self) -> None:
-        """Close the file; what is in it waits for the next run."""
+        """Close the file. Its readings wait for the next run."""
         if self._database is not None:
             self._database.close()
             self._database = None
@@ -118,9 +118,9 @@ class Spool:
                     "DELETE FROM readings WHERE id IN (SELECT id FROM readings ORDER BY id LIMIT ?)", (excess,)
                 )
         self._length += len(rows) - max(excess, 0)
-        if excess > 0 and not self._said_full:
-            self._said_full = True
-            log.warning("%s holds %d readings and is full: the oldest go", self.path, self._most)
+        if excess > 0 and not self._is_full_logged:
+            self._is_full_logged = True
+            log.warning("%s is full with %d readings: the oldest are dropped", self.path, self._most)
 
     def _rows(self, query: str, *parameters: int) -> list[Any]:
         if self._database is None:
@@ -141,7 +141,7 @@ class Spool:
             self.close()
             for file in self._files():
                 file.unlink(missing_ok=True)
-            self._said_full = False
+            self._is_full_logged = False
 
     def _quarantine(self, error: Exception) -> None:
         self.close()

@@ -1,1 +1,1 @@
-"""Recordings: their dialects, their column mappings, and their replay through the emulated board."""
+"""Recordings: their formats, their column mappings, and their replay through the emulated board."""

@@ -1,4 +1,4 @@
-"""A recorded row as the conditions in which the chips would have measured it."""
+"""Turns a recorded row into the conditions in which the chips would have measured it."""
 
 import math
 
@@ -7,7 +7,7 @@ from sensorpi.sensor.board.emulated.bmp280 import PRESSURE_RANGE_PA, TEMPERATURE
 from sensorpi.sensor.board.emulated.environment import Conditions
 
 MOST_COUNTS = 65_535
-#: A clear count for rows that have colours only: 100 counts for each of their 255 steps.
+#: The clear count of rows that have only colours: 100 counts for each of their 255 steps.
 CLEAR_WHEN_MISSING = 25_500.0
 COLOURS = ("lightr", "lightg", "lightb")
 _RANGES = {
@@ -21,14 +21,14 @@ _RANGES = {
 
 
 def _channel(colour: float, clear: int) -> int:
-    """The smallest count of which the library makes this colour, 0 to 255 against the clear count."""
+    """The smallest count from which the library computes this colour, 0 to 255 relative to the clear count."""
     return max(math.ceil(colour * clear / 255), 0)
 
 
 def conditions_of(values: dict[str, float], colours_are_counts: bool) -> Conditions:
-    """What makes the chips measure these values, as near as they can.
+    """The conditions in which the chips measure these values, as closely as they can.
 
-    Missing values get one that any board could feel.
+    Missing values are replaced by usual ones.
     """
     clear = min(max(round(values.get("lightv", CLEAR_WHEN_MISSING)), 0), MOST_COUNTS)
     colours = [values.get(colour, 0.0) for colour in COLOURS]
@@ -46,14 +46,14 @@ def conditions_of(values: dict[str, float], colours_are_counts: bool) -> Conditi
 
 
 def fields_of(values: dict[str, float], colours_are_counts: bool) -> frozenset[str]:
-    """The fields that a reading of this row has; colour counts mean nothing without the clear one."""
+    """The fields of this row's reading. Colour counts are left out if there is no clear count."""
     if colours_are_counts and "lightv" not in values:
         return frozenset(values) - frozenset(COLOURS)
     return frozenset(values)
 
 
 def saturated(values: dict[str, float], colours_are_counts: bool) -> list[str]:
-    """What lies outside what the chips can measure, such as ``pressure 200000 Pa (30000 to 110000)``."""
+    """The values that the chips cannot measure, such as ``pressure 200000 Pa (30000 to 110000)``."""
     outside = []
     for field, value in values.items():
         low, high = _RANGES.get(field, (-math.inf, math.inf))

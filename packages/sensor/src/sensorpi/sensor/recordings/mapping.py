@@ -1,4 +1,4 @@
-"""Column mappings: which column of a CSV recording stands for which field, in a TOML file."""
+"""Column mappings: TOML files that tell which column of a CSV recording has which field."""
 
 import tomllib
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import voluptuous as vol
 from sensorpi.common.errors import UserError
 from sensorpi.common.reading import FIELDS
 
-#: Years that a timestamp may lie in, in ms: 1970 to 9999.
+#: The range of timestamps, in ms: the years 1970 to 9999.
 TIMES_MS = (0, 253_402_300_799_999)
 
 _COLUMN = vol.All(str, vol.Length(min=1))
@@ -34,7 +34,7 @@ _SCHEMA = vol.Schema(
 
 @dataclass(frozen=True)
 class Name:
-    """A sensor or host: always the same, or named by a column."""
+    """A sensor or host: a constant, or in a column."""
 
     constant: str | None = None
     column: str | None = None
@@ -42,7 +42,7 @@ class Name:
 
 @dataclass(frozen=True)
 class Column:
-    """A field's column; value = cell · factor + offset, in the field's unit."""
+    """A field's column. The value is cell · factor + offset, in the field's unit."""
 
     name: str
     factor: float = 1.0
@@ -51,7 +51,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Mapping:
-    """``colours_are_counts``: red, green and blue are raw counts like the clear one, not 0 to 255 against it."""
+    """``colours_are_counts``: red, green and blue are raw counts like the clear count, not 0 to 255 relative to it."""
 
     time_column: str
     time_format: str
@@ -61,12 +61,12 @@ class Mapping:
     host: Name | None = None
 
     def time_reader(self) -> Callable[[str], int]:
-        """Cell → ms since the epoch, UTC. The function raises ValueError where it cannot be read as such."""
+        """A function: cell → ms since the epoch, UTC. It raises ValueError for a cell that is not such a time."""
         return time_reader(self.time_format)
 
 
 def time_reader(time_format: str) -> Callable[[str], int]:
-    """For ``s``, ``ms``, ``iso8601`` or a strptime pattern. Times without a zone are UTC."""
+    """The same for ``s``, ``ms``, ``iso8601`` or a strptime pattern. Times without a zone are UTC."""
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
 
     def within(time_ms: float) -> int:
@@ -106,14 +106,14 @@ def load_mapping(name: str) -> Mapping:
         text = Path(name).read_text(encoding="utf-8")
     except FileNotFoundError:
         known = ", ".join(sorted(shipped))
-        raise UserError(f"--map {name}: neither a shipped mapping ({known}) nor a file") from None
+        raise UserError(f"--map {name}: this is neither a shipped mapping ({known}) nor a file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--map {name}: {error}") from error
     return parse_mapping(text, name)
 
 
 def parse_mapping(text: str, source: str) -> Mapping:
-    """Check and take apart a mapping. Raises UserError, which names the key, its value and what was expected."""
+    """Parse and check a mapping. Raises UserError with the key, its value and what was expected."""
     try:
         table: dict[str, Any] = _SCHEMA(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
@@ -123,7 +123,7 @@ def parse_mapping(text: str, source: str) -> Mapping:
         raise UserError(f"{source}: {'.'.join(map(str, first.path)) or 'the file'}: {first.msg}") from invalid
     counts = table.get("colours") == "counts"
     if counts and "lightv" not in table["fields"]:
-        raise UserError(f"{source}: colours: counts mean something beside the clear count only; map lightv too")
+        raise UserError(f"{source}: colours: counts are useful only with the clear count; map lightv as well")
     return Mapping(
         time_column=table["time"]["column"],
         time_format=table["time"]["format"],

@@ -1,4 +1,4 @@
-"""Recordings: opened with their mapping, and checked as a whole before anything is made of them."""
+"""Recordings: opened with their mapping, and checked completely before they are used."""
 
 import logging
 from array import array
@@ -30,7 +30,7 @@ class Recording:
         return self.mapping is not None and self.mapping.colours_are_counts
 
     def rows(self) -> Iterator[Row]:
-        """All rows, in the file's order. Raises UserError: file, line, column, value, and what was expected."""
+        """All rows, in the file's order. Raises UserError with file, line, column, value, and what was expected."""
         try:
             with self.file.open(encoding="utf-8-sig", newline="") as text:
                 yield from (
@@ -51,34 +51,34 @@ def open_recording(file: Path, map_name: str | None) -> Recording:
         mapping = None
     elif map_name is None:
         raise UserError(
-            f"{file}: say with --map what its columns are: a shipped mapping such as astro-pi, "
+            f"{file}: --map must tell what its columns are: a shipped mapping such as astro-pi, "
             "a TOML file, or readings for JSON lines"
         )
     else:
         mapping = load_mapping(map_name)
     if file.exists() and not file.is_file():
-        raise UserError(f"{file}: a recording has to be a file, since it is read twice")
+        raise UserError(f"{file}: a recording must be a regular file, because it is read twice")
     return Recording(file, mapping)
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What a look at the whole recording found: its oldest and newest time, and lines that repeat an earlier one."""
+    """A recording's oldest and newest time, and the lines that repeat an earlier line."""
 
     times_ms: tuple[int, int]
     repeating_lines: frozenset[int]
 
 
 def check_recording(file: Path, map_name: str | None) -> tuple[int, int]:
-    """The oldest and newest time, ms UTC, of a recording without mistakes. Raises UserError for one with."""
+    """The oldest and newest time of a recording, in ms UTC. Raises UserError for a mistake in it."""
     return check(open_recording(file, map_name), DEFAULT_SENSOR).times_ms
 
 
 def check(recording: Recording, sensor: str) -> Checked:
-    """Read all rows; ``sensor`` is for those that name none. Memory: 24 bytes a row.
+    """Read all rows; ``sensor`` is for those that do not name one. This needs 24 bytes of memory per row.
 
-    Raises UserError for the first mistake, and for a row that gives a sensor other values at the same time.
-    Logs one line for values that no chip can measure, and one for rows that repeat an earlier one exactly.
+    Raises UserError for the first mistake, and for a row with other values for the same sensor and time.
+    Logs one line for values that the chips cannot measure, and one for rows that repeat an earlier row exactly.
     """
     file = recording.file
     repeats: defaultdict[str, _Repeats] = defaultdict(_Repeats)
@@ -89,17 +89,17 @@ def check(recording: Recording, sensor: str) -> Checked:
             outside += 1
             first_outside = first_outside or f"line {row.line}, {description}"
     if not repeats:
-        raise UserError(f"{file}: there is no row in it")
+        raise UserError(f"{file}: the recording has no rows")
     if outside:
         log.warning(
-            "%s: %d values are outside what the chips can measure and saturate, the first in %s",
+            "%s: %d values are outside the range of the chips and saturate, the first in %s",
             file,
             outside,
             first_outside,
         )
     repeating = frozenset[int]().union(*(seen.identical(file, name) for name, seen in repeats.items()))
     if repeating:
-        log.warning("%s: %d rows repeat an earlier one exactly and are left out", file, len(repeating))
+        log.warning("%s: %d rows repeat an earlier row exactly and are left out", file, len(repeating))
     oldest, newest = (end(end(seen.times) for seen in repeats.values()) for end in (min, max))
     return Checked((oldest, newest), repeating)
 
@@ -112,7 +112,7 @@ class _Repeats:
         self._ascending = True
 
     def add(self, row: Row) -> None:
-        """Note a row."""
+        """Add a row."""
         self._ascending = self._ascending and (not self.times or row.time_ms > self.times[-1])
         content = repr((row.host, sorted(row.values.items()))).encode()
         self.times.append(row.time_ms)
@@ -120,7 +120,7 @@ class _Repeats:
         self._lines.append(row.line)
 
     def identical(self, file: Path, sensor: str) -> set[int]:
-        """Lines that say again what an earlier line says; raises UserError for one that says otherwise."""
+        """Lines that are the same as an earlier line. Raises UserError for one with other values at the same time."""
         if self._ascending:
             return set()
         same: set[int] = set()

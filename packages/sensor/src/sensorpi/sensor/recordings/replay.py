@@ -1,4 +1,4 @@
-"""Plays a recording: the whole of it is checked first, then each row is felt by the emulated chips."""
+"""Plays a recording: it is checked completely first, then the emulated chips measure row after row."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +16,9 @@ class Replay:
     def __init__(
         self, file: Path, map_name: str | None, speed: float | None, original: bool, sensor: str, host: str
     ) -> None:
-        """Check the file. ``speed`` None is as fast as readings are taken; ``original`` keeps recorded times.
+        """Check the file. ``speed`` None is as fast as possible; ``original`` keeps the recorded times.
 
-        ``sensor`` and ``host`` are for rows that name none. Raises UserError for what is wrong in the file.
+        ``sensor`` and ``host`` are for rows that do not name them. Raises UserError for a mistake in the file.
         """
         self._recording = open_recording(file, map_name)
         self._speed, self._original = speed, original
@@ -26,7 +26,7 @@ class Replay:
         self._left_out = check(self._recording, sensor).repeating_lines
 
     def moments(self) -> Iterator[Moment]:
-        """One moment for each row. The first row is due at 0, and so is any that lies before it in time."""
+        """One moment for each row. The first row is due at 0, and so are rows with an earlier time."""
         first_ms: int | None = None
         counts = self._recording.colours_are_counts
         for row in self._recording.rows():

@@ -1,6 +1,6 @@
-"""A recording's rows: CSV with a column mapping, or JSON lines of readings. Checked strictly, read in a stream.
+"""A recording's rows: CSV with a column mapping, or JSON lines of readings. They are checked while they are read.
 
-Every mistake is a UserError that names file, line, column, value, and what was expected.
+Every mistake is a UserError with file, line, column, value, and what was expected.
 """
 
 import csv
@@ -16,16 +16,16 @@ from sensorpi.common.errors import UserError
 from sensorpi.common.reading import FIELDS
 from sensorpi.sensor.recordings.mapping import TIMES_MS, Mapping, Name
 
-#: What stands for a missing value, besides an empty cell.
+#: A missing value, as well as an empty cell.
 NULL = "null"
 _NAME = re.compile(r'[^\x00-\x1f\x7f"\\]{1,128}')
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A recorded reading: values in their field's unit, missing ones left out.
+    """A recorded reading: values in their field's unit, without the missing ones.
 
-    ``line`` counts from 1. ``sensor`` and ``host`` are None where the recording does not say.
+    ``line`` counts from 1. ``sensor`` and ``host`` are None if the recording does not name them.
     """
 
     line: int
@@ -100,11 +100,11 @@ def csv_rows(file: Path, text: TextIO, mapping: Mapping) -> Iterator[Row]:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def json_rows(file: Path, text: TextIO) -> Iterator[Row]:
-    """Rows of a file with one reading a line, as it goes to Kafka."""
+    """Rows of a file with one reading per line, as it is sent to Kafka."""
     for line, content in enumerate(text, start=1):
         if not content.strip():
             continue

@@ -1,4 +1,4 @@
-"""The clock that a reading's timestamp is taken from: not trusted until something has synchronised it."""
+"""The clock for the readings' timestamps: it is not trusted until it has been synchronised."""
 
 import logging
 import time
@@ -8,32 +8,32 @@ from sensorpi.common.daemon.system_clock import has_time_service, is_synchronise
 
 log = logging.getLogger(__name__)
 
-#: A time service that has not begun by then is not there at all.
+#: A machine whose time service has not started by then does not have one.
 WITHOUT_SERVICE_S = 180.0
 
 
 class Clock:
-    """The system's clock, with a memory of whether it was right once."""
+    """The system's clock. Once it has been synchronised it is trusted."""
 
     def __init__(self, run: Path = Path("/run"), trusted: bool = False) -> None:
-        """``trusted`` takes the clock as it is, as under the emulated board."""
+        """``trusted`` uses the clock even if it is not synchronised, as with the emulated board."""
         self._run = run
         self._started_s = time.monotonic()
         self._trusted = trusted
 
     def synchronised(self) -> bool:
-        """Whether timestamps can be made; once so, always so.
+        """Whether timestamps can be made. Once true, it stays true.
 
-        A machine without any time service (systemd-timesyncd, chrony, ntpd) is believed after three minutes.
+        The clock of a machine without a time service (systemd-timesyncd, chrony, ntpd) is trusted after three minutes.
         """
         if not self._trusted:
             if is_synchronised(self._run):
                 self._trusted = True
             elif not has_time_service(self._run) and time.monotonic() - self._started_s > WITHOUT_SERVICE_S:
-                log.warning("nothing on this machine sets the clock; its time is taken as it is")
+                log.warning("this machine has no time service; the clock is used as it is")
                 self._trusted = True
         return self._trusted
 
     def at_ms(self, monotonic_ns: int) -> int:
-        """The time, in ms UTC, at an instant of ``time.monotonic_ns``, by the clock as it goes now."""
+        """The time, in ms UTC, for a value of ``time.monotonic_ns``, by the present clock."""
         return (time.time_ns() - (time.monotonic_ns() - monotonic_ns)) // 1_000_000

@@ -1,7 +1,7 @@
-"""Readings that still wait for a synchronised clock when the sensor stops: kept in a file for its next start.
+"""Readings that still wait for a synchronised clock when the sensor stops. A file keeps them for the next start.
 
-Their monotonic times mean something until the machine is started again; after that nobody can say when
-they were taken, so the file is put aside.
+Their monotonic times are valid until the machine is rebooted. After that it is unknown when they were taken, so the
+file is only renamed.
 """
 
 import json
@@ -21,14 +21,14 @@ KERNEL_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class HeldFile:
-    """The file, in the state directory; there only between a stop and the next start."""
+    """The file in the state directory, which exists only between a stop and the next start."""
 
     def __init__(self, directory: Path, boot_id: Path = KERNEL_BOOT_ID) -> None:
         self._file = directory / "held-readings.json"
         self._boot_id = boot_id.read_text(encoding="ascii").strip()
 
     def keep(self, samples: Iterable[Sample]) -> None:
-        """Write them, if there are any."""
+        """Write the samples, if there are any. A failure is logged."""
         rows = [asdict(sample) for sample in samples]
         if rows:
             try:
@@ -37,18 +37,18 @@ class HeldFile:
                 log.error("%d readings that waited for the clock are lost: %s", len(rows), error)
 
     def take(self) -> list[Sample]:
-        """What the last run left, oldest first; a file that is of no use is put aside with one line."""
+        """The samples that the last run left, oldest first. A file that cannot be used is renamed, which is logged."""
         try:
             content = json.loads(self._file.read_text(encoding="utf-8"))
             samples = [Sample(**row) for row in content["samples"]]
             if content["boot_id"] != self._boot_id:
-                raise ValueError("the machine was started again, so nobody knows when they were taken")
+                raise ValueError("the machine was rebooted, so it is unknown when they were taken")
         except FileNotFoundError:
             return []
         except (OSError, ValueError, TypeError, KeyError) as error:
             aside = self._file.with_name(f"{self._file.name}.useless-{time.time_ns()}")
             rename(self._file, aside)
-            log.warning("readings that waited for the clock cannot be stamped (%s); they are in %s", error, aside)
+            log.warning("readings that waited for the clock cannot be used (%s); they are in %s", error, aside)
             return []
         remove(self._file)
         return samples

@@ -1,8 +1,8 @@
 """Timestamps: strictly increasing for each sensor, and only from a clock that is synchronised.
 
-The newest timestamp outlives the process in the runtime directory, which is in memory, and at a clean stop
-also in the state directory, so that nothing is written to the card while all is well. What a power cut
-takes with it is only needed where the clock was ahead of the true time before it.
+The newest timestamp is kept in the runtime directory, which is in memory, and is written to the state directory only at
+a clean stop, so that a healthy sensor does not write to its card. A power cut loses it, which matters only if the clock
+had been ahead of the true time.
 """
 
 import json
@@ -18,23 +18,23 @@ from sensorpi.common.reading import Reading
 
 log = logging.getLogger(__name__)
 
-#: Readings kept while the clock is not synchronised: at one a second five hours and a half, about 20 MB.
+#: Readings kept while the clock is not synchronised: five and a half hours with one per second, about 20 MB.
 MOST_HELD = 20_000
 
 
 class ReadingClock(Protocol):
-    """What stamps a reading; ``sensorpi.sensor.stamping.clock.Clock`` is one."""
+    """The clock for timestamps, such as ``sensorpi.sensor.stamping.clock.Clock``."""
 
     def synchronised(self) -> bool:
         """Whether timestamps can be made."""
 
     def at_ms(self, monotonic_ns: int) -> int:
-        """The time, in ms UTC, at an instant of the monotonic clock."""
+        """The time, in ms UTC, for a value of ``time.monotonic_ns``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A reading that was taken and has no timestamp yet."""
+    """A reading that has no timestamp yet."""
 
     sensor: str
     host: str
@@ -47,10 +47,10 @@ class Sample:
 
 
 class LatestTimestamps:
-    """Sensor → its newest timestamp (ms), kept in memory and in small files."""
+    """Each sensor's newest timestamp (ms), kept in memory and in small files."""
 
     def __init__(self, runtime: Path | None, state: Path) -> None:
-        """Read what earlier runs left; ``runtime`` is a directory in memory, None where there is none."""
+        """Read what earlier runs left. ``runtime`` is a directory in memory, or None."""
         self._runtime = runtime / "latest-timestamps.json" if runtime is not None else None
         self._state = state / "latest-timestamps.json"
         self._latest: dict[str, int] = {}
@@ -66,16 +66,16 @@ class LatestTimestamps:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, TypeError, AttributeError) as error:
-            log.warning("%s cannot be read and is passed over: %s", file, error)
+            log.warning("%s cannot be read and is ignored: %s", file, error)
             return {}
 
     def include(self, latest: dict[str, int]) -> None:
-        """Take account of timestamps that are known from elsewhere, such as the spool."""
+        """Add timestamps that are known from elsewhere, such as from the spool."""
         for sensor, timestamp_ms in latest.items():
             self._latest[sensor] = max(timestamp_ms, self._latest.get(sensor, timestamp_ms))
 
     def newest(self) -> int:
-        """Of all sensors; 0 when there is none."""
+        """The newest timestamp of all sensors; 0 if there is none."""
         return max(self._latest.values(), default=0)
 
     def following(self, sensor: str, wanted_ms: int) -> int:
@@ -87,7 +87,7 @@ class LatestTimestamps:
         return timestamp_ms
 
     def close(self) -> None:
-        """A clean stop: the one write to the card."""
+        """Write them to the card, at a clean stop only."""
         if self._latest:
             self._write(self._state)
 
@@ -99,13 +99,13 @@ class LatestTimestamps:
 
 
 class Stamper:
-    """Turns samples into readings; holds them while the clock is not synchronised."""
+    """Turns samples into readings, and keeps them while the clock is not synchronised."""
 
     def __init__(self, clock: ReadingClock, latest: LatestTimestamps, most_held: int = MOST_HELD) -> None:
         self._clock, self._latest = clock, latest
         self.held: deque[Sample] = deque()
         self._most_held = most_held
-        self._said_full = False
+        self._dropping_is_logged = False
         self._first_ms: int | None = None
 
     def stamp(self, sample: Sample) -> list[tuple[Sample, Reading]]:
@@ -115,13 +115,15 @@ class Stamper:
         self.held.append(sample)
         if len(self.held) > self._most_held:
             self.held.popleft()
-            if not self._said_full:
-                self._said_full = True
-                log.warning("the clock is not synchronised and %d readings wait for it: the oldest go", self._most_held)
+            if not self._dropping_is_logged:
+                self._dropping_is_logged = True
+                log.warning(
+                    "the clock is not synchronised and %d readings wait for it: the oldest are dropped", self._most_held
+                )
         return self.release()
 
     def release(self) -> list[tuple[Sample, Reading]]:
-        """The held readings, if the clock is synchronised by now."""
+        """The readings that waited, if the clock is synchronised now."""
         if not self.held or not self._clock.synchronised():
             return []
         readings = [(sample, self._reading(sample, self._stamped(sample))) for sample in self.held]

@@ -19,7 +19,7 @@ T1, T2, T3 = 27504, 26435, -1000
 P1, P2, P3, P4, P5, P6, P7, P8, P9 = 36477, -10685, 3024, 2855, 140, -7, 15500, -14600, 6000
 CALIBRATION_BYTES = struct.pack("<HhhHhhhhhhhh", T1, T2, T3, P1, P2, P3, P4, P5, P6, P7, P8, P9)
 
-#: What the chip is rated for; beyond it the readings stay at the limit.
+#: The range for which the chip is rated. Outside of it, values are limited to its ends.
 TEMPERATURE_RANGE_C = (-40.0, 85.0)
 PRESSURE_RANGE_PA = (30_000.0, 110_000.0)
 
@@ -29,7 +29,7 @@ def _within(value: float, limits: tuple[float, float]) -> float:
 
 
 def raw_values(temperature_c: float, pressure_pa: float) -> tuple[int, int]:
-    """The 20-bit raw temperature and pressure that compensate to these, to 0.0002 °C and 0.1 Pa."""
+    """The 20-bit raw temperature and pressure that the compensation turns into these, to 0.0002 °C and 0.1 Pa."""
     t_fine = 5120 * _within(temperature_c, TEMPERATURE_RANGE_C)
     u = (-8 * T2 + math.sqrt(64 * T2**2 + 4 * T3 * t_fine)) / (2 * T3)
     raw_temperature = round(131_072 * (u + T1 / 8192))
@@ -47,7 +47,7 @@ def raw_values(temperature_c: float, pressure_pa: float) -> tuple[int, int]:
 
 
 class BMP280:
-    """Measures only in normal mode; after power-on and reset it sleeps and its data read 80 00 00."""
+    """Measures only in normal mode. After power-on and reset it sleeps, and its data read 80 00 00."""
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
@@ -57,7 +57,7 @@ class BMP280:
         self.power_on()
 
     def power_on(self) -> None:
-        """Asleep; the calibration is burnt in."""
+        """Set the registers as after power-on: the chip sleeps, and has its calibration."""
         self._registers = bytearray(256)
         self._registers[CALIBRATION : CALIBRATION + len(CALIBRATION_BYTES)] = CALIBRATION_BYTES
         self._registers[ID] = CHIP_ID
@@ -80,17 +80,17 @@ class BMP280:
             self._felt = conditions
 
     def read(self, register: int) -> int:
-        """The byte at a register; data registers hold the newest finished conversion."""
+        """The byte of a register; data registers have the last finished conversion."""
         if register >= DATA:
             self._convert()
         return self._registers[register]
 
     def read_block(self, register: int, length: int) -> list[int]:
-        """A burst from a register on."""
+        """The bytes of several registers."""
         return [self.read(register + offset) for offset in range(length)]
 
     def write(self, register: int, value: int) -> None:
-        """Control, configuration and reset can be written, nothing else."""
+        """Write a register. Only control, configuration and reset can be written."""
         if register == RESET and value == 0xB6:
             self.power_on()
         elif register == CONTROL:

@@ -10,7 +10,7 @@ from sensorpi.sensor.board.gpio import StandInGPIO
 
 
 class EmulatedBoard:
-    """What the driver gets in place of an I²C bus. Only ``feel`` and ``sleep`` move its clock."""
+    """What the driver uses instead of an I²C bus. Only ``feel`` and ``sleep`` advance its clock."""
 
     def __init__(self) -> None:
         self.surroundings = Surroundings()
@@ -25,7 +25,7 @@ class EmulatedBoard:
         self._first_s: float | None = None
 
     def smbus_module(self) -> types.ModuleType:
-        """A module ``smbus`` whose bus is this board's, whatever its number."""
+        """A module ``smbus`` that has this board's bus under every number."""
         module = types.ModuleType("smbus")
         module.SMBus = lambda _number: self.bus  # type: ignore[attr-defined]
         return module
@@ -39,18 +39,18 @@ class EmulatedBoard:
         return self.surroundings.now_s
 
     def sleep(self, seconds: float) -> None:
-        """Let the environment's time pass, and no other."""
+        """Advance the environment's time; no real time passes."""
         self.surroundings.now_s += seconds
 
     def feel(self, moment: Moment) -> None:
-        """Show the chips a moment. They keep feeling it until the next; their time never runs backwards."""
+        """Set what the chips measure, until the next moment. Their time never runs backwards."""
         if moment.conditions is not None:
             self.surroundings.conditions = moment.conditions
-        if self._first_s is None:  # warm-up is over: the first moment is now
+        if self._first_s is None:  # the warm-up is over, and the first moment is now
             self._first_s = self.surroundings.now_s - moment.environment_s
         self.surroundings.now_s = max(self.surroundings.now_s, self._first_s + moment.environment_s)
 
     def brown_out(self, *addresses: int) -> None:
-        """Take the power from these chips, or from all, for a moment."""
+        """Interrupt the power of these chips, or of all chips."""
         for address in addresses or tuple(self.chips):
             self.chips[address].power_on()

@@ -1,4 +1,4 @@
-"""The emulated I²C bus: python3-smbus's calls, answered by emulated chips."""
+"""The emulated I²C bus: the calls of python3-smbus, answered by emulated chips."""
 
 import errno
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ from sensorpi.sensor.board.emulated.faults import Fault
 
 
 class Chip(Protocol):
-    """A device on the bus, as its registers behave."""
+    """A device on the bus, with its registers."""
 
     def read(self, register: int) -> int:
-        """The byte at a register, as a read that starts there sees it."""
+        """The byte of a register, as a transaction that starts there reads it."""
 
     def read_block(self, register: int, length: int) -> list[int]:
         """The bytes of one transaction that starts at a register."""
@@ -20,11 +20,11 @@ class Chip(Protocol):
         """Store one byte."""
 
     def power_on(self) -> None:
-        """Every register as it is after power comes on."""
+        """Set every register to its value after power-on."""
 
 
 class EmulatedBus:
-    """Stands for ``smbus.SMBus``; raises OSError 121 where no chip answers, as Linux does."""
+    """Replaces ``smbus.SMBus``. Raises OSError 121 when no chip answers, as Linux does."""
 
     def __init__(self, chips: dict[int, Chip]) -> None:
         self.chips = chips
@@ -67,4 +67,4 @@ class EmulatedBus:
             chip.write(register + offset, value)
 
     def close(self) -> None:
-        """Nothing to release; python3-smbus has it."""
+        """Do nothing: python3-smbus has this method, too."""

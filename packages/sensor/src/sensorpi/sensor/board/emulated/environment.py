@@ -1,4 +1,4 @@
-"""What the emulated chips feel: conditions, moment by moment."""
+"""What the emulated chips measure: a series of moments with their conditions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The physical state around the board; what a chip cannot represent it rounds or saturates.
+    """The physical conditions around the board. A chip rounds or saturates what it cannot represent.
 
     The four light values are raw counts of the TCS3472's channels at the library's integration time.
     """
@@ -26,10 +26,10 @@ class Conditions:
 class Moment:
     """One reading to be taken.
 
-    ``due_s`` is when, in seconds of real time after the first one, and ``environment_s`` the same instant
-    in the environment's own time. A recording also says which sensor, host and fields its row has (None:
-    the publisher's own, and all), and the timestamp: either ``timestamp_ms`` itself, UTC, or
-    ``after_first_ms``, its distance from the first reading's. With neither it is the time of the reading.
+    ``due_s`` is its time in seconds of real time after the first one, ``environment_s`` the same in the environment's
+    own time. A recording can also give the sensor, the host and the fields (None: the publisher's own, and all
+    fields), and the timestamp: either ``timestamp_ms`` in UTC, or ``after_first_ms``, the time after the first
+    reading's. Otherwise the timestamp is the time of the reading.
     """
 
     due_s: float
@@ -43,10 +43,10 @@ class Moment:
 
 
 class Environment(Protocol):
-    """A source of moments, first to last; endless when it is synthetic."""
+    """A source of moments: a recording, or an endless synthetic one."""
 
-    #: Whether it can wait while Kafka is away, as a recording can and the weather cannot.
+    #: Whether it can wait while Kafka is unavailable, as a recording can and the weather cannot.
     can_wait: bool
 
     def moments(self) -> Iterator[Moment]:
-        """The moments in the order in which they are to be read."""
+        """The moments in the order in which the readings are taken."""

@@ -1,6 +1,6 @@
-"""The LSM303D's registers: acceleration, and the magnetic field that it must feel for a wanted heading.
+"""The LSM303D's registers: acceleration, and the magnetic field from which the library computes a given heading.
 
-Source: ST LSM303D datasheet, section 8; the tilt compensation inverted is the envirophat library's.
+Source: ST LSM303D datasheet, section 8. The field is computed by inverting the envirophat library's tilt compensation.
 """
 
 import math
@@ -29,9 +29,9 @@ def acceleration_counts(acceleration_g: tuple[float, float, float]) -> tuple[int
 
 
 def tilt(acceleration: tuple[int, int, int]) -> tuple[float, float]:
-    """Pitch and roll in radians, exactly as the library takes them from these counts.
+    """Pitch and roll in radians, exactly as the library computes them from these counts.
 
-    It cuts each axis to ±1 g, and takes a roll of 0 where the pitch leaves none.
+    It limits each axis to ±1 g, and uses a roll of 0 where the pitch does not allow another.
     """
     x, y = (math.copysign(min(abs(counts / COUNTS_PER_G), 1.0), counts) for counts in acceleration[:2])
     pitch = math.asin(-x)
@@ -40,7 +40,7 @@ def tilt(acceleration: tuple[int, int, int]) -> tuple[float, float]:
 
 
 def magnetic_counts(heading_deg: float, acceleration: tuple[int, int, int]) -> tuple[int, int, int]:
-    """The field, in counts, from which the library computes this heading to 0.05° at this acceleration."""
+    """The field, in counts, from which the library computes this heading, to 0.05°, at this acceleration."""
     pitch, roll = tilt(acceleration)
     sin_p, cos_p, sin_r, cos_r = math.sin(pitch), math.cos(pitch), math.sin(roll), math.cos(roll)
     heading = math.radians(heading_deg)
@@ -52,7 +52,7 @@ def magnetic_counts(heading_deg: float, acceleration: tuple[int, int, int]) -> t
 
 
 class LSM303D:
-    """Powered down after power-on: acceleration and field read 0 until the control registers say otherwise."""
+    """After power-on it is powered down: acceleration and field read 0 until the control registers are set."""
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
@@ -61,7 +61,7 @@ class LSM303D:
         self.power_on()
 
     def power_on(self) -> None:
-        """Everything as the datasheet's table of default values has it."""
+        """Set every register to the datasheet's default."""
         self._registers = bytearray(128)
         for register, value in POWER_ON.items():
             self._registers[register] = value
@@ -80,11 +80,11 @@ class LSM303D:
         struct.pack_into("<hhh", self._registers, MAGNETIC, *field)
 
     def read(self, register: int) -> int:
-        """The byte at a register."""
+        """The byte of a register."""
         return self.read_block(register, 1)[0]
 
     def read_block(self, register: int, length: int) -> list[int]:
-        """Bytes from a register on; without the auto-increment bit the same one again and again."""
+        """The bytes of several registers; without the auto-increment bit, one register's byte repeated."""
         self._measure()
         first = register & REGISTER_MASK
         if not register & AUTO_INCREMENT:
@@ -92,7 +92,7 @@ class LSM303D:
         return list(self._registers[first : first + length])
 
     def write(self, register: int, value: int) -> None:
-        """Control registers can be written."""
+        """Write a register. Only control registers can be written."""
         place = register & REGISTER_MASK
         if CTRL1 <= place <= CTRL7:
             self._registers[place] = value

@@ -1,4 +1,4 @@
-"""Synthetic environments: a day's weather, light and movement from a seed; or none, for a real board."""
+"""Synthetic environments: a day's weather, light and movement from random numbers; or none, for a real board."""
 
 import math
 import random
@@ -10,7 +10,7 @@ DAY_S = 86_400.0
 
 
 class Beat:
-    """A steady rate without conditions: a real board feels its own."""
+    """A steady rate without conditions, for a real board."""
 
     can_wait = False
 
@@ -18,7 +18,7 @@ class Beat:
         self._rate = readings_per_second
 
     def moments(self) -> Iterator[Moment]:
-        """One moment each 1/rate seconds, for ever."""
+        """One moment every 1/rate seconds, without end."""
         number = 0
         while True:
             at_s = number / self._rate
@@ -27,25 +27,25 @@ class Beat:
 
 
 class SyntheticDay:
-    """Weather, daylight and a slowly turning, slightly shaken board. The same seed gives the same day."""
+    """Weather, daylight and a slowly turning, slightly shaken board. The same random seed gives the same day."""
 
     can_wait = False
 
     def __init__(self, readings_per_second: float, seed: int, first_s: float) -> None:
-        """``first_s`` is the time of the first moment in seconds since some midnight."""
+        """``first_s`` is the time of the first moment in seconds since midnight."""
         self._rate, self._first_s = readings_per_second, first_s
         numbers = random.Random(seed)
         self._phases = [numbers.uniform(0.0, 2 * math.pi) for _ in range(6)]
         self._shake = numbers
 
     def moments(self) -> Iterator[Moment]:
-        """One moment each 1/rate seconds, for ever."""
+        """One moment every 1/rate seconds, without end."""
         for moment in Beat(self._rate).moments():
             conditions = self.conditions(self._first_s + moment.environment_s)
             yield Moment(due_s=moment.due_s, environment_s=moment.environment_s, conditions=conditions)
 
     def conditions(self, at_s: float) -> Conditions:
-        """What is felt ``at_s`` seconds after midnight; the shaking differs at each call."""
+        """The conditions ``at_s`` seconds after midnight. The shaking differs from call to call."""
         wave = [
             math.sin(at_s / period_s + phase)
             for period_s, phase in zip((97.0, 613.0, 1709.0, 37.0, 241.0, 5003.0), self._phases, strict=True)
