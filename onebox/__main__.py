@@ -12,7 +12,7 @@ from sensorpi.common.errors import UserError
 
 
 def main() -> int:
-    """Run the pipeline, or answer a query. Exit status 2 for a user's mistake, said in one line."""
+    """Run the pipeline, or answer a query. A user's mistake is one line and exit status 2."""
     service.set_up_logging(logging.WARNING)
     logging.getLogger().handlers = [LogToScreen()]
     return run_and_flush(_run, "make run")

@@ -1,4 +1,4 @@
-"""Counts, from the database and the dead-letter topic themselves, what became of a run's readings."""
+"""Counts what became of a run's readings, in the database and on the dead-letter topic."""
 
 import json
 import time
@@ -17,7 +17,7 @@ from sensorpi.pipeline.influx.client import RAW, READINGS
 
 @dataclass(frozen=True)
 class Stored:
-    """What InfluxDB has of a run: distinct readings, and how many of them stand at more than one place."""
+    """A run's readings in InfluxDB: how many are distinct, and how many of these are stored more than once."""
 
     readings: int
     duplicated: int
@@ -26,14 +26,14 @@ class Stored:
 def stored(client: InfluxDBClient, ledger: Ledger) -> Stored:
     """Count this run's readings in InfluxDB by (sensor, boot, sequence).
 
-    A reading at more than one time or under more than one tag set is duplicated.
+    A reading with more than one time or more than one set of tags is duplicated.
     """
     places = Counter(reading for reading, _ in _points(client, ledger))
     return Stored(len(places), sum(1 for count in places.values() if count > 1))
 
 
 def count(client: InfluxDBClient, ledger: Ledger) -> int:
-    """How many points InfluxDB has of this run at the run's own times: cheaper than `stored`, to wait by."""
+    """How many points of this run InfluxDB has in the run's time range. This is cheaper than `stored`."""
     if ledger.oldest_ms is None or ledger.newest_ms is None:
         return 0
     total = 0
@@ -45,7 +45,7 @@ def count(client: InfluxDBClient, ledger: Ledger) -> int:
 
 
 def see_new(client: InfluxDBClient, ledger: Ledger) -> None:
-    """Ask once for the readings that no query has returned yet, and note the time of those that are there."""
+    """Query the readings that no query has returned yet, and record when those that are found were seen."""
     span = ledger.unseen_range_ms()
     if span is not None:
         found = [reading for reading, _ in _points(client, ledger, span)]
@@ -55,7 +55,7 @@ def see_new(client: InfluxDBClient, ledger: Ledger) -> None:
 def _points(
     client: InfluxDBClient, ledger: Ledger, span_ms: tuple[int, int] | None = None
 ) -> Iterator[tuple[ReadingId, int]]:
-    """This run's points as (reading, time in ms), one for each time and tag set."""
+    """This run's points as (reading, time in ms), one for each time and set of tags."""
     for sensor in sorted(ledger.sensors):
         where = _where(sensor, ledger, span_ms)
         query = f'SELECT "sequence", "boot" FROM "{RAW}"."{READINGS}" WHERE {where} GROUP BY *'
@@ -66,14 +66,14 @@ def _points(
 
 
 def _where(sensor: str, ledger: Ledger, span_ms: tuple[int, int] | None) -> str:
-    """A condition for this run's points of one sensor, at whatever time where no span is given."""
+    """A condition for this run's points of one sensor, in a time range or at any time."""
     boots = " OR ".join(f'"boot" = {quote_literal(boot)}' for boot in sorted(ledger.boots))
     times = "" if span_ms is None else f" AND time >= {span_ms[0]}ms AND time <= {span_ms[1]}ms"
     return f'"sensor" = {quote_literal(sensor)} AND ({boots}){times}'
 
 
 class DeadLetterWatch:
-    """Reads `sensors.dlq` from where it ended when the run began."""
+    """Reads `sensors.dlq` from its end at the beginning of the run."""
 
     def __init__(self, bootstrap_servers: str) -> None:
         self._consumer = KafkaConsumer(
@@ -91,14 +91,14 @@ class DeadLetterWatch:
         self._others: set[bytes] = set()
 
     def poll(self, boots: set[str]) -> None:
-        """Take in what has come since the last call; ``boots`` tells this run's readings from other messages."""
+        """Read what has arrived since the last call; ``boots`` are the boot ids of this run's readings."""
         ends = self._consumer.end_offsets(self._partitions)
         while any(self._consumer.position(partition) < end for partition, end in ends.items()):
             for records in self._consumer.poll(timeout_ms=500).values():
                 for record in records:
                     reading = _reading_id(record.value)
                     if reading is not None and reading.boot in boots:
-                        self._ours.add(reading)  # at-least-once: one letter may come twice
+                        self._ours.add(reading)  # at least once: a letter may come twice
                     else:
                         self._others.add(record.key or b"")
 
@@ -109,7 +109,7 @@ class DeadLetterWatch:
 
     @property
     def others(self) -> int:
-        """How many messages of others were dead-lettered meanwhile."""
+        """How many other messages were dead-lettered meanwhile."""
         return len(self._others)
 
     def close(self) -> None:

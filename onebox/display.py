@@ -1,4 +1,4 @@
-"""What the person at the terminal sees, all of it on standard error: messages, and below them one line a stage."""
+"""What `make run` prints on standard error: messages, and below them one line for each stage."""
 
 import contextlib
 import logging
@@ -10,45 +10,45 @@ from collections.abc import Sequence
 from onebox.ledger import Ledger
 from onebox.process import Service
 
-#: Without a terminal to redraw on, so often the stages' lines are printed.
+#: The time between two prints of the stages' lines if standard error is not a terminal.
 LOG_INTERVAL_S = 10.0
-#: Of a terminal.
+#: The same on a terminal, where they are printed in the same place.
 REDRAW_INTERVAL_S = 0.5
 
 
 class Screen:
-    """Standard error: messages scroll, the stages' lines stay below them and are drawn again in place."""
+    """Standard error: messages scroll, and the stages' lines stay below them and are overwritten in place."""
 
     def __init__(self) -> None:
         self._drawn = 0
 
     @property
     def is_terminal(self) -> bool:
-        """Whether lines can be drawn again."""
+        """Whether lines can be overwritten."""
         return sys.stderr.isatty()
 
     def say(self, text: str) -> None:
-        """Print a message, above the stages' lines if these are there."""
+        """Print a message, above the stages' lines if there are any."""
         self._write(self._back() + text + "\n")
         self._drawn = 0
 
     def draw(self, lines: Sequence[str]) -> None:
-        """Print the stages' lines, on a terminal in the place of the last ones."""
+        """Print the stages' lines. On a terminal they overwrite the previous ones."""
         if self.is_terminal:
-            width = shutil.get_terminal_size().columns - 1  # a line that wraps could not be drawn over
+            width = shutil.get_terminal_size().columns - 1  # a line that wraps could not be overwritten
             lines = [line[:width] for line in lines]
         self._write(self._back() + "".join(f"{line}\n" for line in lines))
         self._drawn = len(lines) if self.is_terminal else 0
 
     def keep(self) -> None:
-        """Leave the stages' lines where they are: the next message comes below them."""
+        """Keep the stages' lines on the screen: the next message is printed below them."""
         self._drawn = 0
 
     def _back(self) -> str:
         return f"\x1b[{self._drawn}A\x1b[J" if self._drawn else ""
 
     def _write(self, text: str) -> None:
-        with contextlib.suppress(OSError):  # nobody reads it any more, which is no reason to stop without a drain
+        with contextlib.suppress(OSError):  # nobody reads standard error, which must not prevent the drain
             sys.stderr.write(text)
             sys.stderr.flush()
 
@@ -57,20 +57,20 @@ SCREEN = Screen()
 
 
 def say(text: str) -> None:
-    """Tell the person at the terminal; standard output is kept for results."""
+    """Print a message on standard error; standard output is for results."""
     SCREEN.say(text)
 
 
 class LogToScreen(logging.Handler):
-    """Warnings of the parts that run in this process, as messages."""
+    """Prints the warnings of the parts that run in this process."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show a record."""
+        """Print a record."""
         say(f"  {self.format(record)}")
 
 
 class StageLines:
-    """One line a stage, of what flows."""
+    """One line for each stage, with its figures."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -78,7 +78,7 @@ class StageLines:
         self._rate_from = 0
 
     def show(self, services: Sequence[Service], note: str, at_once: bool = False) -> None:
-        """Draw the lines, with a note beside the sensor's; now and then only, unless ``at_once``."""
+        """Print the lines, with a note in the sensor's. Does nothing soon after the last time, unless ``at_once``."""
         interval_s = REDRAW_INTERVAL_S if SCREEN.is_terminal else LOG_INTERVAL_S
         now = time.monotonic()
         if at_once or now - self._last >= interval_s:

@@ -1,4 +1,4 @@
-"""How `make run` starts Grafana, where it is installed: provisioned, in one folder, on loopback."""
+"""How `make run` starts Grafana, if it is installed: provisioned, with its data in one folder, on loopback."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 from onebox.home import ROOT
 from sensorpi.common.errors import UserError
 
-#: Where Grafana's own Debian package puts its files.
+#: Where Grafana's Debian package installs its files.
 _PACKAGED_HOME = Path("/usr/share/grafana")
 
 
@@ -16,9 +16,9 @@ def grafana_process(
 ) -> tuple[list[str], dict[str, str]]:
     """The command line and the whole environment of a Grafana that keeps its data in ``directory``.
 
-    Data source and dashboards are the project's own files, which take the rest from the environment.
-    ``admin_password`` counts at the first start only: Grafana keeps it in its database.
-    Raises UserError where Grafana is not on PATH.
+    The data source and the dashboards are the project's own files, which read the rest from the environment.
+    ``admin_password`` is used at the first start only; then Grafana keeps it in its database.
+    Raises UserError when Grafana is not on PATH.
     """
     for name in "data", "logs", "plugins":
         (directory / name).mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def grafana_process(
         "AUTH_ANONYMOUS_ENABLED": "false",
         "USERS_ALLOW_SIGN_UP": "false",
         "DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(dashboards / "envirophat.json"),
-        # It would talk to its makers and fetch plugins from them.
+        # By default it sends reports to its makers and downloads plugins.
         "ANALYTICS_REPORTING_ENABLED": "false",
         "ANALYTICS_CHECK_FOR_UPDATES": "false",
         "ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
@@ -55,7 +55,7 @@ def grafana_process(
 
 
 def _command_line() -> list[str]:
-    """``grafana-server``, or ``grafana server`` as newer releases want it, with the home of its web files."""
+    """``grafana-server``, or ``grafana server`` for newer releases, with the folder of its web files."""
     for name, arguments in (("grafana-server", []), ("grafana", ["server"])):
         found = shutil.which(name)
         if found is not None:

@@ -1,4 +1,4 @@
-"""The folder `.run/`: a one-machine cluster's configuration, the data of each part, and their addresses."""
+"""The folder `.run/`: the configuration of a one-machine cluster, and the data and addresses of its parts."""
 
 import fcntl
 import json
@@ -17,7 +17,7 @@ from sensorpi.common.files import render, write
 
 USUAL_PORTS = {"kafka": 7000, "controller": 7001, "influxdb": 8086, "backup": 8088, "dashboard": 8080, "grafana": 3000}
 
-#: How long the children of a killed run are waited for.
+#: The maximum wait for the children of a killed run.
 LEFTOVERS_END_S = 60.0
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -67,7 +67,7 @@ class Ports:
 
 @dataclass(frozen=True)
 class Home:
-    """The paths below `.run/`, or below $SENSORPI_RUN: the tests have one of their own."""
+    """The paths below `.run/`, or below $SENSORPI_RUN, which the tests set."""
 
     path: Path = field(default_factory=lambda: Path(os.environ.get("SENSORPI_RUN") or ROOT / ".run").absolute())
 
@@ -78,18 +78,18 @@ class Home:
 
     @property
     def logs(self) -> Path:
-        """One file for each part."""
+        """The folder of the log files, one for each part."""
         return self.path / "logs"
 
     @property
     def endpoints(self) -> Path:
-        """Says where everything listens, while it runs."""
+        """The file with the addresses of the running parts."""
         return self.path / "endpoints.json"
 
     def lock(self) -> IO[str] | None:
-        """Take this folder for this process and the children that inherit the file; None when another has it.
+        """Lock this folder for this process and the children that inherit the file; None if another process has it.
 
-        What a killed run left is waited for: its children end by themselves, and let go of the file only then.
+        If a run was killed, this waits until its children have ended, because they hold the lock, too.
         Raises UserError when the folder cannot be written.
         """
         try:
@@ -113,7 +113,7 @@ class Home:
                 return file
 
     def configure(self, ports: Ports, rate_hz: float) -> Cluster:
-        """Write the configuration, with a key made at the first start, and read it as every part will."""
+        """Write the configuration, with a new key at the first start, and load it."""
         text = _CLUSTER.format(node=NODE, rate_hz=float(rate_hz), **vars(ports))
         render({FILE_NAME: text, "node": f"{NODE}\n"}, self.config, mode=0o644)
         if not (self.config / secrets.FILE_NAME).exists():
@@ -121,21 +121,19 @@ class Home:
         return load(self.config / FILE_NAME)
 
     def write_endpoints(self, endpoints: dict[str, Any]) -> None:
-        """Write endpoints.json, for this user's eyes only: it holds a password."""
+        """Write endpoints.json. Only this user can read it, because it contains a password."""
         write(self.endpoints, json.dumps(endpoints, indent=2) + "\n", mode=0o600)
 
     def read_endpoints(self) -> dict[str, Any]:
-        """What another process wrote. Raises UserError when nothing is there yet, or no longer."""
+        """The endpoints that another process wrote. Raises UserError when the file does not exist."""
         try:
             endpoints: dict[str, Any] = json.loads(self.endpoints.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise UserError(
-                f"another `make run` is starting or stopping in {self.path}: try again in a while"
-            ) from None
+            raise UserError(f"another `make run` is starting or stopping in {self.path}: try again later") from None
         return endpoints
 
     def remove_endpoints(self) -> None:
-        """Nothing listens any more."""
+        """Delete endpoints.json."""
         self.endpoints.unlink(missing_ok=True)
 
 
@@ -151,7 +149,7 @@ def _owner_lives(lock: IO[str]) -> bool:
 
 
 def choose_ports(usual: Mapping[str, int] = USUAL_PORTS) -> Ports:
-    """The usual ports where they are free, others where they are taken. Raises UserError when there is none."""
+    """The usual ports where these are free, and other ports elsewhere. Raises UserError when no port is free."""
     taken: set[int] = set()
     return Ports(**{name: _free_port(port, taken) for name, port in usual.items()})
 
@@ -161,7 +159,7 @@ def _free_port(usual: int, taken: set[int]) -> int:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
             try:
-                # A listener on any address would get our clients' connections.
+                # This also fails if another program listens on one address only, where it would get our connections.
                 probe.bind(("0.0.0.0" if port else "127.0.0.1", port))
             except OSError:
                 continue
@@ -169,4 +167,4 @@ def _free_port(usual: int, taken: set[int]) -> int:
         if chosen not in taken:
             taken.add(chosen)
             return chosen
-    raise UserError(f"no free port for the part that usually has {usual}")
+    raise UserError(f"there is no free port for the part that usually has port {usual}")

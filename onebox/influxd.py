@@ -1,4 +1,4 @@
-"""How `make run` starts InfluxDB: everything in one folder, on loopback, with passwords."""
+"""How `make run` starts InfluxDB: with its data in one folder, on loopback, with passwords."""
 
 import os
 from pathlib import Path
@@ -9,8 +9,8 @@ from sensorpi.pipeline.influx.client import SERVER_SETTINGS
 def influxd_process(directory: Path, http_port: int, backup_port: int) -> tuple[list[str], dict[str, str]]:
     """The command line and the whole environment of an influxd that keeps its data in ``directory``.
 
-    ``http_port`` answers queries, ``backup_port`` (InfluxDB's own 8088) backup and restore. No file of
-    the system is read, and settings in the caller's environment do not reach it.
+    ``http_port`` is for queries, ``backup_port`` (by default InfluxDB has 8088) for backup and restore. The system's
+    configuration and InfluxDB's settings in the caller's environment are not used.
     """
     settings = {
         "META_DIR": str(directory / "meta"),
@@ -22,5 +22,5 @@ def influxd_process(directory: Path, http_port: int, backup_port: int) -> tuple[
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("INFLUXDB_")}
     environment |= {f"INFLUXDB_{name}": value for name, value in settings.items()}
-    environment["HOME"] = str(directory)  # influxd wants one, if only to ignore it
+    environment["HOME"] = str(directory)  # influxd does not start without it
     return ["influxd", "run", "-config", os.devnull], environment

@@ -1,4 +1,4 @@
-"""What the sensor took and what became of it: the readings of this run, counted at the driver."""
+"""The readings of this run, from the sensor's events: what was read, acknowledged and seen in the database."""
 
 import json
 import threading
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class ReadingId(NamedTuple):
-    """What tells one reading from all others."""
+    """Identifies a reading."""
 
     sensor: str
     boot: str
@@ -36,7 +36,7 @@ class Ledger:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def follow(self, events: Iterable[str], keep_unseen: bool) -> None:
-        """Take in events, one JSON object a line, until the sensor closes its end."""
+        """Read events, one JSON object per line, until the sensor closes the stream."""
         for line in events:
             event = json.loads(line)
             kind = event.get("event")
@@ -69,14 +69,14 @@ class Ledger:
         return (min(timestamps), max(timestamps)) if timestamps else None
 
     def seen(self, readings: Iterable[ReadingId], monotonic_ns: int) -> None:
-        """A query that ended at ``monotonic_ns`` returned these readings."""
+        """Record that a query which ended at ``monotonic_ns`` returned these readings."""
         with self._lock:
             for reading in readings:
                 if (taken := self._unseen.pop(reading, None)) is not None:
                     self.latencies_ms.append((monotonic_ns - taken[1]) / 1e6)
 
     def latency_ms(self) -> dict[str, float] | None:
-        """The median and the 99th percentile; None when no latency was taken."""
+        """The median and the 99th percentile; None if there are no latencies."""
         if not self.latencies_ms:
             return None
         ordered = sorted(self.latencies_ms)

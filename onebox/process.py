@@ -1,4 +1,4 @@
-"""One part of the pipeline as a child process: started, heard, restarted and stopped as systemd would do it."""
+"""One part of the pipeline as a child process, which is started, monitored, restarted and stopped as by systemd."""
 
 import logging
 import os
@@ -17,9 +17,9 @@ _log = logging.getLogger(__name__)
 
 
 class Service:
-    """A child with a log file. It says READY and its status over NOTIFY_SOCKET, as `Type=notify` units do.
+    """A child with a log file. It sends READY and its status over NOTIFY_SOCKET, as `Type=notify` services do.
 
-    Start it from the main thread only: a child gets SIGTERM when the thread that started it is gone.
+    Start it only from the main thread: a child gets SIGTERM when the thread that started it ends.
     """
 
     def __init__(
@@ -36,12 +36,12 @@ class Service:
         self._process: subprocess.Popen[bytes] | None = None
         self._waits = backoff_s(1.0, 30.0)
         self._restart_at: float | None = None
-        # An abstract socket: the path of a checkout may be longer than a socket's name can be.
+        # An abstract socket, because the path of a checkout may be too long for the name of a socket.
         self._notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         address = f"sensorpi-{os.getpid()}-{name}-{secrets.token_hex(4)}"
         self._notifications.bind("\0" + address)
         self._environment["NOTIFY_SOCKET"] = "@" + address
-        # A thread of its own: a child blocks when some ten of its messages lie unread.
+        # In its own thread, because a child blocks when about ten of its messages are unread.
         self._listener = threading.Thread(target=self._listen, name=f"{name} notifications", daemon=True)
         self._listener.start()
 
@@ -56,7 +56,7 @@ class Service:
         return None if self._process is None else self._process.poll()
 
     def start(self) -> None:
-        """Start the child. Raises UserError when its program is not there."""
+        """Start the child. Raises UserError when setpriv is missing."""
         self._log_file.parent.mkdir(parents=True, exist_ok=True)
         self.ready = False
         self._restart_at = None
@@ -70,21 +70,21 @@ class Service:
                     stderr=subprocess.STDOUT,
                     env=self._environment,
                     pass_fds=self._pass_fds,
-                    # Ctrl-C at the terminal is for us alone: we stop the parts in their order.
+                    # Ctrl-C in the terminal must reach only us, because we stop the parts in order.
                     start_new_session=True,
                 )
             except FileNotFoundError:
-                raise UserError("setpriv is missing: it is in Debian's package util-linux") from None
+                raise UserError("setpriv is missing: apt install util-linux") from None
 
     def wait_until_ready(self, timeout_s: float, is_ready: Callable[[], bool] | None = None) -> None:
-        """Wait for READY, or for ``is_ready`` from a child that cannot say it.
+        """Wait for READY, or for ``is_ready`` if the child cannot send it.
 
-        Raises UserError, with the end of its log, when the child ends or the time is over.
+        Raises UserError, with the end of its log, when the child ends or is not ready in time.
         """
         deadline = time.monotonic() + timeout_s
         while not self.ready:
             if self.exit_status is not None:
-                raise UserError(f"{self.name} ended at its start (status {self.exit_status}):\n{self._end_of_log()}")
+                raise UserError(f"{self.name} failed to start (status {self.exit_status}):\n{self._end_of_log()}")
             if is_ready is not None and is_ready():
                 self.ready = True
             if time.monotonic() > deadline:
@@ -92,9 +92,9 @@ class Service:
             time.sleep(0.02)
 
     def watch(self) -> bool:
-        """Restart a child that ended by itself, with growing delays; returns whether it was started just now.
+        """Restart a child that ended by itself, with growing delays; return whether it was started now.
 
-        Says each end and each restart once.
+        Each end and each restart is logged once.
         """
         if self._process is None or self._process.poll() is None:
             return False
@@ -103,14 +103,14 @@ class Service:
             wait_s = next(self._waits)
             self._restart_at = now + wait_s
             self.ready = False
-            self.status = f"ended with status {self.exit_status}, starting again"
+            self.status = f"ended with status {self.exit_status}, restarting"
             _log.warning(
-                "%s ended with status %s (%s). Starting it again in %.0f s.",
+                "%s ended with status %s (%s). Restarting it in %.0f s.",
                 self.name, self.exit_status, self._log_file, wait_s,
             )  # fmt: skip
         elif now >= self._restart_at:
             self.start()
-            _log.warning("%s is started again.", self.name)
+            _log.warning("%s was restarted.", self.name)
             return True
         return False
 
@@ -120,7 +120,7 @@ class Service:
             self._process.terminate()
 
     def kill(self) -> None:
-        """End the child at once, as a crash would."""
+        """Kill the child at once, like a crash."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -132,7 +132,7 @@ class Service:
             try:
                 self._process.wait(grace_s)
             except subprocess.TimeoutExpired:
-                _log.warning("%s did not stop within %.0f s: killed.", self.name, grace_s)
+                _log.warning("%s did not stop within %.0f s and is killed.", self.name, grace_s)
                 self._process.kill()
                 self._process.wait()
         self._process = None
@@ -146,7 +146,7 @@ class Service:
         self._notifications.close()
 
     def _listen(self) -> None:
-        """Take in what the child says."""
+        """Read the child's messages."""
         while text := self._notifications.recv(4096).decode(errors="replace"):
             for line in text.splitlines():
                 name, _, value = line.partition("=")

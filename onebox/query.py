@@ -1,4 +1,4 @@
-"""`--query`: one InfluxQL query, answered from the data kept in `.run/`."""
+"""`--query`: answers an InfluxQL query from the data in `.run/`."""
 
 import csv
 import json
@@ -14,10 +14,10 @@ from sensorpi.pipeline.influx.client import DATABASE, RAW, READER
 
 
 def answer(influxql: str, as_json: bool) -> int:
-    """Print the answer: CSV, times as RFC 3339; or InfluxDB's own JSON on one line, times in ms.
+    """Print the answer: CSV with times as in RFC 3339, or InfluxDB's own JSON on one line with times in ms.
 
-    A running pipeline is asked; otherwise InfluxDB alone is started for the moment. The user
-    behind it may only read. Raises UserError when InfluxDB refuses the query.
+    If the pipeline is not running, only InfluxDB is started, and stopped afterwards. The query runs as a user that can
+    only read. Raises UserError when InfluxDB refuses it.
     """
     home = Home()
     lock = home.lock()
@@ -41,13 +41,13 @@ def _ask(url: str, password: str, influxql: str, as_json: bool) -> dict[str, Any
     try:
         response = session.get(f"{url}/query", params=parameters, auth=(READER, password), timeout=300)
         result: dict[str, Any] = response.json()
-    except requests.ConnectionError as away:
-        raise UserError(f"InfluxDB at {url} does not answer: {away}") from None
+    except requests.ConnectionError as error:
+        raise UserError(f"InfluxDB at {url} does not answer: {error}") from None
     except ValueError:
         raise UserError(f"InfluxDB answered with status {response.status_code}") from None
     errors = [result.get("error"), *(statement.get("error") for statement in result.get("results", []))]
-    if error := next(filter(None, errors), None):
-        raise UserError(f"InfluxDB refuses the query: {' '.join(error.split())}")
+    if reason := next(filter(None, errors), None):
+        raise UserError(f"InfluxDB refuses the query: {' '.join(reason.split())}")
     return result
 
 

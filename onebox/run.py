@@ -1,4 +1,4 @@
-"""Runs the pipeline from start to drain, and accounts for every reading."""
+"""Runs the pipeline until every reading is stored, and counts what became of the readings."""
 
 import argparse
 import contextlib
@@ -27,18 +27,18 @@ from sensorpi.pipeline.influx.client import INFLUXDB_ERRORS, reader_client
 
 _log = logging.getLogger(__name__)
 
-#: How often InfluxDB is asked for new readings: part of every latency that is measured.
+#: Seconds between two queries for new readings, which are part of every measured latency.
 POLL_S = 0.05
-#: How often it is asked how many there are of a recording at full speed: it has better to do.
+#: Seconds between two counts of the readings of a recording at full speed, which should not slow down InfluxDB.
 COUNT_S = 0.5
-#: The drain gives up when nothing more has arrived for so long.
+#: The drain gives up when nothing has arrived for this long.
 DRAIN_PATIENCE_S = 60.0
 
 _ERRORS = (*INFLUXDB_ERRORS, KafkaError)
 
 
 class Interrupted:
-    """Ctrl-C or SIGTERM: during the start it ends all; later once stops the sensor and drains, twice stops at once."""
+    """Ctrl-C or SIGTERM. During the start it stops everything; later it stops the sensor and drains; twice, at once."""
 
     def __init__(self) -> None:
         self.times = 0
@@ -54,9 +54,9 @@ class Interrupted:
 
 
 def run(options: argparse.Namespace) -> int:
-    """`make run`. Returns 0 when no reading was lost and none is there twice.
+    """Run the pipeline. Returns 0 if no reading was lost or stored twice.
 
-    Raises UserError for a mistake of the user's, KeyboardInterrupt when stopped before all was ready.
+    Raises UserError for a user's mistake, KeyboardInterrupt when it is stopped before everything is ready.
     """
     started = time.monotonic()
     check_set_up()
@@ -64,9 +64,9 @@ def run(options: argparse.Namespace) -> int:
     recorded_range_ms = _recorded_range_ms(options)
     lock = home.lock()
     if lock is None:
-        raise UserError(f"{home.path} is in use: another `make run` is under way; stop that one first")
+        raise UserError(f"{home.path} is in use: another `make run` is running; stop that one first")
     interrupted = Interrupted()
-    home.remove_endpoints()  # a killed run left them
+    home.remove_endpoints()  # those of a run that was killed
     stages = Stages(home, ports := choose_ports(), home.configure(ports, options.rate), lock, recorded_range_ms)
     try:
         stages.start()
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _recorded_range_ms(options: argparse.Namespace) -> tuple[int, int] | None:
-    """Check a recording before anything starts, and say which times the dashboard should open on."""
+    """Check a recording before anything starts; return the range that the dashboard shows first."""
     if options.replay is None:
         return None
     from sensorpi.sensor.recordings.recording import check_recording
@@ -106,7 +106,7 @@ class _Run:
         try:
             return self._run(sensor)
         except _ERRORS as error:
-            raise UserError(f"what became of the readings cannot be counted: {error}") from error
+            raise UserError(f"the stored readings cannot be counted: {error}") from error
         finally:
             sensor.close()
             self._client.close()
@@ -125,7 +125,7 @@ class _Run:
         summary = self._summary()
         self._report(summary)
         if self._stays_up():
-            say("  The recording is over; the dashboard stays until Ctrl-C.\n")
+            say("  The recording has ended; the dashboard keeps running until Ctrl-C.\n")
             self._watch(sensor, lambda: self._interrupted.times > 0)
         return 0 if summary["lost"] == 0 and summary["duplicated"] == 0 else 1
 
@@ -154,16 +154,16 @@ class _Run:
         return sensor
 
     def _watch(self, sensor: Service, done: Callable[[], bool]) -> None:
-        """Look at everything until ``done``; time new readings as they become queryable."""
+        """Monitor everything until ``done``, and measure when new readings can be queried."""
         while not done():
             self._stages.watch()
             self._see_new()
-            # Its status begins with the counts, which we have ourselves; troubles follow.
+            # The sensor's status begins with counts, which we have ourselves; problems follow.
             self._lines.show(self._stages.services, sensor.status.partition("; ")[2])
             time.sleep(POLL_S)
 
     def _see_new(self) -> None:
-        with contextlib.suppress(*_ERRORS):  # the job says so, and readings that come later count as late
+        with contextlib.suppress(*_ERRORS):  # the job logs an outage, and readings that come later count as late
             audit.see_new(self._client, self._ledger)
 
     def _drain(self) -> None:
@@ -176,12 +176,12 @@ class _Run:
                 self._dead_letters.poll(self._ledger.boots)
                 now_there = audit.count(self._client, self._ledger) + self._dead_letters.count
                 if now_there >= self._ledger.readings:
-                    self._see_new()  # those that came since the last look
+                    self._see_new()  # those that arrived since the last query
                     return
                 if now_there != arrived:
                     arrived, since = now_there, time.monotonic()
             if time.monotonic() - since > DRAIN_PATIENCE_S:
-                say(f"  Nothing more has arrived for {DRAIN_PATIENCE_S:.0f} s.")
+                say(f"  Nothing has arrived for {DRAIN_PATIENCE_S:.0f} s.")
                 return
             self._lines.show(self._stages.services, "draining")
             time.sleep(COUNT_S if self._full_speed else POLL_S)
@@ -204,7 +204,7 @@ class _Run:
         self._lines.show(self._stages.services, "", at_once=True)
         SCREEN.keep()
         if self._dead_letters.others:
-            say(f"  {self._dead_letters.others} messages of others went to the dead-letter topic.")
+            say(f"  {self._dead_letters.others} messages from other senders went to the dead-letter topic.")
         if self._options.json:
             print(json.dumps(summary), flush=True)
             return

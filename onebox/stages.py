@@ -1,4 +1,4 @@
-"""The parts of the pipeline, and the order in which they start and stop."""
+"""The parts of the pipeline, which start and stop in order."""
 
 import logging
 import os
@@ -28,20 +28,20 @@ _log = logging.getLogger(__name__)
 
 _COMMAND = str(Path(sys.executable).with_name("sensorpi"))
 _JARS = ROOT / ".cache" / "jars"
-#: Generous: a card, a first start, another load on the machine.
+#: Generous, for a slow card, a first start, or other load on the machine.
 START_TIMEOUT_S = 120.0
 
 
 @dataclass
 class Stages:
-    """Everything but the sensor: what has to be ready before the first reading is taken."""
+    """Everything except the sensor: what has to be ready before the first reading."""
 
     home: Home
     ports: Ports
     cluster: Cluster
-    #: Held by every part, so that the folder counts as in use while any of them runs.
+    #: Every part inherits it, so that the folder stays locked while any of them runs.
     lock: IO[str] | None = None
-    #: Where the dashboard opens; None is its own default.
+    #: The time range that the dashboard shows first; None for its default.
     dashboard_range_ms: tuple[int, int] | None = None
     services: list[Service] = field(default_factory=list)
 
@@ -57,12 +57,12 @@ class Stages:
 
     @property
     def dashboard_url(self) -> str:
-        """The page to look at."""
+        """The dashboard's address."""
         return f"http://127.0.0.1:{self.ports.dashboard}/"
 
     @property
     def inherited_files(self) -> list[int]:
-        """What every child holds open."""
+        """The file descriptors that every child inherits."""
         return [] if self.lock is None else [self.lock.fileno()]
 
     def start_influxdb(self) -> Service:
@@ -74,11 +74,11 @@ class Stages:
         return influxdb
 
     def influxdb_answers(self) -> bool:
-        """Whether InfluxDB takes requests."""
+        """Whether InfluxDB answers requests."""
         return _answers(f"http://{self.endpoint}/ping")
 
     def start(self) -> None:
-        """Start them all, each as soon as what it needs is there; return when all are ready.
+        """Start all parts, each as soon as what it needs is ready; return when all are ready.
 
         Raises UserError when one does not start.
         """
@@ -114,13 +114,13 @@ class Stages:
         self._write_endpoints()
 
     def watch(self) -> None:
-        """Hear what they say, and restart what ended by itself."""
+        """Restart the parts that ended by themselves."""
         started = [service for service in self.services if service.watch()]
         if started:
             self._write_endpoints()  # other pids
 
     def stop(self) -> None:
-        """Stop them in the order of the data's way, so that none loses its own output."""
+        """Stop all parts in the order of the data flow, so that none loses its output."""
         self.home.remove_endpoints()
         stopped_last = {"kafka": 1, "influxdb": 2}
         for service in sorted(self.services, key=lambda service: stopped_last.get(service.name, 0)):
@@ -178,7 +178,7 @@ class Stages:
 
 def _answers(url: str) -> bool:
     session = requests.Session()
-    session.trust_env = False  # a proxy has no part in talks over loopback
+    session.trust_env = False  # no proxy for loopback
     try:
         return session.get(url, timeout=1).ok
     except requests.RequestException:
@@ -188,7 +188,7 @@ def _answers(url: str) -> bool:
 
 
 def check_set_up() -> None:
-    """Raises UserError where the third-party parts are not there."""
+    """Raise UserError when the jars of the third-party parts are missing."""
     for part in ("kafka", "spark"):
         if not any((_JARS / part).glob("*.jar")):
-            raise UserError(f"{_JARS / part} holds no jars: start this with `make run`, which fetches them")
+            raise UserError(f"{_JARS / part} has no jars: start this with `make run`, which fetches them")

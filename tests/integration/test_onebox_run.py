@@ -165,7 +165,7 @@ def test_no_process_is_left_behind(live: Live) -> None:
 def test_a_second_run_in_the_same_folder_is_refused(live: Live) -> None:
     assert live.second.status == 2
     [line] = live.second.stderr.splitlines()
-    assert "another `make run` is under way" in line
+    assert "another `make run` is running" in line
 
 
 def test_a_query_is_answered_while_the_pipeline_runs(live: Live) -> None:
@@ -296,12 +296,12 @@ def recordings(tmp_path: Path) -> Path:
     ("arguments", "complaint"),
     [
         (["--sped", "2"], "--sped"),
-        (["--rate", "0"], "--rate: '0' is no number above 0"),
-        (["--for", "soon"], "--for: 'soon' is no number above 0"),
-        (["--speed", "max"], "belong to --replay"),
+        (["--rate", "0"], "--rate: '0': expected a number above 0"),
+        (["--for", "soon"], "--for: 'soon': expected a number above 0"),
+        (["--speed", "max"], "need --replay"),
         (["--replay", "none.csv", "--map", "map.toml"], "none.csv: No such file"),
-        (["--replay", "good.csv"], "say with --map"),
-        (["--replay", "good.csv", "--map", "nowhere"], "--map nowhere: neither a shipped mapping"),
+        (["--replay", "good.csv"], "--map must tell"),
+        (["--replay", "good.csv", "--map", "nowhere"], "--map nowhere: this is neither a shipped mapping"),
         (["--replay", "good.csv", "--map", "bad-map.toml"], "humour"),
         (["--replay", "bad-row.csv", "--map", "map.toml"], "bad-row.csv, line 3, column t: 'warm'"),
         (["--replay", "repeated.csv", "--map", "map.toml"], "repeated.csv, line 3"),
@@ -349,7 +349,7 @@ def troubled(home: Path) -> Iterator[Troubled]:
     try:
         killed_pid = run.endpoints()["pids"]["influxdb"]
         os.kill(killed_pid, signal.SIGKILL)
-        poll(lambda: "influxdb is started again" in run.stderr, "influxdb is started again")
+        poll(lambda: "influxdb was restarted" in run.stderr, "influxdb was restarted")
         endpoints = run.endpoints()
         poll(lambda: _answers(endpoints), "InfluxDB answers again")
         processes = descendants(run.process.pid)
@@ -375,7 +375,7 @@ def test_an_influxdb_that_dies_is_started_again_and_nothing_is_lost(troubled: Tr
 def test_the_end_of_a_part_and_its_restart_are_said_once_each(troubled: Troubled) -> None:
     said = [line for line in troubled.ended.stderr.splitlines() if line.startswith("  influxdb ")]
     assert sum("influxdb ended with status -9" in line for line in said) == 1
-    assert sum("influxdb is started again" in line for line in said) == 1
+    assert sum("influxdb was restarted" in line for line in said) == 1
 
 
 def test_ctrl_c_drains_and_leaves_nothing_behind(troubled: Troubled) -> None:

@@ -104,7 +104,7 @@ class InfluxdbSettings:
 class SensorSettings:
     """How often a sensor is read."""
 
-    rate_hz: float = _key(validators.number(0.001, 1000, "readings a second"), 1.0)
+    rate_hz: float = _key(validators.number(0.001, 1000, "readings per second"), 1.0)
 
 
 @dataclass(frozen=True)
