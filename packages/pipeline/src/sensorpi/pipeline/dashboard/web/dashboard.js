@@ -1,4 +1,4 @@
-// The page: what is chosen, the address that says so, and the refresh.
+// The page: the user's choices, the address that contains them, and the refresh.
 
 import {dateTime, inputValue} from "./format.js";
 import {PanelView} from "./panel.js";
@@ -9,7 +9,7 @@ const RANGES = {
   "1y": "1 year", "2y": "2 years",
 };
 const REFRESHES = {0: "off", 5: "5 s", 10: "10 s", 30: "30 s", 60: "1 min", 300: "5 min"};
-const LONGEST_PAUSE_S = 30;  // between tries while something is down
+const LONGEST_PAUSE_S = 30;  // the maximum wait between retries
 
 const $ = (id) => document.getElementById(id);
 const state = {dashboards: [], dashboard: null, from: "", to: "", host: "", refresh: 5, views: [], shown: null};
@@ -26,12 +26,12 @@ async function get(path, parameters, signal) {
     throw new Failed("The dashboard's server does not answer.");
   }
   let body = {};
-  try { body = await answer.json(); } catch { /* not ours: the status says enough */ }
+  try { body = await answer.json(); } catch { /* not our JSON: the status is reported */ }
   if (!answer.ok) throw new Failed(body.error ?? `The server answered ${answer.status}.`);
   return body;
 }
 
-// What is chosen
+// The choices
 
 function readAddress() {
   const address = new URLSearchParams(location.search);
@@ -123,7 +123,7 @@ function showTheme() {
 
 function switchTheme() {
   const other = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
-  // What the system says needs no memory: the page then follows it again.
+  // The system's theme is not stored, so that the page follows the system again.
   if (other === (systemDark.matches ? "dark" : "light")) localStorage.removeItem("theme");
   else localStorage.setItem("theme", other);
   showTheme();
@@ -192,7 +192,7 @@ async function refresh() {
   } catch (error) {
     if (error.name === "AbortError" || signal.aborted) return;
     if (!(error instanceof Failed)) console.error(error);
-    asked.abort();  // what the other panels still wait for would fail the same way
+    asked.abort();  // the other panels' requests would fail in the same way
     failures += 1;
     $("problem").textContent = error.message;
     $("problem").hidden = false;

@@ -1,9 +1,9 @@
-// Numbers with their units, and times, as text.
+// Numbers with their measuring units, and times, as text.
 
-const UNITS = {celsius: " °C", pressurehpa: " hPa", degree: "°", accG: " g", none: "", ms: " ms"};
+const UNIT_TEXTS = {celsius: " °C", pressurehpa: " hPa", degree: "°", accG: " g", none: "", ms: " ms"};
 const WINDS = ["N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW"];
 
-/** The number and its unit, apart: [text, unit]. */
+/** The number and its unit: [text, unit]. */
 export function valueParts(value, panel) {
   if (value === null || value === undefined) return ["–", ""];
   if (panel.unit === "ms" && Math.abs(value) >= 1000) {
@@ -17,10 +17,10 @@ export function valueText(value, panel) {
 }
 
 export function unitOf(panel) {
-  return UNITS[panel.unit] ?? ` ${panel.unit}`;
+  return UNIT_TEXTS[panel.unit] ?? ` ${panel.unit}`;
 }
 
-/** The wind's name for a heading in degrees. */
+/** The compass point of a heading in degrees. */
 export function windOf(degrees) {
   return WINDS[Math.round(degrees / 22.5) % 16];
 }
@@ -34,7 +34,7 @@ function number(value, decimals) {
   }).format(value);
 }
 
-/** A number on the vertical axis, with the decimals that its distance to the next one needs. */
+/** A number on the vertical axis, with as many decimals as the distance between the ticks needs. */
 export function tickText(value, ticks) {
   const step = ticks.length > 1 ? Math.abs(ticks[1].value - ticks[0].value) : 1;
   return number(value, Math.min(6, Math.max(0, -Math.floor(Math.log10(step) + 1e-9))));
@@ -52,7 +52,7 @@ export function ago(ms) {
   return `${Math.round(ms / 1000)} s ago`;
 }
 
-/** A time as datetime-local inputs want it, in the browser's time zone. */
+/** A time in the format of datetime-local inputs, in the browser's time zone. */
 export function inputValue(ms) {
   const date = new Date(ms);
   return new Date(ms - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);

@@ -1,11 +1,11 @@
-// One panel: its place in the document, its chart, its current values.
+// One panel: its elements in the document, its chart, its current values.
 
 import {ago, dateTime, tickText, timeTicks, unitOf, valueParts, valueText, windOf} from "./format.js";
 
 const DASHES = [[], [6, 4], [2, 3]];
 const DASH_CLASSES = ["", "dashed", "dotted"];
 
-/** Vertical lines where something happened. */
+/** Vertical lines at the times of events. */
 const eventLines = {
   id: "eventLines",
   afterDatasetsDraw(chart) {
@@ -126,7 +126,7 @@ export class PanelView {
     return ` ${parts.join(" · ")}`;
   }
 
-  /** The series' name; where all are of one host, without it, unless nothing else is left. */
+  /** The series' name. If all series have the same host, it is left out, unless the name has nothing else. */
   #name(line) {
     const alone = this.data.series.every((series) => series.host === line.host);
     const short = alone && line.name.endsWith(line.host) ? line.name.slice(0, -line.host.length).trim() : "";
@@ -146,7 +146,7 @@ export class PanelView {
   }
 
   #datasets() {
-    const circle = this.panel.unit === "degree";  // an area under a compass bearing means nothing
+    const circle = this.panel.unit === "degree";  // an area under a compass bearing has no meaning
     const filled = !circle && (this.isStat || this.panel.fillOpacity > 0);
     return this.data.series.map((line) => {
       const color = this.#color(line);
