@@ -106,7 +106,7 @@ def _stop(name: str, process: "subprocess.Popen[bytes]", ended: threading.Event,
         process.kill()
         ended.wait()
     status = _exit_status(process.returncode)
-    return 0 if status in (0, _JVM_TERMINATED) else status
+    return ExitCode.OK if status in (0, _JVM_TERMINATED) else status
 
 
 def _exit_status(returncode: int) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.daemon.service import notify
 from sensorpi.common.reading import Reading
@@ -82,7 +83,7 @@ class SensorService:
             spooled=lambda count: events.emit("spooled", count=count),
         )
 
-    def run(self) -> int:
+    def run(self) -> ExitCode:
         """Take readings until told to stop, or until the environment ends; return the exit status."""
         self._publisher.start()
         notify(ready=True)
@@ -102,7 +103,7 @@ class SensorService:
             log.warning("%d readings wait in %s for the next start", waiting, self._settings.state_directory)
         self._events.emit("end", readings=self._taken, acknowledged=self._acknowledged, spooled=waiting)
         self._events.close()
-        return 0
+        return ExitCode.OK
 
     def _close_publisher(self) -> None:
         """If told to stop, stop soon. At the end of a recording, deliver everything."""

@@ -3,6 +3,7 @@
 import logging
 import threading
 
+from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.daemon import service
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.mesos_node.scheduler import election
@@ -15,15 +16,15 @@ from sensorpi.mesos_node.scheduler.store import Store, StoreUnavailable
 _log = logging.getLogger(__name__)
 
 
-def run(options: Options, stop: threading.Event) -> int:
-    """Lead or stand by until ``stop`` is set; return the exit status: 1 when this scheduler lost the leadership."""
+def run(options: Options, stop: threading.Event) -> ExitCode:
+    """Lead or stand by until ``stop`` is set; return ``ExitCode.FAILED`` when this scheduler lost the leadership."""
 
     def report(line: str) -> None:
         service.notify(ready=True, watchdog=True, status=line)
 
     zookeeper = election.connect(options.cluster.zookeeper_servers, stop, report)
     if zookeeper is None:
-        return 0
+        return ExitCode.OK
     reasons: list[str] = []
 
     def step_down(reason: str) -> None:
@@ -33,7 +34,7 @@ def run(options: Options, stop: threading.Event) -> int:
 
     try:
         if not election.wait_until_elected(zookeeper, options.node.name, stop, step_down, report):
-            return 0
+            return ExitCode.OK
         store = Store(zookeeper)
         state = _load(store, stop)
         if state is not None:
@@ -44,8 +45,8 @@ def run(options: Options, stop: threading.Event) -> int:
         zookeeper.close()
     if reasons:
         _log.error("This scheduler steps down: %s", reasons[0])
-        return 1
-    return 0
+        return ExitCode.FAILED
+    return ExitCode.OK
 
 
 def _load(store: Store, stop: threading.Event) -> State | None:

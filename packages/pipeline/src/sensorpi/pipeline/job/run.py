@@ -100,7 +100,7 @@ def end_in_time(stop: threading.Event, ended: threading.Event, limit_s: float = 
     stop.wait()
     if not ended.wait(limit_s):
         _log.warning("The job did not stop within %g s and is ended; its last batch will be read again.", limit_s)
-        os._exit(0)
+        os._exit(ExitCode.OK)
 
 
 def find_place(place: Path, group: GroupOffsets) -> tuple[str, str]:
