@@ -13,7 +13,7 @@ from sensorpi.mesos_node.engines.scheduler_status import SchedulerStatus, schedu
 from sensorpi.mesos_node.notation.expressions import broker_ids
 from sensorpi.mesos_node.scheduler.api_client import ApiClient, SchedulerUnavailable
 
-RUNNING, STOPPED = "running", "stopped"
+_RUNNING, _STOPPED = "running", "stopped"
 
 
 class MesosEngine:
@@ -42,11 +42,11 @@ class MesosEngine:
 
     def start_brokers(self, brokers: str, wait_s: float) -> Result:
         """Have the scheduler start them."""
-        return self._wait_for(self._post("brokers/start", {"brokers": brokers}), RUNNING, wait_s)
+        return self._wait_for(self._post("brokers/start", {"brokers": brokers}), _RUNNING, wait_s)
 
     def stop_brokers(self, brokers: str, wait_s: float) -> Result:
         """Have the scheduler stop them."""
-        return self._wait_for(self._post("brokers/stop", {"brokers": brokers}), STOPPED, wait_s)
+        return self._wait_for(self._post("brokers/stop", {"brokers": brokers}), _STOPPED, wait_s)
 
     def restart_brokers(self, brokers: str, wait_s: float) -> Result:
         """Have the scheduler restart them. The limit for each is the scheduler's to keep."""
@@ -69,11 +69,11 @@ class MesosEngine:
 
     def start_job(self, wait_s: float) -> Result:
         """Have the scheduler start the job."""
-        return self._wait_for(self._post("job/start", {}), RUNNING, wait_s)
+        return self._wait_for(self._post("job/start", {}), _RUNNING, wait_s)
 
     def stop_job(self, wait_s: float) -> Result:
         """Have the scheduler stop the job."""
-        return self._wait_for(self._post("job/stop", {}), STOPPED, wait_s)
+        return self._wait_for(self._post("job/stop", {}), _STOPPED, wait_s)
 
     def job_log(self, task: str, stream: Stream) -> str:
         """What the task has written, or its last one."""
