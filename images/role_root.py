@@ -19,18 +19,19 @@ _LIST = "etc/apt/sources.list.d/sensorpi.list"
 #: Where our repository is seen while the roles are installed from it.
 _MOUNTED = "srv/sensorpi"
 
-_ENABLED = ("systemd-networkd.service", "systemd-resolved.service", "systemd-timesyncd.service")
-#: What would write to the card by itself, at a time that nobody chose; and the supplicant that waits for D-Bus: a board
-#: with Wi-Fi has one of its own.
+_ENABLED = (
+    "systemd-networkd.service", "systemd-resolved.service", "systemd-timesyncd.service",
+    # Of sensorpi-common, which other machines have as well.
+    "card-grow.service", "card-setup.service", "card-ssh-keys.service",
+)  # fmt: skip
+#: Timers that would write to the card, and the wpa_supplicant that D-Bus starts: each Wi-Fi device has one of its own.
 _MASKED = (
     "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service",
     "wpa_supplicant.service",
 )  # fmt: skip
 
-_FIRMWARE_OPTIONS = (
-    "noatime,umask=0077,errors=remount-ro,nofail,x-systemd.device-timeout=180s,x-systemd.before=sensorpi-card.service"
-)
-#: noatime: reading does not write. nofail: a boot partition that is not to be had keeps no node from its work.
+_FIRMWARE_OPTIONS = "noatime,umask=0077,errors=remount-ro,nofail,x-systemd.device-timeout=180s"
+#: noatime: reading does not write. nofail: a node works without its boot partition.
 _FSTAB = f"""\
 LABEL={ROOT_LABEL}   /               ext4  noatime,errors=remount-ro  0 1
 LABEL={FIRMWARE_LABEL}  /boot/firmware  vfat  {_FIRMWARE_OPTIONS}  0 2

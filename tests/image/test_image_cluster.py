@@ -11,9 +11,9 @@ from tests.image.conftest import NewCard
 from tests.image.qemu import Heard, Machine, boot, cable
 from tests.packages.machine import wait_for
 
-WORKER = "sensorpi-config.service sensorpi-card.service sensorpi-kafka.service sensorpi-kafka-topics.service"
-MASTER = "sensorpi-config.service sensorpi-card.service sensorpi-checkpoint-export.service sensorpi-spark-job.service"
-STORAGE = "sensorpi-config.service sensorpi-card.service influxdb.service sensorpi-influxdb-setup.service"
+WORKER = "sensorpi-config.service card-setup.service sensorpi-kafka.service sensorpi-kafka-topics.service"
+MASTER = "sensorpi-config.service card-setup.service sensorpi-checkpoint-export.service sensorpi-spark-job.service"
+STORAGE = "sensorpi-config.service card-setup.service influxdb.service sensorpi-influxdb-setup.service"
 #: Emulated JVMs start slowly.
 LIMIT_S = 2400
 

@@ -8,7 +8,7 @@ from tests.image.card import CARD_BYTES, Card
 from tests.image.conftest import CLUSTER, NewCard
 from tests.image.qemu import Heard, boot
 
-SERVICES = "sensorpi-config.service sensorpi-card.service sensorpi-sensor.service ssh.service systemd-networkd.service"
+SERVICES = "sensorpi-config.service card-setup.service sensorpi-sensor.service ssh.service systemd-networkd.service"
 WHO = """\
 say "host $(hostname)"
 say "machine $(cat /etc/machine-id)"

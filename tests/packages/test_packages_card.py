@@ -145,7 +145,7 @@ def test_cloud_inits_own_tool_finds_no_fault(tmp_path: Path) -> None:
 def test_a_trixie_cards_first_boot_ends_with_the_role_running(sensor: Machine) -> None:
     wait_for("cloud-init", lambda: "status: done" in sensor.try_("cloud-init", "status").stdout, 300.0)
     sensor.wait_active("sensorpi-sensor.target", "sensorpi-sensor.service", limit_s=300.0)
-    wait_for("the end of the installation", lambda: sensor.state("sensorpi-install.service") == "inactive")
+    wait_for("the end of the installation", lambda: sensor.state("card-install.service") == "inactive")
     assert sensor.failed() == ""
 
 
@@ -177,7 +177,7 @@ def test_cloud_init_has_nothing_to_complain_of(sensor: Machine) -> None:
 
 
 def test_the_installation_leaves_nothing_of_itself(sensor: Machine) -> None:
-    left = "ls /boot/firmware/sensorpi /etc/systemd/system/sensorpi-install.service /usr/local/sbin/sensorpi-install"
+    left = "ls /boot/firmware/sensorpi /etc/systemd/system/card-install.service /usr/local/sbin/sensorpi-install"
     assert sensor.shell(f"{left} 2>/dev/null || true") == ""
     assert "file:/srv/repository trixie main" in sensor.do("cat", "/etc/apt/sources.list.d/sensorpi.list")
 
@@ -216,7 +216,7 @@ def test_a_mistake_on_the_boot_partition_is_seen_and_corrected(sensor: Machine) 
 
 def test_a_bookworm_cards_first_boots_end_with_the_role_running(worker: Machine) -> None:
     worker.wait_active("sensorpi-mesos-worker.target", "sensorpi-kafka.service", limit_s=400.0)
-    wait_for("the end of the installation", lambda: worker.state("sensorpi-install.service") == "inactive")
+    wait_for("the end of the installation", lambda: worker.state("card-install.service") == "inactive")
     assert worker.failed() == ""
     assert worker.do("cat", "/run/sensorpi/node").strip() == "worker01"
 

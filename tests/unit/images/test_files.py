@@ -1,68 +1,24 @@
-"""What an image has beside Debian's packages: units, network files and the script that sets the card up."""
+"""What an image has beside the packages: settings of the network, the journal, the watchdog and the like."""
 
-import importlib.util
-import subprocess
 from pathlib import Path
-from types import ModuleType
-
-import pytest
 
 from images import base, role_root, tree
 from images.layout import blocks
+from sensorpi.common.card.boot import network_files
 from sensorpi.common.cluster.model import Node
 
 FILES = base.FILES
-CARD = FILES / "card/usr/lib/sensorpi_card"
-UNITS = FILES / "card/etc/systemd/system"
 
 
-@pytest.fixture(scope="module")
-def set_up() -> ModuleType:
-    """The script as a module."""
-    spec = importlib.util.spec_from_file_location("set_up", CARD / "set_up.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.parametrize(
-    ("address", "line"), [("10.0.0.21", "Address=10.0.0.21/24"), ("fd00::15", "Address=fd00::15/64")]
-)
-def test_a_node_has_its_address_on_each_of_its_networks(set_up: ModuleType, address: str, line: str) -> None:
-    files = set_up.network_files(Node("worker01", address, ("mesos-worker",)))
-    assert set(files) == {"20-wired.network.d/address.conf", "30-wifi.network.d/address.conf"}
-    assert all(text == f"[Network]\n{line}\n" for text in files.values())
-    for name in files:  # a drop-in for a file that is there
+def test_the_networks_that_get_the_nodes_address_are_the_images() -> None:
+    for name in network_files(Node("worker01", "10.0.0.21", ("mesos-worker",))):
         assert (FILES / "card/etc/systemd/network" / name.split(".d/")[0]).is_file()
 
 
-def test_a_node_that_is_found_by_name_has_the_address_that_it_is_given(set_up: ModuleType) -> None:
-    assert set_up.network_files(Node("worker01", "worker01.local", ("mesos-worker",))) == {}
-
-
-def test_every_link_to_a_unit_leads_to_one_and_every_program_is_there() -> None:
-    links = [path for path in UNITS.rglob("*") if path.is_symlink()]
-    assert len(links) == 3
-    for link in links:
-        assert link.resolve().is_file(), link
-    for unit in UNITS.glob("*.service"):
-        for word in unit.read_text().split():
-            if word.startswith(("ExecStart=/usr/lib/sensorpi_card", "/usr/lib/sensorpi_card")):
-                assert (FILES / "card" / word.removeprefix("ExecStart=").lstrip("/")).is_file(), word
-
-
-def test_units_say_nothing_that_systemd_does_not_know(tmp_path: Path) -> None:
-    for unit in UNITS.glob("sensorpi-*.service"):
-        text = "\n".join(
-            "ExecStart=/bin/true" if line.startswith("ExecStart=") else line for line in unit.read_text().splitlines()
-        )
-        (tmp_path / unit.name).write_text(text)
-        verified = subprocess.run(
-            ["systemd-analyze", "verify", "--man=no", tmp_path / unit.name], capture_output=True, text=True
-        )
-        assert unit.name not in verified.stderr
+def test_an_image_brings_no_unit_of_its_own() -> None:
+    """Such a unit would take precedence over those of the packages, and no upgrade would reach it."""
+    assert not list(FILES.glob("*/etc/systemd/system/*.service"))
+    assert not list(FILES.glob("*/usr/lib/*"))
 
 
 def test_the_watchdog_is_within_what_the_boards_have() -> None:

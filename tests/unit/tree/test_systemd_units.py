@@ -1,5 +1,6 @@
-"""The units and what stands beside them, asked of systemd itself."""
+"""The units, their drop-ins and the files beside them, checked by systemd itself."""
 
+import json
 import os
 import re
 import shutil
@@ -9,19 +10,45 @@ from pathlib import Path
 
 import pytest
 
+from images import role_root
+from sensorpi.common.card import first_boot
 from sensorpi.mesos_node.daemons.systemd_units import MAKERS_UNITS
 
 ROOT = Path(__file__).parents[3]
-UNITS = sorted((ROOT / "systemd/system").iterdir())
-SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
-DAEMONS = [unit for unit in SERVICES if "RemainAfterExit" not in unit.read_text()]
+SYSTEM = ROOT / "systemd/system"
+UNITS = sorted(unit for unit in SYSTEM.iterdir() if unit.is_file())
 TARGETS = [unit for unit in UNITS if unit.suffix == ".target"]
-#: A JVM makes its code at run time, so it needs one right more; who mounts for all has the machine's own file system.
-#: In tenths, as systemd-analyze takes it.
-JVM, MOUNTS, OTHERS = 25, 45, 20
-#: What it may not, its tasks may not either.
+#: They run once at each boot of a card of our own images, as root with all rights.
+OF_CARDS = [unit for unit in UNITS if unit.name.startswith("card-")]
+SERVICES = [unit for unit in UNITS if unit.suffix == ".service" and unit not in OF_CARDS]
+DAEMONS = [unit for unit in SERVICES if "RemainAfterExit" not in unit.read_text()]
+#: The most exposure, in tenths, as systemd-analyze takes it. A JVM needs one right more: it makes its code at run time.
+JVM, OTHERS = 25, 20
+#: Its restrictions would be those of its tasks as well.
 AGENT = "sensorpi-mesos-agent.service"
 MOUNT = "sensorpi-checkpoint-mount.service"
+
+PREFIX = "sensorpi-.service.d"
+HARDENING = "50-hardening.conf"
+#: The names that the prefix's drop-in reaches. Every new service belongs in this list, or needs another name.
+HARDENED = {
+    "sensorpi-checkpoint-export.service", "sensorpi-checkpoint-mount.service", "sensorpi-config.service",
+    "sensorpi-dashboard.service", "sensorpi-influxdb-setup.service", "sensorpi-kafka-topics.service",
+    "sensorpi-kafka.service", "sensorpi-mesos-agent.service", "sensorpi-mesos-master.service",
+    "sensorpi-scheduler.service", "sensorpi-sensor.service", "sensorpi-spark-job.service",
+    "sensorpi-spark-master.service", "sensorpi-spark-worker.service", "sensorpi-zookeeper.service",
+}  # fmt: skip
+#: What is given back to a service, by drop-ins that sort after the prefix's.
+EXCEPTIONS = {
+    "sensorpi-checkpoint-export.service.d/60-nfs.conf", "sensorpi-config.service.d/60-owner.conf",
+    "sensorpi-influxdb-setup.service.d/60-databases.conf", "sensorpi-kafka.service.d/60-clock.conf",
+    "sensorpi-kafka.service.d/60-jvm.conf", "sensorpi-mesos-agent.service.d/60-tasks.conf",
+    "sensorpi-mesos-master.service.d/60-setpriv.conf", "sensorpi-sensor.service.d/60-clock.conf",
+    "sensorpi-sensor.service.d/60-devices.conf", "sensorpi-spark-.service.d/60-jvm.conf",
+    "sensorpi-zookeeper.service.d/60-jvm.conf",
+}  # fmt: skip
+#: A unit on cards that an earlier release's `sensorpi card` prepared. It runs apt.
+FORMER = "sensorpi-install.service"
 
 
 def settings(unit: Path) -> ConfigParser:
@@ -31,40 +58,88 @@ def settings(unit: Path) -> ConfigParser:
     return parser
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A machine with our units, systemd's own, and stand-ins for the programs that ours start."""
-    units = tmp_path / "usr/lib/systemd/system"
+    top = tmp_path_factory.mktemp("root")
+    units = top / "usr/lib/systemd/system"
     shutil.copytree("/lib/systemd/system", units, symlinks=True, ignore_dangling_symlinks=True)
-    for unit in UNITS:
-        shutil.copy(unit, units)
+    shutil.copytree(SYSTEM, units, symlinks=True, dirs_exist_ok=True)
+    (units / FORMER).write_text("[Service]\nExecStart=/usr/bin/true\n")
+    for unit in [*UNITS, units / FORMER]:
         for program in re.findall(r"^Exec\w+=(\S+)", unit.read_text(), re.MULTILINE):
-            stand_in = tmp_path / program.removeprefix("/")
+            stand_in = top / program.removeprefix("/")
             stand_in.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy("/bin/true", stand_in)
-    return tmp_path
+    return top
+
+
+def analyze(*words: str | Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["systemd-analyze", "--no-pager", *words], capture_output=True, text=True)
+
+
+def allowed(root: Path, unit: str) -> set[str]:
+    """What the unit may do with all its drop-ins: the settings that systemd-analyze finds too lax."""
+    result = analyze("security", "--offline=true", f"--root={root}", "--json=short", unit)
+    return {each["json_field"] for each in json.loads(result.stdout) if each["set"] is False}
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_systemd_finds_no_fault_in_a_unit(root: Path, unit: Path) -> None:
-    command = ["systemd-analyze", "verify", f"--root={root}", "--man=no", "--recursive-errors=no", unit.name]
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = analyze("verify", f"--root={root}", "--man=no", "--recursive-errors=no", unit.name)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("unit", [unit for unit in SERVICES if unit.name != AGENT], ids=lambda unit: unit.name)
-def test_a_service_has_few_rights(unit: Path) -> None:
-    most = JVM if re.search("kafka|spark|pipeline|zookeeper", unit.name) else MOUNTS if unit.name == MOUNT else OTHERS
-    command = ["systemd-analyze", "security", "--offline=true", f"--threshold={most}", "--no-pager", str(unit)]
-    result = subprocess.run(command, capture_output=True, text=True)
+@pytest.mark.parametrize("name", sorted(HARDENED - {AGENT}))
+def test_a_service_has_few_rights(root: Path, name: str) -> None:
+    most = JVM if re.search("kafka|spark|pipeline|zookeeper", name) else OTHERS
+    result = analyze("security", "--offline=true", f"--root={root}", f"--threshold={most}", name)
     assert result.returncode == 0, result.stdout
 
 
-@pytest.mark.parametrize("name", ["sensorpi-kafka.service", "sensorpi-sensor.service"])
-def test_who_waits_for_a_synchronised_clock_may_ask_the_kernel(name: str) -> None:
-    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(ROOT / "systemd/system" / name)]
-    assert "adjtimex is allowed" in subprocess.run(command, capture_output=True, text=True).stdout
-    assert "ProtectClock" not in settings(ROOT / "systemd/system" / name)["Service"]
+def test_the_prefix_reaches_these_services_and_no_other() -> None:
+    assert {unit.name for unit in SERVICES} == HARDENED
+    assert not first_boot.SERVICE.startswith("sensorpi-")
+    shipped = [
+        path for part in ("debian", "images", "third_party", "packages") for path in (ROOT / part).rglob("*.service")
+    ]
+    assert [path.name for path in shipped if path.name.startswith("sensorpi-")] == []
+
+
+def test_each_exception_sorts_after_the_prefixs_drop_in() -> None:
+    drop_ins = {str(path.relative_to(SYSTEM)) for path in SYSTEM.glob("*.d/*")}
+    assert drop_ins == {f"{PREFIX}/{HARDENING}", f"{FORMER}.d/{HARDENING}", *EXCEPTIONS}
+    assert {Path(name).name for name in EXCEPTIONS if Path(name).name <= HARDENING} == set()
+
+
+@pytest.mark.parametrize("name", sorted(HARDENED))
+def test_no_unit_repeats_what_the_prefix_sets(name: str) -> None:
+    assert set(settings(SYSTEM / PREFIX / HARDENING)["Service"]) & set(settings(SYSTEM / name)["Service"]) == set()
+
+
+def test_apt_on_cards_of_earlier_releases_is_not_restricted(root: Path) -> None:
+    assert {"ProtectSystem", "SystemCallFilter_privileged", "CapabilityBoundingSet_CAP_SYS_ADMIN"} <= allowed(
+        root, FORMER
+    )
+
+
+@pytest.mark.parametrize("name", sorted(HARDENED - {AGENT}))
+def test_only_a_jvm_makes_code_at_run_time(root: Path, name: str) -> None:
+    is_jvm = name.startswith("sensorpi-spark-") or name in ("sensorpi-kafka.service", "sensorpi-zookeeper.service")
+    assert ("MemoryDenyWriteExecute" in allowed(root, name)) == is_jvm
+
+
+@pytest.mark.parametrize("name", sorted(HARDENED - {AGENT}))
+def test_only_two_services_may_ask_about_the_clock(root: Path, name: str) -> None:
+    """Without ProtectClock=, but also without CAP_SYS_TIME, which setting it needs."""
+    may = {"ProtectClock", "SystemCallFilter_clock"} <= allowed(root, name)
+    assert may == (name in ("sensorpi-kafka.service", "sensorpi-sensor.service"))
+    assert "CapabilityBoundingSet_CAP_SYS_TIME" not in allowed(root, name)
+
+
+def test_the_agent_takes_little_from_its_tasks(root: Path) -> None:
+    assert {"CapabilityBoundingSet_CAP_SYS_ADMIN", "PrivateTmp", "SystemCallFilter_mount"} <= allowed(root, AGENT)
+    assert not {"NoNewPrivileges", "ProtectHome", "ProtectKernelModules"} & allowed(root, AGENT)
 
 
 @pytest.mark.parametrize("unit", DAEMONS, ids=lambda unit: unit.name)
@@ -81,6 +156,15 @@ def test_a_daemon_is_restarted_for_ever_and_waits_for_no_network(unit: Path) -> 
 def test_what_ends_by_itself_counts_as_running_afterwards(unit: Path) -> None:
     service = settings(unit)["Service"]
     assert (service["Type"], service["RemainAfterExit"]) == ("notify" if unit.name == MOUNT else "oneshot", "yes")
+
+
+@pytest.mark.parametrize("unit", OF_CARDS, ids=lambda unit: unit.name)
+def test_only_an_image_enables_the_units_of_cards(unit: Path) -> None:
+    assert settings(unit)["Service"]["Type"] == "oneshot"
+    assert unit.name in role_root._ENABLED
+    assert unit.name in (ROOT / "debian/rules").read_text()
+    assert "\ndisable card-*.service\n" in (ROOT / "systemd/preset/sensorpi.preset").read_text()
+    assert package_of(unit) == "sensorpi-common"
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)

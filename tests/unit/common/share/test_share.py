@@ -1,5 +1,6 @@
 """The checkpoint share: who exports it, who mounts it, and what the job makes of it."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -112,7 +113,7 @@ SOURCE = f"10.0.0.12:{SHARE}"
 
 
 class Mounting:
-    """Stand-ins for mount, umount and findmnt; ``table`` is what is mounted, ``answers`` what becomes of an attempt."""
+    """Stand-ins for mount, findmnt and systemd. ``table`` is what is mounted, ``answers`` the outcome of attempts."""
 
     def __init__(self, folder: Path, answers: list[str]) -> None:
         self.table, self.calls, self.waits_s = folder / "table", folder / "calls", list[float]()
@@ -124,7 +125,10 @@ class Mounting:
             f'echo "$*" >> {self.calls}; if [ -s {self._answer} ]; then cat {self._answer} >&2; exit 32; fi; '
             f'eval echo "\\${{$(($# - 1))}}" > {self.table}',
         )  # fmt: skip
-        a_program(folder, "umount", f'[ ! -e {folder}/busy ] && rm {self.table} || {{ echo "$1: busy" >&2; exit 32; }}')
+        a_program(folder, "systemd-run", 'while [ "${1#-}" != "$1" ]; do shift; done; exec "$@"')
+        a_program(
+            folder, "systemctl", f'[ ! -e {folder}/busy ] && rm {self.table} || {{ echo "$2: busy" >&2; exit 1; }}'
+        )
         self._next()
 
     def pause(self, seconds: float) -> None:
@@ -204,8 +208,11 @@ def test_a_share_in_use_stays_mounted(path: Path, capsys: pytest.CaptureFixture[
     mounting = Mounting(path, [])
     mounting.table.write_text(f"{SOURCE}\n")
     (path / "busy").touch()
+    unit = subprocess.run(
+        ["systemd-escape", "--path", "--suffix=mount", SHARE], capture_output=True, text=True
+    ).stdout.strip()
     assert main(["share", "unmount"]) == 0
-    assert capsys.readouterr().out == f"{SOURCE} stays mounted: {SHARE}: busy\n"
+    assert capsys.readouterr().out == f"{SOURCE} stays mounted: {unit}: busy\n"
     (path / "busy").unlink()
     assert main(["share", "unmount"]) == 0
     assert not mounting.table.exists()

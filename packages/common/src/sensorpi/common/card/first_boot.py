@@ -15,7 +15,7 @@ MARK = "Written by `sensorpi card`"
 FOLDER = "sensorpi"
 DEBS = f"{FOLDER}/debs"
 
-SERVICE = "sensorpi-install.service"
+SERVICE = "card-install.service"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-# Installs this node's roles at the first boot that can, and then removes itself. Written by `sensorpi card`.
+# Written by `sensorpi card`. Installs this node's roles, at the first boot at which that is possible, and removes itself.
 set -u
 repository=@REPOSITORY@
 key=@KEY@
@@ -8,7 +8,7 @@ folder=/boot/firmware/sensorpi
 list=/etc/apt/sources.list.d/sensorpi.list
 export DEBIAN_FRONTEND=noninteractive
 
-# The service sends standard error to the console too. What apt says is for the journal alone.
+# The service sends standard error to the console as well; apt's output goes to the journal only.
 say() {
     echo "sensorpi: $*" >&2
 }
@@ -17,7 +17,7 @@ apt() {
     apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 "$@" 2>&1
 }
 
-# A Pi has no clock battery, and apt refuses lists of the future.
+# A Pi has no clock battery, and apt rejects package lists that are dated in the future.
 wait_for_clock() {
     tries=90
     while [ "$(timedatectl show -p NTPSynchronized --value)" != yes ] && [ "$tries" -gt 0 ]; do
@@ -37,7 +37,7 @@ name_source() {
         echo "deb [signed-by=/usr/share/keyrings/$key] $repository $suite main" >"$list"
 }
 
-# The configuration comes first: the roles shall start as this node, and not as a cluster of their own.
+# The configuration comes first, so that the roles start as this node and not as a one-machine cluster.
 install_roles() {
     name_source &&
         apt update &&
@@ -50,7 +50,7 @@ install_roles() {
 delay=15
 until install_roles "$@"; do
     if [ "$delay" = 15 ]; then
-        say "cannot install $* yet (no network? journalctl -u sensorpi-install tells); trying again"
+        say "cannot install $* yet (no network? see journalctl -u card-install); retrying"
     fi
     sleep "$delay"
     [ "$delay" -ge 480 ] || delay=$((delay * 2))
@@ -60,6 +60,6 @@ if [ -d "$folder/debs" ]; then
     rm -f "$list"
 fi
 rm -rf "$folder"
-systemctl disable sensorpi-install.service 2>&1
-rm -f /etc/systemd/system/sensorpi-install.service /usr/local/sbin/sensorpi-install
+systemctl disable card-install.service 2>&1
+rm -f /etc/systemd/system/card-install.service /usr/local/sbin/sensorpi-install
 say "installed $*"

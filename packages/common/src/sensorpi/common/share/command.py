@@ -12,15 +12,19 @@ from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.daemon.service import notify, set_up_logging
 from sensorpi.common.errors import UserError
-from sensorpi.common.share.checkpoint import SHARE
+from sensorpi.common.share.checkpoint import MOUNT_UNIT, SHARE
 
 _log = logging.getLogger(__name__)
 
 #: soft: while the share is unavailable the stream gets an error, which it reports and waits out, instead of hanging.
 #: retry=0: mount makes one attempt, and we wait between the attempts.
-_MOUNT_OPTIONS = "soft,timeo=100,retrans=2,noatime,nosuid,nodev,noexec,retry=0"
+_MOUNT_OPTIONS = "soft,timeo=100,retrans=2,noatime,nosuid,nodev,noexec,retry=0,X-mount.mkdir"
 _HELPER = "mount.nfs4"
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 2.0, 60.0
+#: The service has a mount namespace of its own, and all services are to see the share: so systemd runs the command in
+#: its own namespace, and ends it with the service.
+_OUTSIDE = ("systemd-run", "--quiet", "--collect", "--pipe", "--wait", f"--property=BindsTo={MOUNT_UNIT}")
+_SHARE_UNIT = "var-lib-sensorpi-checkpoint.mount"
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -90,14 +94,15 @@ def _attempt(source: str) -> str | None:
     # Only root has the last two in its PATH.
     if shutil.which(_HELPER, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
         return "apt install nfs-common"
-    result = _run("mount", "-t", "nfs4", "-o", _MOUNT_OPTIONS, source, str(SHARE))
+    result = _run(*_OUTSIDE, "mount", "-t", "nfs4", "-o", _MOUNT_OPTIONS, source, str(SHARE))
     return None if result.returncode == 0 else " ".join(result.stderr.split()) or f"exit status {result.returncode}"
 
 
 def _unmount(_options: argparse.Namespace) -> ExitCode:
     mounted = _mounted_source()
     if mounted is not None:
-        result = _run("umount", str(SHARE))
+        # By its unit, which also works while the machine shuts down and nothing new can be started.
+        result = _run("systemctl", "stop", _SHARE_UNIT)
         if result.returncode != 0:  # for example because a running job uses it
             print(f"{mounted} stays mounted: {' '.join(result.stderr.split())}")
     return ExitCode.OK

@@ -1,6 +1,6 @@
-"""At each boot of a card of ours: name and address as the cluster file has them, and what `[card]` says.
+"""What a card of our own images does at each boot: its name and address from the cluster file, the rest from `[card]`.
 
-Repeating it changes nothing. What was set up from a `[card]` is done again only when the table's file is another one.
+Running it again changes nothing. The settings of a `[card]` are applied again only when its file has changed.
 """
 
 import contextlib
@@ -24,16 +24,17 @@ from sensorpi.common.files import render
 _CONFIG = Path("/etc/sensorpi")
 _TAKEN = Path("/var/lib/sensorpi/config")
 _STATE = Path("/var/lib/sensorpi")
+#: The image's network files, without their suffix.
 _NETWORKS = ("20-wired", "30-wifi")
 _GROUPS = ("adm", "sudo", "systemd-journal", "i2c", "gpio", "video")
-#: One node in all others' reach; a cluster that spans networks has routers, and names instead of addresses.
+#: The nodes of such a cluster share one network; larger clusters have routers, and names instead of addresses.
 _PREFIX_BITS = 24
 
 
 def main() -> int:
-    """Exit status 1, and a line for each mistake, when something of it could not be done."""
+    """Do it; exit status 1, with one line for each mistake, if a part of it failed."""
     mistakes = []
-    for step in (_node, _card):
+    for step in (_set_up_node, _set_up_card):
         try:
             step()
         except (UserError, OSError, subprocess.CalledProcessError) as mistake:
@@ -43,9 +44,9 @@ def main() -> int:
     return 1 if mistakes else 0
 
 
-def _node() -> None:
-    # Before the network, which sensorpi-config.service waits for: so the boot partition is looked at here as well.
-    with contextlib.suppress(UserError):  # it says so, at its turn
+def _set_up_node() -> None:
+    # sensorpi-config.service takes the boot partition's file too, but waits for the network, which waits for this.
+    with contextlib.suppress(UserError):  # that service reports it
         take_in(_CONFIG, _TAKEN)
     try:
         node = identify(cluster_file.load(_CONFIG / cluster_file.FILE_NAME), _CONFIG, owns=lambda _address: False)
@@ -59,7 +60,7 @@ def _node() -> None:
 
 
 def network_files(node: Node) -> dict[str, str]:
-    """Drop-ins that add the node's address to its networks, by name; none where the address is a name."""
+    """The drop-ins that add the node's address to its networks, by name; none if the address is a host name."""
     try:
         address = ip_address(node.address)
     except ValueError:
@@ -69,7 +70,7 @@ def network_files(node: Node) -> dict[str, str]:
     return {f"{name}.network.d/address.conf": text for name in _NETWORKS}
 
 
-def _card() -> None:
+def _set_up_card() -> None:
     source = next((folder / SOURCE for folder in PARTITIONS if (folder / SOURCE).is_file()), None)
     if source is None:
         return
@@ -85,12 +86,12 @@ def _card() -> None:
         link.unlink(missing_ok=True)
         link.symlink_to(f"../usr/share/zoneinfo/{settings.timezone}")
     if settings.user:
-        _user(settings)
+        _set_up_user(settings)
     render(done, _STATE)
 
 
-def _user(settings: CardSettings) -> None:
-    """A user who logs in with a key, and who is not asked for the password that nobody has."""
+def _set_up_user(settings: CardSettings) -> None:
+    """A user who logs in with an SSH key. The account has no password, so sudo does not ask for one."""
     try:
         user = pwd.getpwnam(settings.user)
     except KeyError:
@@ -106,7 +107,3 @@ def _user(settings: CardSettings) -> None:
         render({"authorized_keys": f"{settings.ssh_key}\n"}, folder, mode=0o600)
         for path in (folder, folder / "authorized_keys"):
             os.chown(path, user.pw_uid, user.pw_gid)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
