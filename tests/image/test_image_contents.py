@@ -120,7 +120,7 @@ def test_the_file_systems_are_sound(card: Card) -> None:
     run("e2fsck", "-fn", f"{card.path}?offset={card.starts[1]}")
 
 
-def test_what_serves_beside_a_broken_file_is_the_nodes_own(card: Card) -> None:
+def test_the_root_has_the_nodes_own_cluster_file(card: Card) -> None:
     assert card.read_root("/etc/sensorpi/node") == "shed\n"
     assert card.read_root("/etc/sensorpi/cluster.toml") == CLUSTER
 

@@ -28,7 +28,7 @@ say "status $(status)"
 """
 
 
-def test_a_sensor_whose_readings_are_taken_writes_nothing(new_card: NewCard) -> None:
+def test_a_sensor_writes_nothing_while_kafka_accepts_readings(new_card: NewCard) -> None:
     sensor_card, worker_card = new_card("sensor"), new_card("mesos-worker")
     sensor_card.write_root("/emulated", EMULATED)
     with tempfile.TemporaryDirectory(prefix="lan-") as folder:  # short: a socket's path

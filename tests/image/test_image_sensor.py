@@ -52,7 +52,7 @@ def test_the_root_file_system_has_grown_to_the_card(first: Heard, card: Card) ->
     assert int(first.said["root"]) > 0.9 * card.root_bytes
 
 
-def test_it_is_kind_to_the_card(first: Heard) -> None:
+def test_it_spares_the_card(first: Heard) -> None:
     assert "noatime" in first.said["options"]
     assert first.said["swap"] == "1"  # the table's head
     assert int(first.said["journal"]) > 0
@@ -76,7 +76,7 @@ def test_a_second_boot_keeps_identity_and_takes_what_was_edited(first: Heard, se
     assert first.said["rate"] != second.said["rate"] == "rate_hz = 2.0"
 
 
-def test_a_broken_file_is_said_on_the_console_and_the_last_good_one_serves(second: Heard, card: Card) -> None:
+def test_a_broken_file_is_reported_and_the_last_good_one_used(second: Heard, card: Card) -> None:
     second.require_good_end()
     card.write_boot("sensorpi.toml", f'node = "shed"\n{CLUSTER}[sensor]\nrate_hs = 5\n')
     third = boot(card, f"wait_active {SERVICES}\n{WHO}")
@@ -90,7 +90,7 @@ def test_a_broken_file_is_said_on_the_console_and_the_last_good_one_serves(secon
     [("raspi3b", ("bookworm", "arm64")), ("virt", ("trixie", "arm64")), ("raspi0", ("bookworm", "armel"))],
     ids=["pi3", "trixie", "zero"],
 )
-def test_on_the_boards_it_boots_from_its_own_partitions(new_card: NewCard, board: str, kind: tuple[str, str]) -> None:
+def test_it_boots_on_the_boards_from_its_own_partitions(new_card: NewCard, board: str, kind: tuple[str, str]) -> None:
     heard = boot(new_card("sensor", *kind), f"wait_active {SERVICES}\nsay host $(hostname)", board=board)
     heard.require_good_end()
     assert {heard.said[service] for service in SERVICES.split()} == {"active"}

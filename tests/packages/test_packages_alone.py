@@ -27,7 +27,7 @@ def waiting_line(machine: Machine, unit: str) -> str:
         ("mesos-master", "sensorpi-spark-job.service"),
     ],
 )
-def test_a_role_alone_waits_and_says_for_what(machine: Machine, role: str, unit: str) -> None:
+def test_a_role_alone_waits_and_reports_what_for(machine: Machine, role: str, unit: str) -> None:
     machine.install(f"sensorpi-{role}")
     line = waiting_line(machine, unit)
     assert line.startswith("waiting for ")
@@ -52,14 +52,14 @@ def test_a_worker_that_joins_runs_its_broker(machine: Machine) -> None:
     machine.wait_active("sensorpi-kafka-topics.service")
 
 
-def test_influxdb_and_the_dashboard_need_nobody(machine: Machine) -> None:
+def test_influxdb_and_the_dashboard_need_no_other_role(machine: Machine) -> None:
     machine.install("sensorpi-influx-grafana")
     machine.wait_active("influxdb.service", "sensorpi-influxdb-setup.service", "sensorpi-dashboard.service")
     assert machine.do("curl", "-sS", "--fail", f"http://{ADDRESS}:8080/healthz")
     assert machine.failed() == ""
 
 
-def test_an_influxdb_of_somebody_else_is_left_alone(machine: Machine) -> None:
+def test_an_influxdb_with_other_databases_is_not_changed(machine: Machine) -> None:
     machine.do("apt-get", "install", "-y", "influxdb")
     machine.do("systemctl", "start", "influxdb.service")
     ask = ("curl", "-s", "http://127.0.0.1:8086/query", "--data-urlencode")
@@ -70,7 +70,7 @@ def test_an_influxdb_of_somebody_else_is_left_alone(machine: Machine) -> None:
     assert "collectd" in machine.do(*ask, "q=SHOW DATABASES")
 
 
-def test_a_first_configuration_with_a_mistake_starts_nothing_until_it_is_right(machine: Machine) -> None:
+def test_a_first_configuration_with_a_mistake_starts_nothing(machine: Machine) -> None:
     machine.shell("mkdir -p /etc/sensorpi && echo '[nodes.here]' > /etc/sensorpi/cluster.toml")
     output = machine.install("sensorpi-sensor", "sensorpi-mesos-worker")
     assert "nodes.here.address is missing" in output or "nodes.here" in machine.journal("sensorpi-config.service")
@@ -82,7 +82,7 @@ def test_a_first_configuration_with_a_mistake_starts_nothing_until_it_is_right(m
     machine.wait_active("sensorpi-sensor.service", "sensorpi-kafka.service", limit_s=180)
 
 
-def test_i2c_is_switched_on_by_raspi_config_where_there_is_one_and_once(machine: Machine) -> None:
+def test_raspi_config_enables_i2c_once(machine: Machine) -> None:
     machine.shell("printf '#!/bin/sh\\necho \"$*\" >> /tmp/asked\\n' > /usr/bin/raspi-config")
     machine.do("chmod", "755", "/usr/bin/raspi-config")
     machine.install("sensorpi-sensor")

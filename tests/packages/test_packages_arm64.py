@@ -61,7 +61,7 @@ def test_the_sensor_role_is_small_and_needs_no_java(machine: Machine) -> None:
     assert sum(added.values()) <= MOST_MB * 1024, sorted(added.items(), key=lambda item: -item[1])[:10]
 
 
-def test_its_service_runs_and_says_what_it_waits_for(machine: Machine) -> None:
+def test_its_service_runs_and_reports_what_it_waits_for(machine: Machine) -> None:
     assert machine.do("dpkg", "--print-architecture").strip() == DEBIAN
     machine.wait_active("sensorpi-sensor.target", "sensorpi-sensor.service")
     assert wait_for("a status line", lambda: machine.status("sensorpi-sensor.service")).startswith("waiting for ")

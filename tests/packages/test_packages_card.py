@@ -171,7 +171,7 @@ def test_netplan_has_the_networks_name_and_the_nodes_address(sensor: Machine) ->
     assert name == SSID
 
 
-def test_cloud_init_has_nothing_to_complain_of(sensor: Machine) -> None:
+def test_cloud_init_reports_no_error(sensor: Machine) -> None:
     status = json.loads(sensor.do("cloud-init", "status", "--format", "json"))
     assert (status["extended_status"], status["errors"], status["recoverable_errors"]) == ("done", [], {})
 

@@ -37,7 +37,7 @@ def test_the_role_wants_them(machine: Machine) -> None:
     assert machine.failed() == ""
 
 
-def test_grafana_has_its_password_and_its_provisioning_at_its_first_start(machine: Machine) -> None:
+def test_grafana_is_provisioned_at_its_first_start(machine: Machine) -> None:
     [found] = starts(machine, "grafana")
     rendered = machine.do("cat", "/run/sensorpi/grafana.env").splitlines()
     assert any(line.startswith("GF_SECURITY_ADMIN_PASSWORD=") and len(line) > 40 for line in rendered)

@@ -108,7 +108,7 @@ def test_readings_travel_from_the_sensor_to_influxdb(nodes: dict[str, Machine]) 
     nodes["worker02"].wait_active("sensorpi-kafka-topics.service", limit_s=START_S)
 
 
-def test_no_node_has_a_failed_unit_and_the_makers_own_is_held_back(nodes: dict[str, Machine]) -> None:
+def test_no_unit_has_failed_and_the_makers_own_are_held_back(nodes: dict[str, Machine]) -> None:
     assert {name: machine.failed() for name, machine in nodes.items()} == dict.fromkeys(nodes, "")
     assert nodes["worker01"].state("mesos-slave.service") == "inactive"
     nodes["worker01"].do("systemctl", "start", "mesos-slave.service")
@@ -148,7 +148,7 @@ def test_a_broker_goes_on_without_its_agent(nodes: dict[str, Machine], verb: str
     assert broker_pid(worker) == before
 
 
-def test_an_agent_that_would_offer_less_says_so_and_its_broker_goes_on(nodes: dict[str, Machine]) -> None:
+def test_an_agent_that_would_offer_less_reports_it(nodes: dict[str, Machine]) -> None:
     worker, before = nodes["worker02"], broker_pid(nodes["worker02"])
     file = worker.root / "etc/sensorpi/cluster.toml"
     file.write_text(MESOS.replace('"10.0.0.22"', '"10.0.0.22"\nmemory_mb = 600'))

@@ -29,14 +29,14 @@ def machine(new_machine: NewMachine) -> Machine:
     return machine
 
 
-def test_a_machine_of_its_own_needs_no_network_to_start(machine: Machine) -> None:
+def test_a_one_machine_cluster_starts_without_a_network(machine: Machine) -> None:
     machine.reboot()
     machine.wait_active(*TARGETS, *SERVICES, limit_s=START_S)
     wait_for("a reading in InfluxDB", lambda: count(machine) >= 3, START_S)
     assert machine.failed() == ""
 
 
-def test_a_node_of_a_cluster_waits_for_its_address_and_goes_on_when_it_comes(machine: Machine) -> None:
+def test_a_node_of_a_cluster_waits_for_its_address(machine: Machine) -> None:
     """The file knows the node by its address only, which the machine had when it learnt the file."""
     machine.plug_in()
     (machine.root / "etc/sensorpi/cluster.toml").write_text(ONE_NODE + OTHER_NODE)

@@ -41,7 +41,7 @@ def is_mounted(machine: Machine) -> bool:
     return machine.try_("mountpoint", "-q", str(SHARE)).returncode == 0
 
 
-def test_a_master_without_an_nfs_server_says_so_and_stays_up(new_machine: NewMachine) -> None:
+def test_a_master_without_an_nfs_server_reports_it_and_runs(new_machine: NewMachine) -> None:
     machine = a_node(new_machine, "master02", "mesos-master")
     wait_for("the refusal", lambda: machine.state(EXPORT_UNIT) == "failed")
     assert "apt install nfs-kernel-server" in machine.journal(EXPORT_UNIT)
@@ -65,7 +65,7 @@ def test_a_master_without_an_nfs_server_says_so_and_stays_up(new_machine: NewMac
     assert machine.do("cat", "/var/lib/nfs/calls").splitlines()[-1] == f"-u 10.0.0.23:{SHARE}"
 
 
-def test_a_purge_leaves_another_masters_share_that_is_still_mounted(new_machine: NewMachine) -> None:
+def test_a_purge_leaves_another_masters_mounted_share(new_machine: NewMachine) -> None:
     machine = a_node(new_machine, "master02", "mesos-master")
     machine.do("mkdir", "-p", "/srv/share/job")
     machine.do("mount", "--bind", "/srv/share", str(SHARE))

@@ -62,7 +62,7 @@ def listener(line: str) -> str:
     return re.sub(r"\[::ffff:(.+)\]", r"\1", line.split()[3])
 
 
-def test_the_pages_are_on_loopback_and_all_else_on_the_nodes_address(nodes: dict[str, Machine]) -> None:
+def test_only_the_pages_are_on_loopback(nodes: dict[str, Machine]) -> None:
     ports = range(7077, 7084)
     listening = {name: sorted(map(listener, machine.do("ss", "-Hltn").splitlines())) for name, machine in nodes.items()}
     found = {name: [each for each in all_ if int(each.rsplit(":", 1)[1]) in ports] for name, all_ in listening.items()}

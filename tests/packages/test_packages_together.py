@@ -111,6 +111,23 @@ def test_the_dashboard_serves_it_on_the_lan(machine: Machine) -> None:
     assert machine.do("curl", "-sS", "--fail", f"http://{ADDRESS}:8080/healthz")
 
 
+def test_the_restrictions_reach_our_services_and_no_other(machine: Machine) -> None:
+    files = [line.split()[0] for line in machine.do("systemctl", "list-unit-files", "--no-legend").splitlines()]
+    services = [name for name in files if name.endswith(".service") and "@" not in name]
+    blocks = machine.do("systemctl", "show", "-p", "Id,DropInPaths", *services).split("\n\n")
+    shown = [dict(line.split("=", 1) for line in block.splitlines()) for block in blocks]
+    restricted = {each["Id"] for each in shown if "/50-hardening.conf" in each["DropInPaths"]}
+    assert restricted == {name for name in services if name.startswith("sensorpi-")}
+    assert {"sensorpi-config.service", "sensorpi-kafka.service", "sensorpi-sensor.service"} <= restricted
+
+
+def test_the_units_of_cards_are_disabled(machine: Machine) -> None:
+    lines = machine.do("systemctl", "list-unit-files", "--no-legend", "card-*.service").splitlines()
+    assert {tuple(line.split()[:2]) for line in lines} == {
+        (f"card-{name}.service", "disabled") for name in ("grow", "setup", "ssh-keys")
+    }
+
+
 def test_nothing_else_listens_beyond_loopback(machine: Machine) -> None:
     assert {address for address in listeners(machine) if "127.0.0.1" not in address} == {"0.0.0.0:8080"}
     assert {"127.0.0.1:7000", "127.0.0.1:7001", "127.0.0.1:8086", "127.0.0.1:8088"} <= listeners(machine)
@@ -133,7 +150,7 @@ def answer_without_password(machine: Machine) -> str:
     return result.stdout if result.returncode == 0 else ""
 
 
-def test_influxdb_wants_a_password(machine: Machine) -> None:
+def test_influxdb_requires_a_password(machine: Machine) -> None:
     assert answer_without_password(machine) == "401"
 
 
@@ -160,7 +177,7 @@ def test_a_setting_restarts_only_what_it_concerns(machine: Machine) -> None:
     assert {unit for unit in before if before[unit] != after[unit]} == {"sensorpi-sensor.service"}
 
 
-def test_a_mistake_on_a_running_node_is_one_line_and_changes_nothing(machine: Machine) -> None:
+def test_a_mistake_on_a_running_node_changes_nothing(machine: Machine) -> None:
     before = main_pids(machine)
     machine.shell("cp /etc/sensorpi/cluster.toml /etc/good; echo 'rate = 1' >> /etc/sensorpi/cluster.toml")
     result = machine.try_("sensorpi", "config", "apply")
@@ -170,7 +187,7 @@ def test_a_mistake_on_a_running_node_is_one_line_and_changes_nothing(machine: Ma
     assert main_pids(machine) == before
 
 
-def test_a_boot_with_the_mistake_runs_by_the_last_good_copy(machine: Machine) -> None:
+def test_a_boot_with_the_mistake_uses_the_last_good_copy(machine: Machine) -> None:
     machine.reboot()
     machine.wait_active(*TARGETS, *SERVICES, limit_s=START_S)
     assert "sensor.rate" in machine.journal("sensorpi-config.service")
@@ -178,7 +195,7 @@ def test_a_boot_with_the_mistake_runs_by_the_last_good_copy(machine: Machine) ->
     machine.do("sensorpi", "config", "apply")
 
 
-def test_readings_go_on_after_the_boot(machine: Machine) -> None:
+def test_readings_continue_after_the_boot(machine: Machine) -> None:
     before = wait_for("InfluxDB", lambda: count(machine), START_S)
     wait_for("a reading after the boot", lambda: count(machine) > before, START_S)
     assert machine.failed() == ""
@@ -194,7 +211,7 @@ def test_killed_services_come_back(machine: Machine) -> None:
     assert machine.failed() == ""
 
 
-def test_a_targets_switch_acts_on_its_services_and_on_nothing_else(machine: Machine) -> None:
+def test_a_target_acts_only_on_its_services(machine: Machine) -> None:
     before = main_pids(machine)
     machine.do("systemctl", "stop", "sensorpi-sensor.target")
     wait_for("the stop", lambda: machine.state("sensorpi-sensor.service") == "inactive")
@@ -205,7 +222,7 @@ def test_a_targets_switch_acts_on_its_services_and_on_nothing_else(machine: Mach
     machine.wait_active("sensorpi-sensor.service")
 
 
-def test_a_reinstallation_restarts_no_jvm_and_starts_nothing_that_was_stopped(machine: Machine) -> None:
+def test_a_reinstallation_restarts_only_running_python(machine: Machine) -> None:
     machine.do("systemctl", "stop", "sensorpi-influx-grafana.target")
     wait_for("the stop", lambda: machine.state("sensorpi-dashboard.service") == "inactive")
     before = main_pids(machine)
@@ -230,19 +247,19 @@ def test_removal_stops_the_services_and_keeps_the_data(machine: Machine) -> None
     assert machine.do("ls", "/var/lib/sensorpi/kafka/0/meta.properties", "/etc/sensorpi/cluster.toml")
 
 
-def test_influxdb_still_wants_a_password_after_the_removal(machine: Machine) -> None:
+def test_influxdb_still_requires_passwords_after_the_removal(machine: Machine) -> None:
     machine.do("systemctl", "restart", "influxdb.service")
     assert wait_for("InfluxDB", lambda: answer_without_password(machine)) == "401"
 
 
-def test_a_later_installation_goes_on_with_the_data(machine: Machine) -> None:
+def test_a_later_installation_continues_with_the_data(machine: Machine) -> None:
     machine.install(*PACKAGES)
     machine.wait_active(*TARGETS, *SERVICES, limit_s=START_S)
     before = wait_for("InfluxDB", lambda: count(machine), START_S)
     wait_for("a reading", lambda: count(machine) > before, START_S)
 
 
-def test_purge_removes_our_state_and_nothing_of_others(machine: Machine) -> None:
+def test_purge_removes_our_state_and_nothing_else(machine: Machine) -> None:
     machine.do("apt-get", "purge", "-y", "sensorpi-*")
     found = machine.shell(
         "find / -xdev '(' -path /proc -o -path /sys -o -path /srv ')' -prune -o -name '*sensorpi*' -print"

@@ -9,7 +9,7 @@ from images.layout import ALIGNMENT_BYTES, FIRMWARE_BYTES, aligned, blocks, layo
 
 
 @given(st.integers(0, 8 << 30), st.integers(1, 500_000))
-def test_partitions_are_aligned_follow_each_other_and_hold_their_content(content: int, files: int) -> None:
+def test_partitions_are_aligned_and_hold_their_content(content: int, files: int) -> None:
     made = layout(content, files)
     assert made.firmware.size == FIRMWARE_BYTES
     assert made.firmware.end == made.root.start

@@ -79,7 +79,7 @@ def test_card_adds_the_table_of_a_file(cluster: Path, tmp_path: Path) -> None:
     assert tomllib.loads(text)["card"] == {"user": "pi"}
 
 
-def test_the_share_brings_nfs_and_all_roles_of_a_node_are_installed(cluster: Path) -> None:
+def test_all_roles_are_installed_with_nfs_for_a_share(cluster: Path) -> None:
     cluster.write_text(SHIPPED.read_text().replace('#checkpoint = "local"', 'checkpoint = "nfs"  #'))
     assert "nfs-common" in asked(cluster).packages
     assert "nfs-kernel-server" in asked(cluster, ROLE="mesos-master", NODE="master02").packages
@@ -125,12 +125,12 @@ def test_a_mistake_is_one_line(cluster: Path, values: dict[str, str], mistake: s
 
 
 @pytest.mark.parametrize("arguments", [[], ["bake"], ["check", "build"]])
-def test_a_step_that_is_none_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_step_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     assert capsys.readouterr().err.startswith("image: expected check or build")
 
 
-def test_a_missing_key_is_said(cluster: Path) -> None:
+def test_a_missing_key_is_reported(cluster: Path) -> None:
     cluster.with_name("cluster.key").unlink()
     with pytest.raises(UserError, match="cluster init"):
         asked(cluster)

@@ -193,7 +193,7 @@ def test_one_package_installs_a_unit(unit: Path) -> None:
 
 
 @pytest.mark.parametrize("unit", TARGETS, ids=lambda unit: unit.name)
-def test_a_target_acts_on_the_services_of_its_package_and_on_nothing_else(unit: Path) -> None:
+def test_a_target_acts_only_on_the_services_of_its_package(unit: Path) -> None:
     wanted = re.findall(r"^Wants=(sensorpi-\S+\.service)", unit.read_text(), re.MULTILINE)
     wanted = [service for service in wanted if service != MOUNT]  # which two roles share
     shipped = [service.name for service in SERVICES if package_of(service) == package_of(unit)]
@@ -219,7 +219,7 @@ def test_a_unit_of_one_engine_is_held_back_under_the_other(engine: str, names: l
     assert held == names
 
 
-def test_tasks_outlive_their_agent_and_end_before_the_other_engine_starts() -> None:
+def test_tasks_outlive_their_agent_but_not_the_engine() -> None:
     assert settings(ROOT / "systemd/system" / AGENT)["Service"]["KillMode"] == "process"
     for name in ("kafka", "spark-job", "spark-master", "spark-worker"):
         assert f"\nAfter={AGENT}\n" in (ROOT / f"systemd/system/sensorpi-{name}.service").read_text()

@@ -77,14 +77,14 @@ def test_it_may_name_the_node(card: Card, beginning: str) -> None:
         ("[nodes.a]\n", "nodes.a"),
         (
             'node = "worker09"\n' + example_text(),
-            'node = "worker09": there is no such node in it; did you mean "worker0',
+            'node = "worker09": the file has no such node; did you mean "worker0',
         ),
         ("node = worker02\n" + example_text(), "not TOML: .*line 1"),
-        ("node = 2\n" + example_text(), 'node = "2": there is no such node'),
+        ("node = 2\n" + example_text(), 'node = "2": the file has no such node'),
         ("nonsense", "not TOML"),
     ],
 )
-def test_a_mistake_is_said_and_nothing_is_taken(card: Card, text: str, message: str) -> None:
+def test_a_mistake_is_reported_and_nothing_is_taken(card: Card, text: str, message: str) -> None:
     (card.boot / "sensorpi.toml").write_text(text)
     with pytest.raises(UserError, match=message):
         card.take_in()
@@ -115,13 +115,13 @@ def test_a_power_cut_while_the_key_is_erased_does_not_lose_it(card: Card) -> Non
     assert not (card.boot / "cluster.key").exists()
 
 
-def test_a_key_that_cannot_be_deleted_is_said(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_cannot_be_deleted_is_reported(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path) -> None:
         raise OSError(errno.EROFS, "Read-only file system", str(path))
 
     (card.boot / "cluster.key").write_bytes(KEY)
     monkeypatch.setattr(boot_partition, "erase", refuse)
-    with pytest.raises(UserError, match=r"cluster\.key: is in .*/etc now, .* \(Read-only file system\)"):
+    with pytest.raises(UserError, match=r"cluster\.key: was copied to .*/etc, .* \(Read-only file system\)"):
         card.take_in()
     assert (card.etc / "cluster.key").read_bytes() == KEY
 
@@ -134,7 +134,7 @@ def test_a_broken_key_stays_where_it_is(card: Card) -> None:
     assert not (card.etc / "cluster.key").exists()
 
 
-def test_a_partition_that_cannot_be_read_is_said_and_holds_nothing_up(
+def test_an_unreadable_partition_is_reported_and_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(*_places: Path) -> None:

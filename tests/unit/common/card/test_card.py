@@ -74,7 +74,7 @@ def either(request: pytest.FixtureRequest, desk: Desk) -> Desk:
     return desk
 
 
-def test_the_card_gets_the_cluster_file_and_says_which_node_it_is(either: Desk) -> None:
+def test_the_card_gets_the_cluster_file_and_its_nodes_name(either: Desk) -> None:
     either.cluster.write_bytes(b"\xef\xbb\xbf" + example_text().replace("\n", "\r\n").encode())  # by Notepad
     text = either.prepare("worker02")["sensorpi.toml"].decode()
     assert text == f'node = "worker02"\n\n{example_text()}'
@@ -99,7 +99,7 @@ def test_a_trixie_card_gets_what_cloud_init_reads(desk: Desk) -> None:
     assert (desk.card / "cmdline.txt").read_text().endswith(f" resize ds=nocloud;i={instance}\n")
 
 
-def test_a_bookworm_card_gets_a_script_that_the_kernels_command_line_names(desk: Desk) -> None:
+def test_a_bookworm_card_gets_a_script_and_runs_it(desk: Desk) -> None:
     cards.bookworm(desk.card)
     files = desk.prepare("sensor01", *desk.wifi)
     before = f"{cards.FRESH} "
@@ -136,7 +136,7 @@ def test_a_bookworm_node_has_its_own_address(desk: Desk, address: str, line: str
     assert absent not in script
 
 
-def test_a_node_with_a_name_for_an_address_takes_dhcps(desk: Desk) -> None:
+def test_a_node_whose_address_is_a_name_uses_dhcp(desk: Desk) -> None:
     before = cards.contents(cards.trixie(desk.card))
     desk.cluster.write_text(example_text().replace("10.0.0.99", "sensor01.local"))
     assert desk.prepare("sensor01")["network-config"] == before["network-config"]
@@ -161,7 +161,7 @@ def test_what_a_killed_preparation_began_to_write_is_erased(either: Desk, capsys
     (either.card / "cluster.key.sensorpi-new").write_bytes(bytes(range(32)))
     (either.card / "blocks").hardlink_to(either.card / "cluster.key.sensorpi-new")
     assert "cluster.key.sensorpi-new" not in either.prepare("sensor01")
-    assert "cluster.key.sensorpi-new: goes" in capsys.readouterr().out
+    assert "cluster.key.sensorpi-new: is removed" in capsys.readouterr().out
     assert (either.card / "blocks").read_bytes() == bytes(32)
 
 
@@ -177,9 +177,7 @@ def test_the_packages_are_those_of_the_nodes_roles(either: Desk) -> None:
     assert "set -- sensorpi-mesos-master sensorpi-sensor" in script
 
 
-def test_no_secret_is_in_what_the_world_can_read_or_in_what_is_printed(
-    either: Desk, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_secret_is_readable_by_all_or_printed(either: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     files = either.prepare("worker01", *either.wifi)
     assert either.run("worker01", *either.repository, *either.wifi, "--show") == 0
     printed = capsys.readouterr()
@@ -195,7 +193,7 @@ def test_no_secret_is_in_what_the_world_can_read_or_in_what_is_printed(
     assert with_wifi_key <= {"network-config", "firstrun.sh"}
 
 
-def test_show_writes_nothing_and_shows_what_it_would(either: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_prints_the_files_and_writes_nothing(either: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     before = cards.contents(either.card)
     assert either.run("worker01", *either.repository, *either.wifi, "--show") == 0
     assert cards.contents(either.card) == before
@@ -233,7 +231,7 @@ def test_another_tools_script_is_kept(desk: Desk, capsys: pytest.CaptureFixture[
     files = desk.prepare("worker01")
     assert b"Imager" in files["firstrun.sh.before-sensorpi"]
     assert files["cmdline.txt"].count(b"systemd.run=") == 1
-    assert "firstrun.sh  (what is there is kept as firstrun.sh.before-sensorpi)" in capsys.readouterr().out
+    assert "firstrun.sh  (the present file is kept as firstrun.sh.before-sensorpi)" in capsys.readouterr().out
 
 
 def test_other_cards_files_stay_as_they_are(either: Desk) -> None:
@@ -256,7 +254,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(either: Desk, monke
     assert cards.contents(either.card) == before
 
 
-def test_the_kernels_command_line_is_the_last_that_is_written(either: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kernels_command_line_is_written_last(either: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     replaced: list[str] = []
     replace = Path.replace
 
@@ -297,14 +295,14 @@ def test_the_debs_that_a_node_needs_come_along_as_a_repository(either: Desk) -> 
     assert not list(folder.iterdir())
 
 
-def test_what_does_not_fit_is_said_before_anything_is_written(
+def test_a_lack_of_space_is_reported_before_any_writing(
     either: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = cards.contents(either.card)
     usage = type("Usage", (), {"free": 1000, "total": 500_000_000})
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     assert either.run("worker01", *either.repository) == 2
-    assert "do not fit, 0.0 MB are free" in capsys.readouterr().err
+    assert "MB are needed, 0.0 MB are free" in capsys.readouterr().err
     assert cards.contents(either.card) == before
 
 
@@ -325,7 +323,7 @@ def refused(desk: Desk, capsys: pytest.CaptureFixture[str], node: str, *options:
         (lambda card: (card / "cmdline.txt").unlink(), "it has no cmdline.txt"),
         (lambda card: (card / "cmdline.txt").write_text("a\nb\n"), "expected one line of text"),
         (lambda card: (card / "cmdline.txt").write_text("ü\n"), "expected one line of text"),
-        (lambda card: (card / "cmdline.txt").write_text("quiet\n"), "has booted already"),
+        (lambda card: (card / "cmdline.txt").write_text("quiet\n"), "has already booted"),
         (lambda card: (card / "config.txt").write_text("\n"), "bullseye or older"),
     ],
 )
@@ -356,7 +354,7 @@ def test_other_systems_cards_are_refused(desk: Desk, capsys: pytest.CaptureFixtu
     cards.bookworm(desk.card)
     (desk.card / "cmdline.txt").write_text("quiet\n")
     (desk.card / "issue.txt").unlink()
-    assert "no Raspberry Pi OS that is known" in refused(desk, capsys, "sensor01", *desk.repository)
+    assert "not a known release" in refused(desk, capsys, "sensor01", *desk.repository)
 
 
 def test_the_first_trixie_images_are_refused(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
@@ -373,7 +371,7 @@ def test_this_machines_own_boot_partition_is_refused(
 ) -> None:
     cards.trixie(desk.card)
     monkeypatch.setattr(boot_files, "PARTITIONS", (desk.card.resolve(),))
-    assert "this machine itself" in refused(desk, capsys, "sensor01", *desk.repository)
+    assert "this machine's own boot partition" in refused(desk, capsys, "sensor01", *desk.repository)
 
 
 def test_a_read_only_card_is_one_line(
@@ -402,16 +400,16 @@ def test_a_card_that_cannot_be_read_is_one_line(
     ("node", "options", "message"),
     [
         ("sensor1", "{repository}", 'no node "sensor1" in the cluster; did you mean "sensor01"?'),
-        ("sensor01", "", "where do the packages come from?"),
-        ("sensor01", "--repository http://a", "where do the packages come from?"),
-        ("sensor01", "--debs {folder} {repository}", "the packages come from one of them"),
+        ("sensor01", "", "the source of the packages is missing"),
+        ("sensor01", "--repository http://a", "the source of the packages is missing"),
+        ("sensor01", "--debs {folder} {repository}", "give only one of them"),
         ("sensor01", "--debs {folder}/none", "no such folder"),
         ("sensor01", "--debs {folder}", "no .deb in it"),
         ("sensor01", "--repository ftp://a --key {folder}/sensorpi.gpg", "expected a URL"),
         ("sensor01", "--repository http://u:p@a --key {folder}/sensorpi.gpg", "without a password"),
         ("sensor01", "--repository http://a;b --key {folder}/sensorpi.gpg", "expected a URL"),
         ("sensor01", "--repository http://a --key {folder}/none", "No such file or directory"),
-        ("sensor01", "--repository http://a --key {folder}/id.pub", "no public key of OpenPGP"),
+        ("sensor01", "--repository http://a --key {folder}/id.pub", "not a public OpenPGP key"),
         ("sensor01", "--user root {repository}", "take another"),
         ("sensor01", "--user sensorpi {repository}", "take another"),
         ("sensor01", "--user Ada {repository}", "expected small letters"),
@@ -419,17 +417,17 @@ def test_a_card_that_cannot_be_read_is_one_line(
         ("sensor01", "--timezone Europe/Berlni {repository}", "such as Europe/Berlin"),
         ("sensor01", "--timezone x {repository}", "expected one such as Europe/Berlin"),
         ("sensor01", "--ssh-key {folder}/none {repository}", "No such file or directory"),
-        ("sensor01", "--ssh-key {folder}/passphrase {repository}", "not the public key of SSH: 'ThisIsAPassword'"),
-        ("sensor01", "--ssh-key {folder}/private {repository}", "belongs on no card"),
-        ("sensor01", "--ssh-key {folder}/torn {repository}", "not the public key of SSH"),
-        ("sensor01", "--ssh-key {folder}/empty {repository}", "no public key of SSH in it"),
-        ("sensor01", "--country DE {repository}", "--country is for a Wi-Fi network"),
-        ("sensor01", "--passphrase - {repository}", "--passphrase is for a Wi-Fi network"),
+        ("sensor01", "--ssh-key {folder}/passphrase {repository}", "not a public SSH key: 'ThisIsAPassword'"),
+        ("sensor01", "--ssh-key {folder}/private {repository}", "must not be on a card"),
+        ("sensor01", "--ssh-key {folder}/torn {repository}", "not a public SSH key"),
+        ("sensor01", "--ssh-key {folder}/empty {repository}", "there is no public SSH key in it"),
+        ("sensor01", "--country DE {repository}", "--country needs --wifi SSID as well"),
+        ("sensor01", "--passphrase - {repository}", "--passphrase needs --wifi SSID as well"),
         ("sensor01", "--wifi a --passphrase {folder}/passphrase {repository}", "needs --country"),
         ("sensor01", "--wifi a --passphrase {folder}/passphrase --country Germany {repository}", "two capital letters"),
         ("sensor01", "--wifi a --passphrase {folder}/none --country DE {repository}", "No such file or directory"),
         ("sensor01", "--wifi a --passphrase {folder}/short --country DE {repository}", "8 to 63 characters"),
-        ("sensor01", "--wifi a --country DE {repository}", "where is its passphrase?"),
+        ("sensor01", "--wifi a --country DE {repository}", "--wifi needs --passphrase FILE"),
         ("sensor01", "--wifi 123456789012345678901234567890123 --country DE {repository}", "32 bytes"),
     ],
 )
@@ -464,7 +462,7 @@ def test_without_an_ssh_key_nobody_logs_in_and_that_is_said(desk: Desk, capsys: 
     cards.trixie(desk.card)
     arguments = ["card", str(desk.card), "--node", "sensor01", "--cluster", str(desk.cluster), *desk.repository]
     assert main(arguments) == 0
-    assert "login nobody, for want of an SSH key" in capsys.readouterr().out
+    assert "login disabled, because there is no SSH key" in capsys.readouterr().out
     assert "ssh.service" not in (desk.card / "user-data").read_text()
     (desk.folder / "home/.ssh").mkdir(parents=True)
     (desk.folder / "home/.ssh/id_rsa.pub").write_text(SSH_KEY)

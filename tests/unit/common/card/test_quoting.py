@@ -45,7 +45,7 @@ def test_the_key_of_a_passphrase_is_the_standards(passphrase: str, ssid: str, ke
 
 
 @pytest.mark.parametrize("passphrase", ["1234567", "z" * 64, "pässword1", "pass\nword1", ""])
-def test_what_is_no_passphrase_is_refused_and_not_repeated(passphrase: str) -> None:
+def test_a_wrong_passphrase_is_refused_and_not_printed(passphrase: str) -> None:
     with pytest.raises(UserError) as refused:
         pre_shared_key(passphrase, "IEEE")
     assert not passphrase or passphrase not in str(refused.value)
@@ -102,7 +102,7 @@ def test_shellcheck_finds_nothing_in_the_scripts() -> None:
         assert result.returncode == 0, result.stdout
 
 
-def test_other_settings_are_another_instance_and_the_same_ones_the_same() -> None:
+def test_each_set_of_settings_is_an_instance_of_its_own() -> None:
     wifi = network("a", "DE")
     assert cloud_init.kernel_words(settings(wifi)) == cloud_init.kernel_words(settings(wifi))
     assert cloud_init.kernel_words(settings(wifi)) != cloud_init.kernel_words(settings())

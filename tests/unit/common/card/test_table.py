@@ -12,7 +12,7 @@ from sensorpi.common.errors import UserError
 CARD = '[card]  # this one\nwifi = "Küche"\nwifi_password = "geheimes Wort"\ncountry = "DE"\n'
 
 
-def test_the_table_is_cut_out_and_the_other_lines_keep_their_numbers() -> None:
+def test_the_other_lines_keep_their_numbers_without_the_table() -> None:
     text = f'node = "a"\n{CARD}[nodes.a]\naddress = "[card]"\n'
     assert without_card(text).splitlines() == ['node = "a"', "", "", "", "", "[nodes.a]", 'address = "[card]"']
     assert card_table(text) == CARD
@@ -28,7 +28,7 @@ def test_without_the_table_nothing_changes_and_nothing_is_set() -> None:
     assert card_settings(text, "f") == CardSettings()
 
 
-def test_the_passphrase_is_in_the_supplicants_file_only_as_the_derived_key() -> None:
+def test_the_supplicants_file_has_only_the_derived_key() -> None:
     # IEEE 802.11-2016, J.4.2, test case 1
     settings = CardSettings(wifi="IEEE", wifi_password="password", country="DE")
     assert "psk=f42c6fc52df0ebef9ebb4b90b38a5f902e83fe1b135a70e23aed762e9710a12e" in settings.wpa_supplicant
@@ -78,7 +78,7 @@ def test_a_mistake_in_toml_names_the_line_of_the_whole_file() -> None:
 
 @pytest.mark.parametrize("name", [*(key.name for key in fields(CardSettings)), "wifi_pasword", "WLAN_PSK"])
 @pytest.mark.parametrize("table", ["", "[kafka]\n", "[nodes.a]\n"])
-def test_what_stands_outside_of_the_table_is_said_and_no_password_with_it(name: str, table: str) -> None:
+def test_a_key_outside_the_table_is_reported_without_secrets(name: str, table: str) -> None:
     with pytest.raises(UserError) as error:
         parse(f"{table}{name} = 'geheimes Wort'\n", "sensorpi.toml")
     if name in CARD_KEYS:

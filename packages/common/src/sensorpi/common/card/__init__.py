@@ -1,1 +1,1 @@
-"""Prepares the boot partition of a freshly flashed Raspberry Pi OS card, so that its first boot makes it a node."""
+"""Cards: prepares a freshly flashed card of Raspberry Pi OS, and sets up a card of our own images at each boot."""

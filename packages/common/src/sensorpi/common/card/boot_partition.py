@@ -1,4 +1,4 @@
-"""A flashed card learns who it is from its boot partition, which any computer can write."""
+"""Takes the configuration of a card from its boot partition, which any computer can write."""
 
 import hashlib
 import os
@@ -17,8 +17,8 @@ from sensorpi.common.files import remove, rename, render
 #: Raspberry Pi OS since bookworm, and before.
 PARTITIONS = (Path("/boot/firmware"), Path("/boot"))
 
-#: A cluster file; a line `node = "NAME"` before its first table may say which node the card is for, and a table
-#: `[card]` what else is only this card's.
+#: A cluster file. A line `node = "NAME"` before its first table may name the card's node, and a table `[card]` may hold
+#: other settings of this card only.
 SOURCE = "sensorpi.toml"
 
 _TAKEN = "boot-partition.sha256"
@@ -26,18 +26,18 @@ _NODE_LINE = re.compile(r"^node\s*=.*$", re.MULTILINE)
 
 
 def take_in(config: Path, state: Path, partitions: Sequence[Path] = PARTITIONS) -> str | None:
-    """Bring what lies on the boot partition into ``config``, once; return a line about what was done.
+    """Bring the files on the boot partition into ``config``, each once; return a line that says what was done.
 
-    A file is taken when its checksum is not the one that ``state`` remembers; the file that it replaces is kept with
-    ``.old`` at its end. A key is moved: it does not stay on a partition that everybody can read. Raises ``UserError``
-    for a mistake, and has taken nothing then.
+    A file is taken if its checksum differs from the one in ``state``; the file that it replaces is kept, with ``.old``
+    appended to its name. A key is moved, because anyone can read that partition. Raises ``UserError`` for a mistake;
+    then nothing has been taken.
     """
     done = [line for line in (_take_key(config, partitions), _take_file(config, state, partitions)) if line]
     return "; ".join(done) or None
 
 
 def waits(state: Path, partitions: Sequence[Path] = PARTITIONS) -> bool:
-    """Whether something lies there that no boot has taken yet."""
+    """Whether the boot partition has a file that has not been taken yet."""
     source = _first(partitions, SOURCE)
     return _first(partitions, secrets.FILE_NAME) is not None or (
         source is not None and not _was_taken(source.read_bytes(), state)
@@ -45,9 +45,9 @@ def waits(state: Path, partitions: Sequence[Path] = PARTITIONS) -> bool:
 
 
 def erase(path: Path) -> None:
-    """Overwrite a file with zeros and delete it: VFAT only forgets the name of what is deleted.
+    """Overwrite a file with zeros and delete it: deleting on VFAT leaves the contents on the card.
 
-    What the card's own controller keeps of it is out of reach. Raises ``OSError`` and ``UserError``.
+    Copies that the card's controller has made cannot be reached. Raises ``OSError`` and ``UserError``.
     """
     with path.open("r+b") as file:
         file.write(bytes(path.stat().st_size))
@@ -61,7 +61,7 @@ def _take_key(config: Path, partitions: Sequence[Path]) -> str | None:
     if source is None:
         return None
     key = source.read_bytes()
-    if any(key):  # all zeros: the power went while it was being erased
+    if any(key):  # all zeros: the power failed while it was being erased
         if len(key) != secrets.KEY_BYTES:
             raise UserError(f"{source}: a cluster key has {secrets.KEY_BYTES} bytes, not {len(key)}")
         render({secrets.FILE_NAME: key}, config, group_id=secrets.group_id())
@@ -70,7 +70,7 @@ def _take_key(config: Path, partitions: Sequence[Path]) -> str | None:
     except (OSError, UserError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(
-            f"{source}: is in {config} now, and everybody can read it here: it cannot be deleted ({reason}); "
+            f"{source}: was copied to {config}, but cannot be deleted here ({reason}), where anyone can read it; "
             f"delete it on another computer"
         ) from None
     return f"moved {source} into {config}"
@@ -91,7 +91,7 @@ def _take_file(config: Path, state: Path, partitions: Sequence[Path]) -> str | N
     cluster = parse(text, str(source))
     names = [each.name for each in cluster.nodes]
     if node is not None and node not in names:
-        raise UserError(f'{source}: node = "{node}": there is no such node in it; {nearest(node, names)}')
+        raise UserError(f'{source}: node = "{node}": the file has no such node; {nearest(node, names)}')
     old = config / FILE_NAME
     if old.exists() and old.read_bytes() != text.encode():
         rename(old, old.with_name(f"{FILE_NAME}.old"))
@@ -114,13 +114,13 @@ def _first(partitions: Sequence[Path], name: str) -> Path | None:
 
 
 def without_node(text: str) -> tuple[str, object]:
-    """The cluster file without the line that says which node a card is for, and the name, if it is one."""
+    """The cluster file without the line that names the card's node; and that name, or None without such a line."""
     head, bracket, tables = text.partition("\n[")
     found = _NODE_LINE.search(head)
     if found is None:
         return text, None
     try:
         name = tomllib.loads(found[0])["node"]
-    except ValueError:  # whoever parses the whole says where
+    except ValueError:  # parsing the whole file will report where the mistake is
         return text, None
     return _NODE_LINE.sub("", head, count=1) + bracket + tables, name

@@ -1,7 +1,7 @@
 """What cloud-init reads on a trixie card: user-data, network-config and meta-data.
 
-They are JSON, which is YAML too and which the standard library writes. The keys are those that Raspberry Pi Imager
-uses, except that the Wi-Fi network is never written with its passphrase.
+They are JSON, which is also YAML and which the standard library can write. The keys are those that Raspberry Pi Imager
+uses, but the passphrase of the Wi-Fi network is never written.
 """
 
 import hashlib
@@ -11,16 +11,16 @@ from typing import Any
 
 from sensorpi.common.card.first_boot import MARK, SERVICE, Settings, system_files
 
-#: What our words on the kernel's command line begin with.
+#: How our words on the kernel's command line begin.
 WORDS = ("ds=nocloud",)
 
-#: YAML has other line ends than JSON, fewer characters that may stand bare, and no surrogate pairs.
+#: YAML has more line ends than JSON, allows fewer unescaped characters, and has no surrogate pairs.
 _NOT_BARE_IN_YAML = re.compile("[\x7f-\uffff]")
 
 
 def files(settings: Settings) -> dict[str, bytes]:
-    """The three files, by name; where DHCP on Ethernet will do, the card's own network-config stays."""
-    # Without the same name here and on the command line cloud-init would take each boot for the first.
+    """The three files by name. If DHCP on Ethernet is enough, the card's own network-config stays."""
+    # If this name and the one on the command line differed, cloud-init would treat each boot as the first.
     return {
         **{name: text.encode() for name, text in _texts(settings).items()},
         "meta-data": _document({"instance-id": _instance(settings)}).encode(),
@@ -28,7 +28,7 @@ def files(settings: Settings) -> dict[str, bytes]:
 
 
 def kernel_words(settings: Settings) -> list[str]:
-    """The words that belong on the kernel's command line."""
+    """Our words for the kernel's command line."""
     return [f"ds=nocloud;i={_instance(settings)}"]
 
 
@@ -40,12 +40,12 @@ def _texts(settings: Settings) -> dict[str, str]:
 
 
 def _instance(settings: Settings) -> str:
-    """Other settings are another instance, so that cloud-init does its work again."""
+    """The name of these settings. With another name, cloud-init applies them again."""
     return "sensorpi-" + hashlib.sha256("".join(_texts(settings).values()).encode()).hexdigest()[:16]
 
 
 def _user_data(settings: Settings) -> dict[str, Any]:
-    # Singular: it renames the release's own first user, who has the groups for I²C and GPIO.
+    # Singular: it renames the release's own first user, who is in the groups for I²C and GPIO.
     user: dict[str, Any] = {
         "name": settings.user,
         "shell": "/bin/bash",

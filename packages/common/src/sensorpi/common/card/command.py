@@ -20,7 +20,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "card",
         help="prepare a flashed card",
         description="Prepares the boot partition of a freshly flashed Raspberry Pi OS card (bookworm or trixie), so "
-        "that its first boot makes the Pi a node of the cluster. It formats nothing, and keeps what it replaces.",
+        "that its first boot makes the Pi a node of the cluster. Nothing is formatted, and replaced files are kept.",
     )
     card.add_argument("path", type=Path, metavar="PATH", help="where the card's boot partition is mounted")
     card.add_argument("--node", required=True, metavar="NAME", help="the node that the card is for")
@@ -39,7 +39,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _card(options: argparse.Namespace) -> ExitCode:
     try:
         return _prepare(options)
-    except OSError as error:  # a card that went, or that this user may not read
+    except OSError as error:  # a card that was pulled out, or that this user may not read
         raise UserError(f"{error.filename or options.path}: {error.strerror}") from None
 
 
@@ -64,33 +64,33 @@ def _prepare(options: argparse.Namespace) -> ExitCode:
     for name, content in files.items():
         print(f"  {name}{_note(options.path, name, content)}")
     for name in removed:
-        print(f"  {name}: goes, an earlier preparation left it")
+        print(f"  {name}: is removed; an earlier preparation wrote it")
     if options.show:
         _show(files, settings)
         return ExitCode.OK
     write(options.path, files, removed)
-    print(f"ready: unmount it, put it into the Pi that is to be {joining.node.name}, and switch that on")
+    print(f"ready: unmount the card, put it into the Pi that will be {joining.node.name}, and switch that on")
     return ExitCode.OK
 
 
 def _summary(joining: Member, settings: Settings) -> list[str]:
-    login = f"{settings.user}, by SSH key" if settings.ssh_keys else "nobody, for want of an SSH key (--ssh-key)"
+    login = f"{settings.user}, by SSH key" if settings.ssh_keys else "disabled, because there is no SSH key (--ssh-key)"
     wifi = f"{settings.wifi.ssid!r}, {settings.wifi.country}" if settings.wifi else "none"
     return [
         f"  node {joining.node.name}: {', '.join(joining.node.roles)}",
-        f"  address {settings.address} beside DHCP's" if settings.address else "  address by DHCP",
-        f"  login {login}; Wi-Fi {wifi}; time zone {settings.timezone or 'as it is'}",
+        f"  address {settings.address} in addition to DHCP" if settings.address else "  address by DHCP",
+        f"  login {login}; Wi-Fi {wifi}; time zone {settings.timezone or 'unchanged'}",
     ]
 
 
 def _note(partition: Path, name: str, content: Content) -> str:
     if is_replaced(partition, name, content):
-        return f"  (what is there is kept as {name}.before-sensorpi)"
-    return "  (the cluster's secret; the first boot takes it away)" if name == secrets.FILE_NAME else ""
+        return f"  (the present file is kept as {name}.before-sensorpi)"
+    return "  (the cluster's secret; the first boot moves it away)" if name == secrets.FILE_NAME else ""
 
 
 def _show(files: dict[str, Content], settings: Settings) -> None:
-    """Print the texts. What a thief could use is left out."""
+    """Print the texts, without secrets."""
     for name, content in files.items():
         if isinstance(content, bytes) and not name.endswith((".key", ".gpg", "Packages")):
             text = content.decode()

@@ -1,4 +1,4 @@
-"""What a card's first boot does, whatever the release: the settings, and the service that installs the roles."""
+"""What the first boot of a card does with any release: its settings, and the service that installs the roles."""
 
 import shlex
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ from ipaddress import ip_address
 
 from sensorpi.common.card.wifi import Wifi
 
-#: The first line of each file that is ours and can hold a comment.
+#: The first line of each of our files that can contain a comment.
 MARK = "Written by `sensorpi card`"
 
-#: Ours on the boot partition beside sensorpi.toml and cluster.key; the installation removes it.
+#: Our folder on the boot partition, beside sensorpi.toml and cluster.key; the installation removes it.
 FOLDER = "sensorpi"
 DEBS = f"{FOLDER}/debs"
 
@@ -20,7 +20,7 @@ SERVICE = "card-install.service"
 
 @dataclass(frozen=True)
 class Repository:
-    """An apt repository, and the name that its public key has on the card: apt tells its format by the ending."""
+    """An apt repository, and the file name of its public key on the card: apt recognises the format by the suffix."""
 
     url: str
     key_name: str
@@ -28,21 +28,21 @@ class Repository:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the first boot sets. Without ``ssh_keys`` nobody can log in: there are no passwords."""
+    """What the first boot sets. Without ``ssh_keys`` nobody can log in, because there are no passwords."""
 
     host_name: str
-    #: The node's own, with the length of its network's prefix, beside what DHCP gives; None where it is a name.
+    #: The node's own address, with its prefix length, in addition to the one from DHCP; None if it is a host name.
     address: str | None
     user: str
     ssh_keys: tuple[str, ...]
     wifi: Wifi | None
     timezone: str | None
-    #: The text of the program that installs the roles, by ``install_script``.
+    #: The program that installs the roles, from ``install_script``.
     install_script: str
 
 
 def fixed_address(address: str) -> str | None:
-    """A node's address from the cluster file, if it is an IP address, in a network of the usual size."""
+    """A node's address from the cluster file with the usual prefix length; None if it is not an IP address."""
     try:
         version = ip_address(address).version
     except ValueError:
@@ -57,18 +57,18 @@ def install_script(packages: Sequence[str], repository: Repository | None) -> st
         "@REPOSITORY@": shlex.quote(repository.url if repository else ""),
         "@KEY@": shlex.quote(repository.key_name if repository else ""),
     }
-    text = "#!/bin/sh\n" + _data("install.sh")  # lintian wants a packaged file with this line executable
+    text = "#!/bin/sh\n" + _data("install.sh")  # lintian wants packaged files with this line to be executable
     for name, value in values.items():
         text = text.replace(name, value)
     return text
 
 
 def system_files(settings: Settings) -> list[tuple[str, str, str]]:
-    """What the first boot writes into the system: path, mode and content of each."""
+    """The files that the first boot writes to the system: path, mode and content of each."""
     return [
         ("/usr/local/sbin/sensorpi-install", "0755", settings.install_script),
         (f"/etc/systemd/system/{SERVICE}", "0644", _data(SERVICE)),
-        # An account without a password cannot be asked for one.
+        # The account has no password that sudo could ask for.
         ("/etc/sudoers.d/010_sensorpi-card", "0440", f"{settings.user} ALL=(ALL) NOPASSWD:ALL\n"),
     ]
 

@@ -1,4 +1,4 @@
-"""The connections of a bookworm card, as NetworkManager keeps them."""
+"""The network connections of a bookworm card, as profiles of NetworkManager."""
 
 from sensorpi.common.card.first_boot import Settings
 from sensorpi.common.card.wifi import Wifi, ssid_bytes
@@ -7,7 +7,7 @@ FOLDER = "/etc/NetworkManager/system-connections"
 
 
 def profiles(settings: Settings) -> dict[str, str]:
-    """Each profile by its file's name in ``FOLDER``; none where NetworkManager's own would do the same."""
+    """The profiles by their file names in ``FOLDER``; none if NetworkManager's defaults do the same."""
     if settings.wifi is not None:
         return {"sensorpi.nmconnection": _profile("wifi", _wifi(settings.wifi), settings)}
     if settings.address is not None:
@@ -16,7 +16,7 @@ def profiles(settings: Settings) -> dict[str, str]:
 
 
 def _wifi(wifi: Wifi) -> list[str]:
-    # The name stands there as a list of bytes, which needs no quoting.
+    # As a list of bytes, the name needs no quoting.
     name = "".join(f"{byte};" for byte in ssid_bytes(wifi.ssid))
     security = ["", "[wifi-security]", "key-mgmt=wpa-psk", f"psk={wifi.key}"] if wifi.key is not None else []
     return ["", "[wifi]", "mode=infrastructure", f"ssid={name}", *security]

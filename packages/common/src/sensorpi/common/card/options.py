@@ -1,4 +1,4 @@
-"""The options of `sensorpi card`, each checked with one line for a mistake."""
+"""The options of `sensorpi card`. A mistake in one is reported in one line."""
 
 import argparse
 import base64
@@ -16,7 +16,7 @@ from sensorpi.common.card.first_boot import Repository
 from sensorpi.common.card.wifi import Wifi, network, pre_shared_key
 from sensorpi.common.errors import UserError
 
-#: Debian's own rule is wider; this is what every tool of both releases takes.
+#: Debian allows more; every tool of both releases accepts this.
 _USER = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _URL = re.compile(r"(https?://|file:/)[A-Za-z0-9._~:/%+,\[\]-]+")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
@@ -40,7 +40,7 @@ def timezone(name: str | None) -> str | None:
     """A time zone's name, such as Europe/Berlin."""
     if name is None:
         return None
-    known = zoneinfo.available_timezones()  # none at all where tzdata is not installed
+    known = zoneinfo.available_timezones()  # empty if tzdata is not installed
     if name in known or (not known and _ZONE.fullmatch(name)):
         return name
     close = get_close_matches(name, known, n=1)
@@ -48,7 +48,7 @@ def timezone(name: str | None) -> str | None:
 
 
 def ssh_keys(path: Path | None) -> tuple[str, ...]:
-    """The public keys in that file, else in this user's own. None at all means that nobody can log in."""
+    """The public keys in that file, by default in this user's own. Without a key, nobody can log in."""
     if path is None:
         own = [Path("~/.ssh").expanduser() / name for name in _DEFAULT_SSH_KEYS]
         path = next((candidate for candidate in own if candidate.is_file()), None)
@@ -57,12 +57,12 @@ def ssh_keys(path: Path | None) -> tuple[str, ...]:
     text = _read(path).decode("utf-8-sig", errors="replace")
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     if "PRIVATE KEY" in text:
-        raise UserError(f"{path}: a private key, which belongs on no card; give the file that ends in .pub")
+        raise UserError(f"{path}: a private key, which must not be on a card; give the file that ends in .pub")
     for line in lines:
         if not _is_ssh_key(line):
-            raise UserError(f"{path}: not the public key of SSH: {line[:40]!r}")
+            raise UserError(f"{path}: not a public SSH key: {line[:40]!r}")
     if not lines:
-        raise UserError(f"{path}: no public key of SSH in it")
+        raise UserError(f"{path}: there is no public SSH key in it")
     return tuple(lines)
 
 
@@ -85,11 +85,11 @@ def _is_ssh_key(line: str) -> bool:
 
 
 def wifi(ssid: str | None, passphrase_file: str | None, country: str | None) -> Wifi | None:
-    """The network, its passphrase from a file, from standard input (``-``) or asked for."""
+    """The network. Its passphrase comes from a file, from standard input (``-``) or from a prompt."""
     if ssid is None:
         for option, value in (("--country", country), ("--passphrase", passphrase_file)):
             if value is not None:
-                raise UserError(f"{option} is for a Wi-Fi network: which? --wifi SSID")
+                raise UserError(f"{option} needs --wifi SSID as well")
         return None
     checked = network(ssid, country)
     passphrase = _passphrase(ssid, passphrase_file)
@@ -99,8 +99,8 @@ def wifi(ssid: str | None, passphrase_file: str | None, country: str | None) -> 
 def _passphrase(ssid: str, file: str | None) -> str:
     if file is None:
         if not sys.stdin.isatty():
-            raise UserError("--wifi: where is its passphrase? --passphrase FILE, or - for standard input")
-        return getpass.getpass(f"Passphrase of {ssid} (empty: an open network): ")
+            raise UserError("--wifi needs --passphrase FILE, or - for standard input, if there is no terminal to ask")
+        return getpass.getpass(f"Passphrase of {ssid} (empty for an open network): ")
     content = sys.stdin.buffer.read() if file == "-" else _read(Path(file))
     try:
         return content.removeprefix(codecs.BOM_UTF8).decode("ascii").removesuffix("\n").removesuffix("\r")
@@ -112,19 +112,19 @@ def repository(url: str | None, key_file: Path | None, debs: Path | None) -> tup
     """The repository with its public key; None with ``--debs``."""
     if debs is not None:
         if url is not None or key_file is not None:
-            raise UserError("--debs and --repository: the packages come from one of them")
+            raise UserError("--debs and --repository: give only one of them")
         if not debs.is_dir():
             raise UserError(f"--debs {debs}: no such folder")
         return None
     if url is None or key_file is None:
-        raise UserError("where do the packages come from? --repository URL --key FILE, or --debs DIR")
+        raise UserError("the source of the packages is missing: --repository URL --key FILE, or --debs DIR")
     if not _URL.fullmatch(url):
         raise UserError(f"--repository {url!r}: expected a URL such as http://10.0.0.5/sensorpi, without a password")
     key = _read(key_file)
     if key.lstrip().startswith(_ARMOUR):
         return Repository(url, "sensorpi.asc"), key
     if not key or key[0] not in _PUBLIC_KEY_PACKETS:
-        raise UserError(f"{key_file}: no public key of OpenPGP; make repo writes one, sensorpi.gpg")
+        raise UserError(f"{key_file}: not a public OpenPGP key; make repo writes one, sensorpi.gpg")
     return Repository(url, "sensorpi.gpg"), key
 
 
@@ -136,19 +136,19 @@ def _read(path: Path) -> bytes:
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
-    """The options beside those that name the card and the node."""
+    """Add the options except for those that name the card and the node."""
     command.add_argument("--user", default="pi", metavar="NAME", help="who may log in, by SSH key only (default: pi)")
     command.add_argument(
         "--ssh-key", type=Path, metavar="FILE", help="the public key (default: ~/.ssh/id_ed25519.pub or the like)"
     )
     command.add_argument("--wifi", metavar="SSID", help="the Wi-Fi network to join (default: Ethernet only)")
     command.add_argument(
-        "--passphrase", metavar="FILE", help="where its passphrase is, - for standard input (default: asked for)"
+        "--passphrase", metavar="FILE", help="the file with its passphrase, - for standard input (default: prompt)"
     )
-    command.add_argument("--country", metavar="CC", help="where the radio is, such as DE; needed with --wifi")
-    command.add_argument("--timezone", metavar="ZONE", help="such as Europe/Berlin (default: as it is)")
-    command.add_argument(
-        "--repository", metavar="URL", help="the apt repository to install from, as make repo makes it"
-    )
+    command.add_argument("--country", metavar="CC", help="the country of the radio, such as DE; needed with --wifi")
+    command.add_argument("--timezone", metavar="ZONE", help="such as Europe/Berlin (default: unchanged)")
+    command.add_argument("--repository", metavar="URL", help="the apt repository to install from; make repo builds it")
     command.add_argument("--key", type=Path, metavar="FILE", help="its public key: sensorpi.gpg in the repository")
-    command.add_argument("--debs", type=Path, metavar="DIR", help="put what the node needs of these .debs on the card")
+    command.add_argument(
+        "--debs", type=Path, metavar="DIR", help="copy those of these .debs that the node needs onto the card"
+    )

@@ -1,4 +1,4 @@
-"""What goes onto one node's card: only what that node needs."""
+"""The files for one node's card: only those that the node needs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,13 @@ from sensorpi.common.cluster import secrets
 from sensorpi.common.cluster.identity import identify_or_fail
 from sensorpi.common.cluster.model import Node, load, read
 
-#: Every name that a card may get, beside what lies in our folder.
+#: The name of every file that a card may get, except for those in our folder.
 OWNED = (SOURCE, secrets.FILE_NAME, "user-data", "network-config", first_run.NAME)
 
 
 @dataclass(frozen=True)
 class Member:
-    """A node, with the text of the cluster's file and its key, if the node needs that."""
+    """A node, with the text of the cluster file, and with the key if the node needs it."""
 
     node: Node
     cluster_text: str
@@ -31,7 +31,7 @@ class Member:
 
 
 def member(cluster_file: Path, name: str) -> Member:
-    """The node of that name. A sensor gets no key; the others' lies beside the file. Raises ``UserError``."""
+    """The node of that name. A sensor gets no key; the others get the one beside the file. Raises ``UserError``."""
     node = identify_or_fail(load(cluster_file), cluster_file.parent, name)
     needs_key = node.roles != ("sensor",)
     key = secrets.load_key(cluster_file.with_name(secrets.FILE_NAME)) if needs_key else None
@@ -46,11 +46,11 @@ def card_files(
     repository: tuple[Repository, bytes] | None,
     deb_folder: Path | None,
 ) -> dict[str, Content]:
-    """Every file by its name on the partition, in the order in which they are written."""
+    """All files by their names on the partition, in the order in which they are written."""
     files: dict[str, Content] = {}
     if deb_folder is not None:
         needed = debs.needed(deb_folder, member.packages)
-        # apt's own folder writes a colon as %3a, which is more than one program would take for one again.
+        # apt's cache writes a colon as %3a in file names, which other programs would decode to a colon.
         names = {deb: deb.name.replace("%3a", "_") for deb in needed}
         files |= {f"{DEBS}/{name}": deb for deb, name in names.items()}
         files[f"{DEBS}/Packages"] = debs.index(needed, names)

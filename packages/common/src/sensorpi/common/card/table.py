@@ -1,6 +1,6 @@
-"""`[card]` in sensorpi.toml on the boot partition: what one card of our own images is told beside the cluster file.
+"""`[card]` in sensorpi.toml on the boot partition: user, SSH key, Wi-Fi and time zone of one card of our own images.
 
-It is no part of the cluster file and never leaves its card: user and SSH key, Wi-Fi, time zone.
+It is not a part of the cluster file and never leaves its card.
 """
 
 import re
@@ -23,7 +23,7 @@ _ZONES = Path("/usr/share/zoneinfo")
 
 @dataclass(frozen=True)
 class CardSettings:
-    """The table's keys; an empty one is not set. ``wifi`` is the network's name."""
+    """The table's keys; one that is not set is empty. ``wifi`` is the network's name."""
 
     user: str = ""
     ssh_key: str = ""
@@ -34,25 +34,25 @@ class CardSettings:
 
     @property
     def wpa_supplicant(self) -> str:
-        """The file for wpa_supplicant; the passphrase is in it only as the key that is derived from it."""
+        """The file for wpa_supplicant. It contains the key that is derived from the passphrase, not the passphrase."""
         access = f"psk={pre_shared_key(self.wifi_password, self.wifi)}" if self.wifi_password else "key_mgmt=NONE"
         network = f"network={{\n\tssid={self.wifi.encode().hex()}\n\tscan_ssid=1\n\t{access}\n}}\n"
         return f"ctrl_interface=DIR=/run/wpa_supplicant GROUP=netdev\ncountry={self.country}\n\n{network}"
 
 
 def without_card(text: str) -> str:
-    """The text without its ``[card]``; the other lines keep their numbers."""
+    """The text without its ``[card]``. The other lines keep their numbers."""
     return _TABLE.sub(lambda found: "\n" * found[0].count("\n"), text, count=1)
 
 
 def card_table(text: str) -> str:
-    """The table itself, from its head on; empty where there is none."""
+    """The table with its header; empty if there is none."""
     found = _TABLE.search(text)
     return found[0] if found else ""
 
 
 def card_settings(text: str, source: str) -> CardSettings:
-    """What ``[card]`` in that text says; ``source`` names it in messages. Raises ``UserError``."""
+    """The settings of ``[card]`` in that text; ``source`` names it in messages. Raises ``UserError``."""
     found = _TABLE.search(text)
     try:
         data = tomllib.loads("\n" * text.count("\n", 0, found.start()) + found[0]) if found else {"card": {}}
@@ -68,7 +68,7 @@ def card_settings(text: str, source: str) -> CardSettings:
         _check_whole(settings)
     except vol.Invalid as error:
         mistake = error.errors[0] if isinstance(error, vol.MultipleInvalid) else error
-        # What was mistyped so that nobody knows it may be the passphrase.
+        # An unknown key may be a mistyped one whose value is the passphrase, so the value is not printed.
         unknown = mistake.path[-1] not in known
         line = f"card.{mistake.path[-1]}: {mistake.msg}" if unknown else mistake_line(mistake, data)
         raise UserError(f"{source}: {line}") from None

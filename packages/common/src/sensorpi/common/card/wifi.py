@@ -1,4 +1,4 @@
-"""A Wi-Fi network as a card holds it: its name, the key derived from its passphrase, and the country."""
+"""A Wi-Fi network in the form that a card stores: name, key derived from the passphrase, and country."""
 
 import hashlib
 import re
@@ -15,7 +15,7 @@ _RAW_KEY = re.compile(r"[0-9a-fA-F]{64}")
 
 @dataclass(frozen=True)
 class Wifi:
-    """``key`` is the 256-bit pre-shared key in hexadecimal; an open network has none."""
+    """``key`` is the 256-bit pre-shared key in hexadecimal, None for an open network."""
 
     ssid: str
     key: str | None
@@ -27,7 +27,7 @@ def network(ssid: str, country: str | None) -> Wifi:
     if not 1 <= len(ssid_bytes(ssid)) <= _SSID_BYTES:
         raise UserError(f"--wifi: a network's name has 1 to {_SSID_BYTES} bytes, this one {len(ssid.encode())}")
     if any(unicodedata.category(character) == "Cc" for character in ssid):
-        raise UserError("--wifi: a control character in the network's name, which the Pi's tools do not take")
+        raise UserError("--wifi: the network's name has a control character, which the Pi's tools do not accept")
     if country is None:
         raise UserError("--wifi needs --country, such as DE: without it the radio stays off")
     if not re.fullmatch("[A-Z]{2}", country):
@@ -38,7 +38,7 @@ def network(ssid: str, country: str | None) -> Wifi:
 def pre_shared_key(passphrase: str, ssid: str) -> str:
     """The key of a passphrase, in hexadecimal: PBKDF2-SHA1, 4096 rounds (IEEE 802.11i, annex H.4).
 
-    64 hexadecimal digits are such a key already. Raises ``UserError``, which does not repeat the passphrase.
+    64 hexadecimal digits are already such a key. Raises ``UserError``, which does not contain the passphrase.
     """
     if _RAW_KEY.fullmatch(passphrase):
         return passphrase.lower()
@@ -48,7 +48,7 @@ def pre_shared_key(passphrase: str, ssid: str) -> str:
 
 
 def ssid_bytes(ssid: str) -> bytes:
-    """The network's name as it is on the air. Raises ``UserError``."""
+    """The network's name as it is sent. Raises ``UserError``."""
     try:
         return ssid.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Writes files on a boot partition: each whole or not at all, and nothing of others without keeping it."""
+"""Writes files on a boot partition: each whole or not at all, and keeps a copy of files that are not ours."""
 
 import filecmp
 import shutil
@@ -14,12 +14,12 @@ from sensorpi.common.files import write as write_file
 
 _KEPT = ".before-sensorpi"
 
-#: A file's content, or the file whose copy it becomes.
+#: The content of a file, or the path of the file to copy.
 Content = bytes | Path
 
 
 def leftovers(partition: Path, owned: tuple[str, ...], files: Mapping[str, Content]) -> list[str]:
-    """What an earlier preparation of this card put there and this one does not, or began to put there."""
+    """The files that an earlier preparation of this card wrote, or began to write, and this one does not."""
     begun = sorted(path.name for path in partition.glob(f"*{TEMPORARY}"))
     inside = sorted(str(path.relative_to(partition)) for path in (partition / FOLDER).rglob("*") if path.is_file())
     ours = [*begun, *inside]
@@ -31,17 +31,16 @@ def leftovers(partition: Path, owned: tuple[str, ...], files: Mapping[str, Conte
 
 
 def is_replaced(partition: Path, name: str, content: Content) -> bool:
-    """Whether a file of others is in the way, which is kept then."""
+    """Whether the file replaces one that is not ours, of which a copy is kept."""
     path = partition / name
     return path.exists() and not _same(path, content) and not _is_ours(path)
 
 
 def write(partition: Path, files: Mapping[str, Content], removed: list[str]) -> None:
-    """Bring the partition to these files, in their order; ``removed`` go, and what they replaced comes back.
+    """Write these files in their order. Those in ``removed`` are removed, and the files that they replaced restored.
 
-    Each is written beside the old one, brought to the card (fsync), and renamed over it; then the folder is brought to
-    the card. VFAT has no journal: a card pulled out in this moment can lose the name that is being replaced, but never
-    has a part of a file under it. ``cmdline.txt``, which makes the first boot read the others, is the last. Raises
+    VFAT has no journal: if the card is pulled out while a file is being replaced, its name can be lost, but it never
+    has a part of its content. ``cmdline.txt``, which makes the first boot read the others, is the last. Raises
     ``UserError``.
     """
     _check_space(partition, files)
@@ -57,8 +56,8 @@ def write(partition: Path, files: Mapping[str, Content], removed: list[str]) -> 
 def _check_space(partition: Path, files: Mapping[str, Content]) -> None:
     new = [_size(content) for name, content in files.items() if not _same(partition / name, content)]
     usage = shutil.disk_usage(partition)
-    if sum(new) > usage.free and usage.total > 0:  # some file systems in user space do not tell
-        raise UserError(f"{partition}: {sum(new) / 1e6:.1f} MB do not fit, {usage.free / 1e6:.1f} MB are free")
+    if sum(new) > usage.free and usage.total > 0:  # some file systems in user space do not report their size
+        raise UserError(f"{partition}: {sum(new) / 1e6:.1f} MB are needed, {usage.free / 1e6:.1f} MB are free")
 
 
 def _replace(path: Path, content: Content) -> None:
@@ -80,8 +79,8 @@ def _remove(path: Path) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a file that is there was written by us."""
-    if path.name == CMDLINE:  # it takes no comment; what was there first is kept once
+    """Whether an existing file was written by us."""
+    if path.name == CMDLINE:  # it cannot contain a comment; a copy of the first one is kept
         return path.with_name(CMDLINE + _KEPT).exists()
     if path.suffix in (".key", ".toml") or path.parent.name == "debs" or path.parent.name == FOLDER:
         return True

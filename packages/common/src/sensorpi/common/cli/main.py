@@ -3,9 +3,9 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from importlib.metadata import entry_points, version
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from importlib.metadata import EntryPoint, entry_points, version
+from typing import Any, NoReturn
 
 from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.cli.output import complain, run_and_flush
@@ -14,6 +14,7 @@ from sensorpi.common.errors import UserError
 #: Each entry point is a function (subparsers) -> None; a sub-command sets `run`, a function
 #: (argparse.Namespace) -> int that returns the exit status.
 GROUP = "sensorpi.commands"
+AddCommands = Callable[[Any], None]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -29,8 +30,20 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=version("sensorpi-common"))
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     for entry_point in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        entry_point.load()(commands)
+        _load(entry_point)(commands)
     return top
+
+
+def _load(entry_point: EntryPoint) -> AddCommands:
+    try:
+        add_commands: AddCommands = entry_point.load()
+    except ImportError as error:  # an upgrade was interrupted between two packages
+        package = "a package" if entry_point.dist is None else entry_point.dist.name
+        raise UserError(
+            f"{package} is of another release than sensorpi-common ({error}); "
+            f"finish the upgrade with apt --fix-broken install"
+        ) from None
+    return add_commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
