@@ -301,7 +301,7 @@ def test_refresh_off_asks_no_more(page: Page) -> None:
         time.sleep(0.5)
 
 
-def test_an_influxdb_that_is_away_is_one_line_and_its_return_mends_the_page(page: Page) -> None:
+def test_influxdb_outage_is_one_line_and_the_page_recovers(page: Page) -> None:
     page.open(host="10.0.0.99")
     influxdb = page.site.influxdb
     influxdb.stop()
@@ -338,7 +338,7 @@ def test_a_sensor_named_like_markup_is_shown_as_text(page: Page) -> None:
     assert page.all("b") == []
 
 
-def test_the_page_loads_nothing_from_elsewhere_and_breaks_none_of_its_rules(page: Page) -> None:
+def test_page_loads_nothing_from_elsewhere(page: Page) -> None:
     for log in "browser", "performance":
         page.logged(log)
     page.open()
@@ -361,7 +361,7 @@ def test_every_control_has_a_name(page: Page) -> None:
     assert unnamed == []
 
 
-def test_a_telephone_shows_one_panel_a_line_and_scrolls_only_down(page: Page) -> None:
+def test_phone_shows_one_panel_a_row_and_scrolls_down_only(page: Page) -> None:
     metrics = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
     page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:

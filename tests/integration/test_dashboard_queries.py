@@ -133,21 +133,21 @@ def test_a_short_range_shows_the_readings(dashboard_site: DashboardSite) -> None
     assert dashboard_site.panel(ENVIROPHAT, 2)["resolution"] == "raw"
 
 
-def test_a_long_range_shows_the_one_minute_means_and_still_the_newest_reading(dashboard_site: DashboardSite) -> None:
+def test_long_range_shows_means_and_the_newest_reading(dashboard_site: DashboardSite) -> None:
     answer = dashboard_site.panel(ENVIROPHAT, 2, host="10.0.0.99", **{"from": "now-2y", "to": "now"})
     assert answer["resolution"] == "rollup"
     (line,) = answer["series"]
     assert line["current"][1] == dashboard_site.newest("temperature")
 
 
-def test_a_short_range_from_which_the_readings_are_gone_shows_the_means(dashboard_site: DashboardSite) -> None:
+def test_short_range_without_readings_shows_the_means(dashboard_site: DashboardSite) -> None:
     answer = dashboard_site.panel(ENVIROPHAT, 2, **{"from": "now-2412h", "to": "now-2400h"}, width=4000)
     assert answer["interval"] < 60_000
     assert answer["resolution"] == "rollup"
     assert len(answer["series"][0]["points"]) == 12
 
 
-def test_a_long_range_that_the_rollup_does_not_reach_shows_the_readings(dashboard_site: DashboardSite) -> None:
+def test_long_range_without_means_shows_the_readings(dashboard_site: DashboardSite) -> None:
     # A replayed recording from before the rollup's two years.
     times_ms = [1_624_000_000_000 + day * 86_400_000 for day in range(9)]
     lines = [f"sensor,sensor=EnviroPhat,host=old lightv={day} {time_ms}" for day, time_ms in enumerate(times_ms)]
@@ -168,7 +168,7 @@ def test_a_rollup_that_has_stopped_gives_way_to_the_readings(dashboard_site: Das
     assert values(answer["series"][0])[-1] == 0
 
 
-def test_a_sensor_that_has_stopped_shows_its_last_reading_and_when(dashboard_site: DashboardSite) -> None:
+def test_stopped_sensor_shows_its_last_reading_and_time(dashboard_site: DashboardSite) -> None:
     time_ms = dashboard_site.end_ms - 3 * 3_600_000
     line = f"sensor,sensor=EnviroPhat,host=stopped lightv=7 {time_ms}"
     dashboard_site.influxdb.writer.write([line], {"db": "sensordata", "precision": "ms"}, protocol="line")

@@ -30,7 +30,7 @@ def set_up_again(server: InfluxServer, raw_retention_days: int = 0) -> None:
     set_up(server.endpoint, server.credentials, raw_retention_days)
 
 
-def test_raw_readings_are_kept_for_ever_and_minutes_for_two_years(influxdb: InfluxServer) -> None:
+def test_raw_is_kept_for_ever_and_means_for_two_years(influxdb: InfluxServer) -> None:
     assert policies(influxdb) == {"raw": ("0s", "168h0m0s", True), "rollup": ("17472h0m0s", "672h0m0s", False)}
 
 
@@ -136,7 +136,7 @@ def test_a_database_made_by_hand_gets_raw_as_its_default_policy(fresh_influxd: I
     assert not policies(fresh_influxd)["autogen"][2]
 
 
-def test_integer_light_of_the_seed_is_refused_before_the_first_write(fresh_influxd: InfluxServer) -> None:
+def test_integer_light_is_refused_before_the_first_write(fresh_influxd: InfluxServer) -> None:
     set_up_again(fresh_influxd)
     seed = "sensor,host=10.0.0.99 temperature=21.5,lightv=312i,lightr=10i"
     fresh_influxd.writer.write(seed, params={"db": "sensordata"}, protocol="line")
@@ -191,7 +191,7 @@ def test_data_and_users_survive_a_restart(fresh_influxd: InfluxServer) -> None:
     assert len(list(fresh_influxd.reader.query("SELECT * FROM sensor").get_points())) == 1
 
 
-def test_an_influxdb_that_never_answers_is_given_up_with_one_line() -> None:
+def test_influxdb_that_never_answers_is_one_line() -> None:
     endpoint = Endpoint("127.0.0.1", free_port())
     with pytest.raises(UserError, match="did not answer within 0 s"):
         wait_for_ping(endpoint, wait_s=0.3)

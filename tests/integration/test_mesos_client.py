@@ -71,7 +71,7 @@ def following(finder: MasterDetector, framework_id: str | None = None) -> Framew
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
-def test_when_the_leader_goes_the_framework_moves_and_its_task_does_not_notice(
+def test_framework_moves_to_a_new_leader_and_its_task_runs_on(
     mesos: MesosCluster, finder: MasterDetector, how: signal.Signals
 ) -> None:
     leader = mesos.leader
@@ -137,9 +137,7 @@ def test_a_tasks_log_is_read_in_pages_and_from_its_end(mesos: MesosCluster, find
         framework.client.call(*calls.teardown())
 
 
-def test_the_watch_tells_each_leader_once_and_survives_zookeepers_absence(
-    mesos: MesosCluster, finder: MasterDetector
-) -> None:
+def test_watch_reports_each_leader_once_and_survives_outages(mesos: MesosCluster, finder: MasterDetector) -> None:
     told: list[str | None] = []
     changed = threading.Condition()
 

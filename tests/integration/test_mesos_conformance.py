@@ -271,7 +271,7 @@ def test_a_leader_without_zookeeper_ends_itself(tmp_path: Path, real_mesos: bool
         wait_until(lambda: not leader.running, "the leader's end", 40)
 
 
-def test_an_agent_with_less_than_before_refuses_and_one_with_more_goes_on(tmp_path: Path, real_mesos: bool) -> None:
+def test_agent_refuses_less_than_before_and_accepts_more(tmp_path: Path, real_mesos: bool) -> None:
     with MesosCluster(tmp_path, real=real_mesos) as mesos:
         address, [agent] = mesos.leader.address, mesos.agents
         wait_until(lambda: len(state_of(address)["slaves"]) == 1, "the agent at the master")

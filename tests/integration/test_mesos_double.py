@@ -79,7 +79,7 @@ def executor_pid(framework: Framework) -> int:
     return int(framework.statuses("task")[-1]["container_status"]["executor_pid"])
 
 
-def test_declined_offers_stay_away_as_long_as_asked_and_revive_brings_them_back(mesos: MesosCluster) -> None:
+def test_declined_offers_return_after_the_filter_or_revive(mesos: MesosCluster) -> None:
     with framework_on(mesos) as framework:
         [first, second] = framework.wait_for(lambda: len(offers(framework)) == 2 and offers(framework), "two offers")
         framework.client.call(*calls.decline([first["id"]["value"]], 1.0))
@@ -94,7 +94,7 @@ def test_declined_offers_stay_away_as_long_as_asked_and_revive_brings_them_back(
         framework.wait_for(lambda: len(offers(framework)) == 5, "both agents after all")
 
 
-def test_two_frameworks_share_and_neither_gets_what_the_other_holds(mesos: MesosCluster) -> None:
+def test_two_frameworks_do_not_get_each_others_resources(mesos: MesosCluster) -> None:
     with framework_on(mesos) as one, framework_on(mesos) as other:
         one.wait_for(lambda: len(offers(one)) == 2, "all is offered to the first")
         for each in offers(one)[:2]:
@@ -112,7 +112,7 @@ def test_two_frameworks_share_and_neither_gets_what_the_other_holds(mesos: Mesos
         assert other.states("task")[-1] == "TASK_RUNNING"
 
 
-def test_a_framework_that_stays_away_too_long_is_removed_with_its_tasks(mesos: MesosCluster) -> None:
+def test_framework_absent_too_long_is_removed_with_its_tasks(mesos: MesosCluster) -> None:
     with framework_on(mesos, failover_timeout=0.5) as framework:
         launch(framework, "exec sleep 600")
         last_state(framework, "TASK_RUNNING")
@@ -171,7 +171,7 @@ def test_a_task_gets_its_environment_its_user_and_its_sandbox(mesos: MesosCluste
         assert user == "nobody"
 
 
-def test_a_failing_command_check_kills_and_a_passing_one_is_told_once(mesos: MesosCluster) -> None:
+def test_failing_check_kills_and_passing_one_is_reported_once(mesos: MesosCluster) -> None:
     every = {"delay_seconds": 0, "interval_seconds": 0.3, "grace_period_seconds": 0.2, "consecutive_failures": 2}
     check = {"type": "COMMAND", "command": {"shell": True, "value": "test ! -e sick"}} | every
     with framework_on(mesos) as framework:
@@ -213,7 +213,7 @@ def test_an_executor_that_dies_takes_its_task_along(mesos: MesosCluster, tmp_pat
         wait_until(lambda: not Path(f"/proc/{pid_file.read_text().strip()}/cwd").exists(), "the task has ended")
 
 
-def test_what_ends_while_the_agent_is_away_is_told_when_it_is_back(mesos: MesosCluster, tmp_path: Path) -> None:
+def test_end_during_an_agents_absence_is_reported_later(mesos: MesosCluster, tmp_path: Path) -> None:
     go, pid_file = tmp_path / "go", tmp_path / "pid"
     agent = mesos.agents[0]
     with framework_on(mesos) as framework:
@@ -229,7 +229,7 @@ def test_what_ends_while_the_agent_is_away_is_told_when_it_is_back(mesos: MesosC
         wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the executor has ended")
 
 
-def test_after_a_boot_the_agent_is_the_same_and_its_tasks_are_dropped(mesos: MesosCluster) -> None:
+def test_agent_is_the_same_after_a_boot_and_drops_its_tasks(mesos: MesosCluster) -> None:
     agent = mesos.agents[0]
     with framework_on(mesos) as framework:
         offer = launch(framework, "exec sleep 600")
@@ -280,7 +280,7 @@ def test_a_task_with_the_name_of_one_that_runs_is_an_error(mesos: MesosCluster) 
         assert last_state(framework, "TASK_ERROR")["message"] == "Task has duplicate ID: task"
 
 
-def test_a_frozen_agent_is_unreachable_and_when_it_goes_on_its_task_is_there(mesos: MesosCluster) -> None:
+def test_frozen_agent_is_unreachable_and_its_task_returns(mesos: MesosCluster) -> None:
     process = mesos.agents[0].process
     assert process is not None
     with framework_on(mesos) as framework:

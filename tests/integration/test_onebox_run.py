@@ -254,7 +254,7 @@ def test_a_recording_of_two_sensors_is_two_series(json_replay: dict[str, Any], h
         assert row["last"] == pytest.approx(20 + (ROWS - 1) / 100, abs=0.0005)
 
 
-def test_a_recording_older_than_the_means_is_nothing_to_complain_of(csv_replays: Replays, home: Path) -> None:
+def test_recording_older_than_the_means_is_no_error(csv_replays: Replays, home: Path) -> None:
     assert csv_replays.rows
     assert "rollup" not in (home / "logs" / "spark.log").read_text(encoding="utf-8")
 
@@ -366,7 +366,7 @@ def _answers(endpoints: dict[str, Any]) -> bool:
         return False
 
 
-def test_an_influxdb_that_dies_is_started_again_and_nothing_is_lost(troubled: Troubled) -> None:
+def test_killed_influxdb_is_restarted_and_nothing_is_lost(troubled: Troubled) -> None:
     assert troubled.restarted_pid != troubled.killed_pid
     assert troubled.ended.status == 0, troubled.ended.stderr
     assert " 0 lost" in troubled.ended.stderr

@@ -52,7 +52,7 @@ def beats(heart: Path, within_s: float) -> bool:
     return False
 
 
-def test_it_beats_while_the_stream_flows_or_waits_and_stops_with_it(
+def test_heartbeat_follows_the_stream_while_it_flows_or_waits(
     heart: Path, pipeline: Pipeline, second: Service, tmp_path: Path
 ) -> None:
     start(second)

@@ -21,7 +21,7 @@ def now_ms() -> int:
     return int(time.time() * 1000)
 
 
-def test_the_seeds_message_is_stored_under_its_default_sensor_and_host(pipeline: Pipeline) -> None:
+def test_original_message_gets_the_default_sensor_and_host(pipeline: Pipeline) -> None:
     timestamp_ms = now_ms()
     seed = {
         "timestamp": timestamp_ms, "temperature": 21, "pressure": 101325.5, "heading": 90, "lightv": 300,
@@ -52,7 +52,7 @@ def test_both_paths_give_the_same_point(pipeline: Pipeline) -> None:
         assert fast_point | {"sensor": ""} == pytest.approx(slow_point | {"sensor": ""}, abs=1e-6)
 
 
-def test_bad_messages_are_dead_lettered_and_good_ones_around_them_stored(pipeline: Pipeline) -> None:
+def test_bad_messages_are_dead_letters_good_ones_are_stored(pipeline: Pipeline) -> None:
     sensor, start_ms = pipeline.new_sensor(), now_ms()
     good = iter(range(1, 1000))
     bad = {
@@ -142,7 +142,7 @@ def test_the_jobs_place_is_committed_to_its_consumer_group(pipeline: Pipeline) -
     consumer.close(autocommit=False)
 
 
-def test_influxdb_away_for_a_while_loses_nothing_and_is_said_once(pipeline: Pipeline) -> None:
+def test_influxdb_outage_loses_nothing_and_is_logged_once(pipeline: Pipeline) -> None:
     sensor = pipeline.new_sensor()
     before = pipeline.log("spark")
     pipeline.send_readings(sensor, 10)
@@ -187,7 +187,7 @@ def test_a_checkpoint_torn_by_a_power_cut_is_healed_at_the_start(pipeline: Pipel
     assert f"The checkpoint was damaged from batch {last.name} on" in pipeline.log("spark")
 
 
-def test_a_job_without_its_checkpoint_continues_from_the_committed_offsets(pipeline: Pipeline) -> None:
+def test_job_without_checkpoint_continues_at_committed_offsets(pipeline: Pipeline) -> None:
     sensor, probe = pipeline.new_sensor(), pipeline.new_sensor()
     pipeline.send_readings(sensor, 5)
     first_offset = pipeline.send(reading_json(probe, now_ms(), temperature=1))

@@ -40,9 +40,7 @@ def test_points_that_all_fail_for_one_cause_are_an_outage(influxdb: InfluxServer
     assert len(refusals) == len(lines)
 
 
-def test_a_common_cause_is_the_points_fault_as_soon_as_others_are_taken(
-    influxdb: InfluxServer, measurement: str
-) -> None:
+def test_common_cause_is_the_points_fault_once_others_are_taken(influxdb: InfluxServer, measurement: str) -> None:
     good = [(offset, f"{measurement} a=1.5 {1_700_000_000_000 + offset}".encode()) for offset in range(100)]
     bad = [(offset, f'{measurement} a="text" {1_700_000_000_000 + offset}'.encode()) for offset in range(100, 130)]
     refusals = LineWriter(influxdb.writer).write(good + bad)

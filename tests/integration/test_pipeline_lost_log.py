@@ -75,7 +75,7 @@ def test_a_running_job_goes_on_with_the_first_new_reading(pipeline: Pipeline, sa
     said.append(line(pipeline, reached))
 
 
-def test_a_stopped_job_sees_it_at_its_start_even_behind_its_old_place(pipeline: Pipeline, said: list[str]) -> None:
+def test_stopped_job_sees_the_new_topic_at_its_start(pipeline: Pipeline, said: list[str]) -> None:
     sensor = pipeline.new_sensor()
     pipeline.send_readings(sensor, 20)
     pipeline.wait_for_points(sensor, 20)

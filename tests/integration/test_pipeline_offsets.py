@@ -74,7 +74,7 @@ def test_the_group_has_a_place_before_the_first_message(new_job: Callable[[str],
     assert group.own_topic()[OFFSETS_TOPIC]  # what the job rehearses on
 
 
-def test_the_newest_job_ends_the_one_before_and_goes_on_at_its_place(
+def test_newest_job_ends_the_one_before_and_continues(
     new_job: Callable[[str], Job], other_program: KafkaConsumer
 ) -> None:
     old, new = new_job("old"), new_job("new")
@@ -94,7 +94,7 @@ def test_the_newest_job_ends_the_one_before_and_goes_on_at_its_place(
     assert not new.ended.is_set()
 
 
-def test_a_job_that_is_started_again_takes_nothing_from_a_newer_one_that_is_alive(
+def test_restarted_job_leaves_a_newer_live_one_alone(
     new_job: Callable[[str], Job], other_program: KafkaConsumer
 ) -> None:
     """Else two supervisors that always start their job again would have them end each other for ever."""
@@ -129,7 +129,7 @@ def test_what_an_older_job_commits_late_is_put_right(
     assert not new.ended.is_set()
 
 
-def test_offsets_that_another_program_set_are_where_the_next_job_goes_on(
+def test_next_job_continues_at_offsets_set_by_other_tools(
     new_job: Callable[[str], Job], other_program: KafkaConsumer
 ) -> None:
     other_program.commit({PARTITION: OffsetAndMetadata(7, "", -1)})

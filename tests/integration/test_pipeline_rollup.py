@@ -39,7 +39,7 @@ def means(server: InfluxServer) -> list[dict[str, Any]]:
     return list(server.reader.query(f'SELECT * FROM "{ROLLUP}"."sensor"', epoch="m").get_points())
 
 
-def test_a_minutes_mean_has_the_readings_own_field_names_and_tags(server: InfluxServer) -> None:
+def test_mean_has_the_readings_field_names_and_tags(server: InfluxServer) -> None:
     store(server, MINUTE, temperature=20, humidity=50)
     store(server, MINUTE + 0.5, temperature=22, humidity=70)
     rollup = rollup_of(server)

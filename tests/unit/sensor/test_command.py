@@ -241,7 +241,7 @@ def test_a_synthetic_day_is_the_same_for_the_same_seed() -> None:
     assert first(1) != first(2)
 
 
-def test_a_synthetic_day_is_warm_and_light_at_noon_and_neither_at_night() -> None:
+def test_synthetic_day_is_warm_and_light_at_noon_only() -> None:
     day = SyntheticDay(1.0, seed=3, first_s=0)
     noon, night = day.conditions(13 * 3600), day.conditions(2 * 3600)
     assert noon.temperature_c > night.temperature_c
@@ -282,9 +282,7 @@ def test_a_wrong_option_is_refused(arguments: list[str], capsys: pytest.CaptureF
     assert complaint.count("\n") == 1
 
 
-def test_a_mistake_in_a_recording_ends_the_command_before_anything_is_published(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_mistake_in_a_recording_publishes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "r.jsonl").write_text('{"timestamp":1,"heading":1}\n{"timestamp":1,"heading":2}\n')
     arguments = ["--replay", str(tmp_path / "r.jsonl"), "--state-directory", str(tmp_path / "state")]
     assert main(["sensor", "run", *arguments]) == 2
@@ -317,7 +315,7 @@ rate_hz = 0.5
         (CLUSTER, ["--bootstrap-servers", "a:1,b:2", "--host", "me", "--rate", "3"], (("a:1", "b:2"), "me", 3.0)),
     ],
 )
-def test_brokers_host_and_rate_come_from_the_options_else_from_the_cluster_file(
+def test_options_override_the_cluster_file(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     cluster: str | None,
@@ -397,9 +395,7 @@ def test_leds_are_off_when_a_run_ends(tmp_path: Path, monkeypatch: pytest.Monkey
     assert board.gpio.levels == {4: 0}
 
 
-def test_a_run_without_a_board_stays_up_says_so_once_and_begins_when_it_is_there(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_run_without_a_board_waits_for_it_and_logs_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     board = EmulatedBoard()
     there, tries = board.smbus_module, 0
 
@@ -456,7 +452,7 @@ def test_what_an_earlier_run_left_is_not_counted_as_this_run_s(tmp_path: Path) -
     assert timestamps == sorted(set(timestamps))
 
 
-def test_timestamps_follow_those_that_a_killed_run_left_in_the_spool(tmp_path: Path) -> None:
+def test_timestamps_follow_a_killed_runs_spool(tmp_path: Path) -> None:
     ahead_ms = time.time_ns() // 1_000_000 + 3_600_000
     spool = Spool(tmp_path / "state")
     spool.append([Entry("S", "killed", ahead_ms, json.dumps({"timestamp": ahead_ms}).encode())])

@@ -35,7 +35,7 @@ def test_a_sensor_that_has_not_run_owes_nothing(tmp_path: Path) -> None:
     assert Ledger(tmp_path / "events.jsonl", tmp_path / "spool.sqlite3").owed() == set()
 
 
-def test_a_power_cut_excuses_what_was_neither_acknowledged_nor_on_the_disk(tmp_path: Path) -> None:
+def test_power_cut_excuses_what_was_only_in_memory(tmp_path: Path) -> None:
     cut = ledger(tmp_path, read("a", 1), read("b", 1), read("b", 2), acknowledged(1), read("b", 3), read("b", 4))
     spool = Spool(tmp_path)
     spool.append(

@@ -25,7 +25,7 @@ def test_the_shipped_file_describes_the_six_nodes() -> None:
     }
 
 
-def test_the_lines_commented_out_in_the_shipped_file_are_the_defaults() -> None:
+def test_commented_out_lines_are_the_defaults() -> None:
     switched_on = re.sub(r"(?m)^#(?=\w+ = )", "", example_text())
     assert "\nport = 7000" in switched_on
     assert parse(switched_on, "all keys written out") == shipped()
@@ -168,7 +168,7 @@ def test_one_larger_worker_has_room_for_the_job() -> None:
     assert [worker.memory_mb for worker in cluster.workers] == [320, 832]
 
 
-def test_a_worker_of_two_gigabytes_has_room_for_spark_and_the_job() -> None:
+def test_worker_of_two_gigabytes_fits_spark_and_the_job() -> None:
     assert parse(MESOS + "memory_mb = 1564\n" + ON_BOX, "c.toml").spark.worker_memory_mb == 582
 
 

@@ -79,7 +79,7 @@ def test_a_cluster_id_is_a_uuid_that_looks_like_no_option(key: bytes) -> None:
     assert len(base64.urlsafe_b64decode(text + "==")) == 16
 
 
-def test_a_cluster_id_that_would_start_with_a_hyphen_is_derived_again() -> None:
+def test_cluster_id_with_a_leading_hyphen_is_derived_again() -> None:
     def first_try(key: bytes) -> str:
         return base64.urlsafe_b64encode(secrets.hkdf_sha256(key, b"sensorpi", b"kafka cluster id 0", 16)).decode()
 

@@ -15,7 +15,7 @@ def decide(directory: Path, text: str, installed: tuple[str, ...] = ROLES, host_
     return effective(directory, installed, host_name, owns=lambda address: False)
 
 
-def test_an_untouched_example_makes_a_machine_of_no_name_a_cluster_of_its_own(tmp_path: Path) -> None:
+def test_untouched_example_makes_a_cluster_of_one(tmp_path: Path) -> None:
     found = decide(tmp_path, example_text())
     assert found.node is not None
     assert (found.is_own, found.node.name, found.cluster.is_one_machine) == (True, "raspberrypi", True)
@@ -34,7 +34,7 @@ def test_a_named_node_is_never_a_cluster_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("remembered", ["worker02", "raspberrypi", "gone", None])
-def test_without_name_and_address_a_machine_stays_the_node_that_it_was(tmp_path: Path, remembered: str | None) -> None:
+def test_machine_without_name_and_address_stays_its_node(tmp_path: Path, remembered: str | None) -> None:
     (tmp_path / "cluster.toml").write_text(example_text())
     found = effective(tmp_path, ROLES, "raspberrypi", lambda address: False, remembered)
     assert found.node is not None

@@ -107,7 +107,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leds: Path) -> Node:
     return node
 
 
-def test_a_bad_file_on_the_boot_partition_is_shown_and_corrected_at_the_next_boot(
+def test_bad_boot_file_is_shown_until_corrected_at_the_next_boot(
     node: Node, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (node.boot / "sensorpi.toml").write_text(ONE_NODE + "[sensor]\nrate = 1\n")
@@ -122,7 +122,7 @@ def test_a_bad_file_on_the_boot_partition_is_shown_and_corrected_at_the_next_boo
     assert "rate_hz = 2.0" in (node.etc / "cluster.toml").read_text()
 
 
-def test_a_first_configuration_with_a_mistake_is_shown_and_starts_nothing(node: Node, leds: Path) -> None:
+def test_mistake_in_the_first_file_is_shown_and_starts_nothing(node: Node, leds: Path) -> None:
     (node.etc / "cluster.toml").write_text("engine = 1\n" + example_text())
     assert node.apply("--boot") == 2
     assert "engine = 1" in node.issue()
@@ -137,14 +137,14 @@ def test_a_mistake_that_the_last_good_copy_covers_is_shown(node: Node) -> None:
     assert node.issue().endswith("; the last good configuration is used\n")
 
 
-def test_a_mistake_of_a_running_node_is_for_the_one_at_the_terminal(node: Node) -> None:
+def test_mistake_on_a_running_node_is_shown_at_the_terminal(node: Node) -> None:
     node.apply("--boot")
     (node.etc / "cluster.toml").write_text("engine = 1\n" + example_text())
     assert node.apply() == 2
     assert node.issue() == ""
 
 
-def test_the_line_goes_once_the_mistake_is_mended_on_the_running_node(node: Node) -> None:
+def test_line_disappears_once_the_mistake_is_corrected(node: Node) -> None:
     (node.etc / "cluster.toml").write_text("engine = 1\n" + example_text())
     node.apply("--boot")
     (node.etc / "cluster.toml").write_text(ONE_NODE)
@@ -152,7 +152,7 @@ def test_the_line_goes_once_the_mistake_is_mended_on_the_running_node(node: Node
     assert node.issue() == ""
 
 
-def test_a_role_that_is_installed_after_the_boot_leaves_the_boot_partitions_mistake_on_show(node: Node) -> None:
+def test_later_role_leaves_the_boot_files_mistake_shown(node: Node) -> None:
     (node.boot / "sensorpi.toml").write_text(ONE_NODE + "[sensor]\nrate = 1\n")
     node.apply("--boot")
     assert node.apply() == 0

@@ -16,7 +16,7 @@ UNITS = {
 }  # fmt: skip
 
 
-def test_a_service_is_shown_with_the_line_that_it_gives_of_itself() -> None:
+def test_service_is_shown_with_its_own_status_line() -> None:
     lines, all_well = status_lines(["sensor"], UNITS.__getitem__)
     assert lines == ["sensor: active", "  sensorpi-sensor: active: 12 readings"]
     assert all_well

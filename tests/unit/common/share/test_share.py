@@ -146,9 +146,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_share_that_is_not_there_yet_is_said_once_and_tried_ever_less_often(
-    path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_missing_share_is_logged_once_and_retried_with_backoff(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     # The server is off, then it is on and has not exported the folder yet: mount itself would give up there.
     refused, missing = "mount.nfs4: Connection refused", "mount.nfs4: mounting failed, reason given: No such file"
     mounting = Mounting(path, [refused, refused, missing, missing, missing, missing])

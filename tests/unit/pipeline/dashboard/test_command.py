@@ -102,7 +102,7 @@ def test_a_taken_port_is_one_clear_line() -> None:
             serve(Endpoint("127.0.0.1", port), Endpoint("127.0.0.1", 1), "x", DASHBOARDS)
 
 
-def test_an_absent_charting_library_says_which_package_to_install(tmp_path: Path) -> None:
+def test_missing_charting_library_names_its_package(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"apt install libjs-chart\.js"):
         serve(Endpoint("127.0.0.1", 0), Endpoint("127.0.0.1", 1), "x", DASHBOARDS, chart_js=tmp_path)
 

@@ -72,7 +72,7 @@ def test_panels_lie_within_24_columns_and_on_no_other(path: Path) -> None:
 
 
 @each_file
-def test_every_query_filters_by_time_and_host_and_groups_by_the_interval(path: Path) -> None:
+def test_queries_filter_by_time_and_host_and_group_by_interval(path: Path) -> None:
     for panel in load(path)["panels"]:
         for target in panel["targets"]:
             assert "$timeFilter" in target["query"]
@@ -141,7 +141,7 @@ def test_the_pipeline_dashboard_shows_every_figure_of_the_job() -> None:
     assert shown == set(PIPELINE_FIELDS)
 
 
-def test_provisioning_takes_address_and_password_from_the_environment() -> None:
+def test_provisioning_is_configured_by_the_environment() -> None:
     data_source = (GRAFANA / "provisioning/datasources/sensorpi.yaml").read_text(encoding="utf-8")
     assert re.findall(r"^ +(?:url|password|user|uid): (.*)$", data_source, re.MULTILINE) == [
         "sensorpi-influxdb",
@@ -157,7 +157,7 @@ def test_no_file_holds_a_password(path: Path) -> None:
         assert found[1].startswith(("$", '"{{'))
 
 
-def test_chronograf_takes_address_and_password_from_the_environment() -> None:
+def test_chronograf_is_configured_by_the_environment() -> None:
     source = json.loads((GRAFANA / "chronograf/sensorpi.src").read_text(encoding="utf-8"))
     assert (source["url"], source["username"], source["password"]) == (
         "{{ .SENSORPI_INFLUXDB_URL }}",

@@ -14,7 +14,7 @@ def test_an_unbroken_series_stays_as_it_is() -> None:
     assert break_at_gaps(points, 1000) == points
 
 
-def test_missing_data_breaks_the_line_right_after_the_last_point_before_it() -> None:
+def test_missing_data_breaks_the_line_after_the_last_point() -> None:
     points = every(1000, 0, 1, 2, 10, 11)
     assert break_at_gaps(points, 1000) == [*every(1000, 0, 1, 2), (3000, None), *every(1000, 10, 11)]
 

@@ -56,7 +56,7 @@ def test_a_batch_without_trouble_is_tried_once() -> None:
     assert workers.asked == [(False, Done())]
 
 
-def test_an_outage_is_waited_out_with_growing_delays_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_outage_is_retried_with_backoff_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     stop = Impatient()
     result = settler(stop).settle(Workers([away()], [away()], [away()], [good()]))
     assert result.stored == 10
@@ -91,7 +91,7 @@ def test_a_stop_during_an_outage_ends_the_wait() -> None:
         settler(stop).settle(Workers([away()]))
 
 
-def test_refusals_for_one_cause_are_an_outage_for_a_while_and_then_the_points_fault(
+def test_common_cause_is_an_outage_first_then_the_points_fault(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(batch, "COMMON_CAUSE_PATIENCE_S", -1.0)

@@ -15,7 +15,7 @@ def test_each_start_is_newer_than_the_one_before() -> None:
     assert first < second < Claim.after(second, "worker01", "worker01:/state/checkpoint")
 
 
-def test_two_starts_after_the_same_one_agree_which_of_them_counts() -> None:
+def test_two_simultaneous_starts_agree_on_the_newest() -> None:
     one, other = Claim.after(None, "worker01", "shared"), Claim.after(None, "worker01", "shared")
     assert (one < other) != (other < one)
 
@@ -44,7 +44,7 @@ def test_what_another_program_committed_is_no_claim(text: str | None) -> None:
     assert Claim.from_metadata(text) is None
 
 
-def test_the_state_remembers_the_last_claim_that_was_made_with_it(tmp_path: Path) -> None:
+def test_state_remembers_its_last_claim(tmp_path: Path) -> None:
     file = tmp_path / "state/claim.json"
     assert load_claim(file) is None
     claim = Claim.after(None, "worker01", "shared")

@@ -55,7 +55,7 @@ def test_a_new_run_takes_over_from_one_that_was_killed(tmp_path: Path) -> None:
     assert len(again) == 2
 
 
-def test_entries_survive_a_copy_of_the_files_taken_right_after_append(tmp_path: Path) -> None:
+def test_entries_are_in_the_files_right_after_append(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "a")
     spool.append(entries(1, 3))
     (tmp_path / "b").mkdir()

@@ -242,9 +242,7 @@ def test_a_mistake_in_json_lines_is_named(tmp_path: Path, line: str, message: st
 
 
 @pytest.mark.parametrize("content", ["when,T,P\n1000,2,3\n2000,2,3\n1000,2,4\n", "when,T,P\n1000,2,3\n1000,,3\n"])
-def test_a_repeated_time_with_other_values_is_a_mistake_that_names_the_line(
-    tmp_path: Path, map_file: str, content: str
-) -> None:
+def test_repeated_time_with_other_values_names_the_line(tmp_path: Path, map_file: str, content: str) -> None:
     last = content.count("\n")
     with pytest.raises(UserError, match=rf"line {last}: S has other values at the same time \(1000 ms\) in line 2"):
         moments_of(tmp_path, content, map_file)
@@ -304,7 +302,7 @@ def test_a_colour_from_0_to_255_survives_the_chip(clear: int, colour: int) -> No
 
 
 @given(counts=st.integers(0, 89), clear=st.integers(1, 89))
-def test_a_colour_that_a_chip_once_measured_survives_however_dark_it_is(counts: int, clear: int) -> None:
+def test_measured_colour_survives_any_darkness(counts: int, clear: int) -> None:
     colour = int(counts / clear * 255)
     felt = conditions_of({"lightv": clear, "lightr": colour}, colours_are_counts=False)
     assert int(felt.red / felt.clear * 255) == colour
@@ -339,7 +337,7 @@ def test_now_keeps_the_spacing_divided_by_the_speed(tmp_path: Path, map_file: st
     ]
 
 
-def test_full_speed_is_due_at_once_and_lets_the_environment_s_time_pass(tmp_path: Path, map_file: str) -> None:
+def test_full_speed_is_due_at_once_in_the_environments_time(tmp_path: Path, map_file: str) -> None:
     moments = moments_of(tmp_path, "when,T,P\n5000,2,900\n10000,2,900\n", map_file, None)
     assert played(moments) == [(0, None, 0), (0, None, 0)]
     assert [moment.environment_s for moment in moments] == [0, 5]
