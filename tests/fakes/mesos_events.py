@@ -1,4 +1,4 @@
-"""Events of a Mesos master for the scheduler's core, as plain as its decisions need them."""
+"""Events of a Mesos master for the scheduler's core, with only what its decisions depend on."""
 
 from itertools import count
 from typing import Any
@@ -53,7 +53,7 @@ def offers(*each: dict[str, Any]) -> dict[str, Any]:
 def update(
     task_id: str, state: str, agent: str, *, uuid: bool = True, healthy: bool | None = None, message: str = ""
 ) -> dict[str, Any]:
-    """An UPDATE event; with ``uuid`` it wants to be acknowledged."""
+    """An UPDATE event; with ``uuid`` it must be acknowledged."""
     status: dict[str, Any] = {"task_id": {"value": task_id}, "state": f"TASK_{state}", "agent_id": {"value": agent}}
     if uuid:
         status["uuid"] = f"uuid-{next(_numbers)}"

@@ -1,4 +1,4 @@
-"""A framework that runs in the background and keeps all that the client tells it, for a test to wait on."""
+"""A framework that runs in the background and collects what the client reports, for a test to wait on."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ class Framework:
         framework_id: str | None = None,
         on_event: Callable[[Event], None] = lambda _event: None,
     ) -> None:
-        """``on_event`` is called beside the collecting."""
+        """``on_event`` is called before an event is collected."""
         self.client = SchedulerClient(
             framework_info, detect_master, self._take, framework_id=framework_id, on_disconnect=self._disconnected
         )
@@ -54,7 +54,7 @@ class Framework:
         return self._pool.submit(self.client.call, type, body)
 
     def wait_for(self, condition: Callable[[], Any], what: str = "", patience_s: float = _PATIENCE_S) -> Any:
-        """Wait until it holds after some event, and return what it gave."""
+        """Wait until the condition is true after an event, and return its result."""
         deadline = time.monotonic() + patience_s
         with self._changed:
             while not (result := condition()):
@@ -62,12 +62,12 @@ class Framework:
             return result
 
     def wait_for_events(self, count: int) -> Event:
-        """Wait until so many have come, and return the last."""
+        """Wait for that many events, and return the last of them."""
         self.wait_for(lambda: len(self.events) >= count, f"{count} events")
         return self.events[count - 1]
 
     def statuses(self, task_id: str) -> list[Event]:
-        """What has been said of a task, in order."""
+        """The statuses of a task, in order."""
         updates = [event["update"]["status"] for event in self.events if event["type"] == "UPDATE"]
         return [status for status in updates if status["task_id"]["value"] == task_id]
 

@@ -1,4 +1,4 @@
-"""Speaks to a Mesos without our client, as the recordings were made, and writes down what it answers."""
+"""Talks to Mesos without our client, as the recordings were made, and records its answers."""
 
 import http.client
 import json
@@ -21,7 +21,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 
 def ask(address: str, path: str, body: Json | str | None = None, stream_id: str | None = None) -> Answer:
-    """One request: a POST where there is a body."""
+    """The answer to one request: a POST with a body, a GET without."""
     connection = http.client.HTTPConnection(address, timeout=20)
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     headers |= {"Mesos-Stream-Id": stream_id} if stream_id else {}
@@ -35,7 +35,7 @@ def ask(address: str, path: str, body: Json | str | None = None, stream_id: str 
 
 
 class Subscription:
-    """One SUBSCRIBE and all that comes of it; acknowledges every status that wants it."""
+    """One SUBSCRIBE and its events; acknowledges every status that must be."""
 
     def __init__(self, address: str, info: Json, framework_id: str | None = None) -> None:
         self.address = address
@@ -58,11 +58,11 @@ class Subscription:
 
     @property
     def framework_id(self) -> str:
-        """As the master has said."""
+        """The id that the master has assigned."""
         return str(self.first("SUBSCRIBED")["subscribed"]["framework_id"]["value"])
 
     def call(self, kind: str, body: Json | None = None) -> Answer:
-        """One call of this framework."""
+        """Make one call of this framework."""
         request: Json = {"type": kind, **({} if body is None else {kind.lower(): body})}
         request["framework_id"] = {"value": self.framework_id}
         return ask(self.address, SCHEDULER, request, self.headers["Mesos-Stream-Id"])
@@ -73,7 +73,7 @@ class Subscription:
         return next(event for event in self.events if event["type"] == kind)
 
     def statuses(self, task_id: str) -> list[Json]:
-        """Of one task, in order."""
+        """The statuses of one task, in order."""
         updates = [event["update"]["status"] for event in self.events if event["type"] == "UPDATE"]
         return [each for each in updates if each["task_id"]["value"] == task_id]
 
@@ -82,14 +82,14 @@ class Subscription:
         return [each for event in self.events if event["type"] == "OFFERS" for each in event["offers"]["offers"]]
 
     def wait(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait until it holds after some event."""
+        """Wait until the condition is true after an event."""
         deadline = time.monotonic() + _PATIENCE_S
         with self._changed:
             while not condition():
                 assert self._changed.wait(deadline - time.monotonic()), f"{what}: {self.events}"
 
     def wait_for_state(self, task_id: str, state: str) -> None:
-        """Wait until the task's last status is this."""
+        """Wait until the task's last status has this state."""
         self.wait(lambda: [s["state"] for s in self.statuses(task_id)][-1:] == [state], f"{task_id} {state}")
 
     def _read(self) -> None:
@@ -117,7 +117,7 @@ class Subscription:
 
 
 def normal(value: Any, first_port: int, key: str = "") -> Any:
-    """The same without what differs from one conversation to the next; keeps order, types and all else.
+    """The value without what differs from one conversation to the next, with the same order and types.
 
     ``first_port`` is the agent's first one on offer, for which the recordings have 31000.
     """
@@ -139,5 +139,5 @@ def normal(value: Any, first_port: int, key: str = "") -> Any:
 
 
 def text(value: Any, first_port: int = 31000) -> str:
-    """Normal, as JSON in its own order, to be compared and read."""
+    """The normal form as JSON, to be compared and read."""
     return json.dumps(normal(value, first_port))

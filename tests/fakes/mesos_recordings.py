@@ -50,12 +50,12 @@ class Request:
         return json.loads(self.body)
 
     def answer(self, status: int, headers: Mapping[str, str], body: str = "") -> None:
-        """The recorded answer; the connection stays open, as a master's does."""
+        """Send the recorded answer; the connection stays open, as a master's does."""
         self._begin(status, headers)
         self.sock.sendall(body.encode())
 
     def begin_stream(self, headers: Mapping[str, str]) -> "Stream":
-        """The recorded headers of an answer that has no end yet."""
+        """Send the recorded headers of an answer that goes on."""
         assert headers["Transfer-Encoding"] == "chunked"
         self._begin(200, headers)
         return Stream(self.sock)
@@ -73,11 +73,11 @@ class Stream:
         self._sizes = cycle(CHUNK_BYTES)
 
     def send(self, record: bytes, length: int | None = None) -> None:
-        """One RecordIO frame, cut where it hurts; ``length`` is what the frame claims."""
+        """Send one RecordIO frame, split at awkward places; ``length`` is what the frame claims."""
         self.send_raw(b"%d\n%b" % (len(record) if length is None else length, record))
 
     def send_raw(self, data: bytes) -> None:
-        """Bytes in HTTP chunks, whose own lines are cut as well."""
+        """Send bytes in HTTP chunks, whose own lines are split as well."""
         while data:
             size = next(self._sizes)
             chunk, data = data[:size], data[size:]
@@ -85,19 +85,19 @@ class Stream:
                 self._sock.sendall(piece)
 
     def end(self) -> None:
-        """As a master ends it: with the last chunk; after a final ERROR the client may have been faster."""
+        """End it as a master does, with the last chunk; after a final ERROR the client may have closed it already."""
         with suppress(OSError):
             self._sock.sendall(b"0\r\n\r\n")
         self._sock.close()
 
     def break_off(self) -> None:
-        """As a killed master leaves it: with a reset."""
+        """Break it off as a killed master does, with a reset."""
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._sock.close()
 
 
 class ReplayMaster:
-    """Listens on loopback and hands each request to the test, which answers it."""
+    """Listens on loopback and passes each request to the test, which answers it."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -116,7 +116,7 @@ class ReplayMaster:
         return self._requests.empty()
 
     def close(self) -> None:
-        """Refuse connections from now on, and close those there are."""
+        """Refuse connections from now on, and close the open ones."""
         with suppress(OSError):  # closed already
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -137,7 +137,7 @@ class ReplayMaster:
         with sock.makefile("rb") as reader:
             try:
                 request_line = reader.readline().decode().split()
-                if len(request_line) != 3:  # closed without a word
+                if len(request_line) != 3:  # closed without a request
                     return
                 headers = dict(_headers(iter(reader.readline, b"")))
                 body = reader.read(int(headers.get("Content-Length", 0)))

@@ -1,7 +1,7 @@
-"""What a broker or the job is to Mesos: a process that listens, says so, and ends at SIGTERM.
+"""A stand-in for a broker or the job as Mesos sees them: a process that listens, prints a line, and ends at SIGTERM.
 
-FOLDER remembers each start, in NAME.starts, and in `doubles` that a second one of a broker ran beside the first. Of the
-job there may be two, where the first's node is lost.
+Each start is recorded in FOLDER/NAME.starts, and in FOLDER/doubles when a second one of a broker ran beside the first.
+Two of the job may run at a time, when the node of the first is lost.
 """
 
 import fcntl
@@ -30,11 +30,11 @@ def main() -> None:
             starts.write(f"{os.getpid()}\n")
         if name != "job":
             listening = socket.socket()
-            # All hosts of a test are one, and Mesos's health checks go to this address.
+            # All hosts of a test are this machine, and Mesos's health checks connect to this address.
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             listening.bind(("127.0.0.1", int(port)))
             listening.listen()
-            # Checks that nobody takes would fill the queue, and fail after some twenty minutes.
+            # Connections that are not accepted would fill the queue, and checks would fail after some twenty minutes.
             threading.Thread(target=_take_connections, args=(listening,), daemon=True).start()
         print(f"{name} runs with {' '.join(options)}", flush=True)
         signal.sigwait({signal.SIGTERM})

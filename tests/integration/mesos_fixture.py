@@ -1,4 +1,4 @@
-"""ZooKeeper, Mesos masters and agents on loopback: real ones where they are on PATH and asked for, else the double."""
+"""ZooKeeper, Mesos masters and agents on loopback: real ones if asked for and on PATH, else the stand-ins."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ class Program:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it; its log goes on."""
+        """Start it; its log is continued."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
@@ -51,7 +51,7 @@ class Program:
         self.end(signal.SIGKILL)
 
     def output(self) -> str:
-        """All that it has said."""
+        """Its whole log."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
 
@@ -100,12 +100,12 @@ class Master(Program):
         ]
         super().__init__([program, *flags, *more], directory.with_suffix(".log"))
 
-    def leads(self) -> bool:
-        """Whether /state is its own and not another's."""
+    def is_leader(self) -> bool:
+        """Whether it answers /state itself and does not redirect."""
         return self._answers() == 200
 
     def follows(self) -> bool:
-        """Whether it knows that another one leads."""
+        """Whether it knows that another one is the leader."""
         return self._answers() == 307
 
     def _answers(self) -> int | None:
@@ -147,7 +147,7 @@ class Agent(Program):
 
 
 class MesosCluster:
-    """All of one cluster; ``with`` it, and nothing of it is left."""
+    """All of one cluster, within a ``with``, after which nothing of it is left."""
 
     def __init__(
         self, directory: Path, masters: int = 1, hostnames: tuple[str, ...] = ("worker01",), real: bool = False,
@@ -170,8 +170,8 @@ class MesosCluster:
     @property
     def leader(self) -> Master:
         """The leading master; waits for one."""
-        wait_until(lambda: any(each.leads() for each in self.masters if each.running), "a leading master", 40)
-        return next(each for each in self.masters if each.running and each.leads())
+        wait_until(lambda: any(each.is_leader() for each in self.masters if each.running), "a leading master", 40)
+        return next(each for each in self.masters if each.running and each.is_leader())
 
     def __enter__(self) -> Self:
         try:
@@ -187,7 +187,7 @@ class MesosCluster:
         self.close()
 
     def close(self) -> None:
-        """End everything, the executors and tasks too."""
+        """End everything, also executors and tasks."""
         for each in (*self.agents, *self.masters, self.zookeeper):
             if each.running:
                 each.kill()
@@ -205,7 +205,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def _processes_of(directory: Path) -> Iterator[int]:
-    """Those whose sandbox, or whose description as an executor, lies in the folder."""
+    """The processes whose sandbox, or whose description as an executor, is in the folder."""
     mark = f"{directory}/".encode()
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -216,14 +216,14 @@ def _processes_of(directory: Path) -> Iterator[int]:
 
 
 def has_real_mesos() -> bool:
-    """Whether PATH has programs that are not the double."""
+    """Whether PATH has programs other than the stand-in."""
     found = [shutil.which(name) for name in ("mesos-master", "mesos-agent")]
     return all(path is not None and Path(path).resolve().parent != DOUBLE for path in found)
 
 
 @pytest.fixture(params=["double", pytest.param("real", marks=pytest.mark.mesos)])
 def real_mesos(request: pytest.FixtureRequest) -> bool:
-    """Which Mesos a test runs on: every test that asks for this runs on both, where there are both."""
+    """Which Mesos a test runs on: a test with this parameter runs on both, where both are present."""
     if request.param == "real" and not has_real_mesos():
         pytest.skip("no real mesos-master and mesos-agent on PATH")
     return bool(request.param == "real")

@@ -14,7 +14,7 @@ from sensorpi.common.cluster.secrets import make_key
 from tests.integration.kafka_fixture import COMMAND, free_ports, wait_until
 from tests.integration.mesos_fixture import MesosCluster, Program
 
-#: Longer than ZooKeeper keeps a scheduler's session, and than Mesos takes to miss an agent.
+#: Longer than a scheduler's session in ZooKeeper, and than Mesos takes to mark an agent unreachable.
 RECOVER_S = 60.0
 
 _TASK = Path(__file__).parents[1] / "fakes/task_program.py"
@@ -124,16 +124,16 @@ class SchedulerCluster:
         return [int(line) for line in (self.folder / f"{name}.starts").read_text().split()]
 
     def rss_mb(self) -> float:
-        """What the scheduler that runs has in memory."""
+        """The resident memory of the running scheduler."""
         process = next(each.process for each in self.schedulers if each.running)
         assert process is not None
         status = Path(f"/proc/{process.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
     def assert_no_doubles(self) -> None:
-        """No broker ever ran twice at a time."""
+        """No two tasks of a broker ever ran at the same time."""
         assert not (self.folder / "doubles").exists(), (self.folder / "doubles").read_text()
 
     def log(self) -> str:
-        """What the schedulers have said."""
+        """The schedulers' logs."""
         return "".join(each.output() for each in self.schedulers if each.log.exists())

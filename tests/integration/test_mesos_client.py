@@ -1,4 +1,4 @@
-"""The client with ZooKeeper and the double: leaders come and go, tasks stay, and the framework is the same."""
+"""The client with ZooKeeper and the stand-in: leaders come and go, tasks stay, and the framework is the same."""
 
 import itertools
 import signal
@@ -42,7 +42,7 @@ def finder(mesos: MesosCluster) -> Iterator[MasterDetector]:
 
 
 def launch(framework: Framework, command: str) -> Any:
-    """Launch a task called `task` on the first offer, acknowledging what comes of it; return the offer."""
+    """Launch a task called `task` on the first offer; return the offer."""
     framework.wait_for(lambda: any(event["type"] == "OFFERS" for event in framework.events), "an offer")
     offer = next(event for event in framework.events if event["type"] == "OFFERS")["offers"]["offers"][0]
     task = {
@@ -85,7 +85,7 @@ def test_framework_moves_to_a_new_leader_and_its_task_runs_on(
         )
         assert framework.client.master != leader.address
         assert again[0]["subscribed"]["framework_id"]["value"] == framework_id
-        # The agent may reach its new master after us; until then nobody can say how the task is.
+        # The agent may register with the new master after us; until then the task's state is not known.
         wait_until(lambda: is_reconciled(framework), "the new leader knows the task")
         assert framework.states("task")[-1] == "TASK_RUNNING"
         assert framework.statuses("task")[-1]["container_status"] == pid
@@ -94,12 +94,12 @@ def test_framework_moves_to_a_new_leader_and_its_task_runs_on(
 
 
 def is_reconciled(framework: Framework) -> bool:
-    """Ask once more; whether there was an answer."""
+    """Ask again; return whether there was an answer."""
     framework.client.call(*calls.reconcile([("task", None)]))
     return framework.statuses("task")[-1].get("reason") == "REASON_RECONCILIATION"
 
 
-def test_a_second_instance_takes_over_and_the_first_steps_back(mesos: MesosCluster, finder: MasterDetector) -> None:
+def test_a_second_instance_takes_the_framework_over(mesos: MesosCluster, finder: MasterDetector) -> None:
     assert mesos.leader
     with following(finder) as first:
         launch(first, "exec sleep 600")
@@ -158,10 +158,10 @@ def test_watch_reports_each_leader_once_and_survives_outages(mesos: MesosCluster
     wait_for(2)
     assert told == [first.address, other.address]
     mesos.zookeeper.kill()
-    wait_until(lambda: finder.detect() is None, "ZooKeeper is away")
+    wait_until(lambda: finder.detect() is None, "ZooKeeper is unavailable")
     wait_until(lambda: not other.running, "the leader ends itself")
     mesos.zookeeper.start()
     first.start()
-    wait_until(lambda: finder.detect() == first.address, "the restarted master leads")
-    wait_until(lambda: told[-1] == first.address, "the watch tells of it")
+    wait_until(lambda: finder.detect() == first.address, "the restarted master is the leader")
+    wait_until(lambda: told[-1] == first.address, "the watch reports it")
     assert all(before != after for before, after in itertools.pairwise(told))

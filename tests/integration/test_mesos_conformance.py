@@ -1,4 +1,4 @@
-"""The recorded conversations held with the double, and with a real Mesos where there is one: each answer is alike."""
+"""The recorded conversations with the stand-in, and with a real Mesos where there is one: the answers are the same."""
 
 import json
 import signal
@@ -23,7 +23,7 @@ INFO = TALK[0]["request"]["subscribe"]["framework_info"]
 
 
 def first_port() -> int:
-    """Such that the recorded web task's port, 31005, is free here, and nothing listens on that of `unhealthy`."""
+    """A first port with which the recorded web task's, 31005, is free, and nothing listens on that of `unhealthy`."""
     while True:
         [web] = free_ports(1)
         with socket.socket() as probe:
@@ -32,7 +32,7 @@ def first_port() -> int:
 
 
 def heads(answer: Answer | Subscription) -> Any:
-    """Status and headers, as far as they must be alike."""
+    """Status and headers, as far as they must be the same."""
     status, headers = (answer.status, answer.headers) if isinstance(answer, Subscription) else answer[:2]
     return status, {name: value for name, value in normal(headers, 31000).items() if name != "Content-Length"}
 
@@ -43,7 +43,7 @@ def recorded_head(line: Line) -> Any:
 
 
 def state_of(address: str) -> Json:
-    """What a master or an agent says of itself."""
+    """The /state of a master or an agent."""
     state: Json = json.loads(ask(address, "/state")[2])
     return state
 
@@ -55,7 +55,7 @@ def calls_of(kind: str) -> list[Line]:
 
 
 def by_subject(events: list[Json], port: int) -> dict[str, list[str]]:
-    """The updates of each task, and each other kind of event, in order; offers and heartbeats come when they will."""
+    """The updates of each task, and each other kind of event, in order; offers and heartbeats vary and are left out."""
     sorted_out = defaultdict(list)
     for event in events:
         subject = event["type"]
@@ -99,7 +99,7 @@ def test_the_conversation_goes_as_recorded(tmp_path: Path, real_mesos: bool) -> 
         }
 
         def call(line: Line, to: Subscription, **more: Any) -> Answer:
-            """Make the recorded call here: it must be answered alike."""
+            """Make the recorded call here: the answer must be the same."""
             request = adapted(line["request"], port, ids)
             body = request.get(request["type"].lower())
             answer = to.call(request["type"], None if body is None else body | more)
@@ -183,7 +183,7 @@ def test_the_fail_over_goes_as_recorded(tmp_path: Path, real_mesos: bool) -> Non
         frameworks = json.loads(ask(agent.address, "/state")[2])["frameworks"]
         sandbox = frameworks[0]["executors"][0]["directory"]
         stdout = f"/files/read?path={sandbox}/stdout&offset=0"
-        wait_until(lambda: "hello" in ask(agent.address, stdout)[2], "the task's words in its log")
+        wait_until(lambda: "hello" in ask(agent.address, stdout)[2], "the task's output in its log")
         for path, line in by_note.items():
             if path.startswith("/files"):
                 asked = path.replace("SANDBOX", sandbox)

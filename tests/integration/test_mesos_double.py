@@ -1,4 +1,4 @@
-"""What the recordings do not show, and tests of the scheduler rely on: how the double treats offers, tasks, agents."""
+"""How the stand-in treats offers, tasks and agents, where the recordings do not show it and other tests rely on it."""
 
 import json
 import os
@@ -88,7 +88,7 @@ def test_declined_offers_return_after_the_filter_or_revive(mesos: MesosCluster) 
         assert [each["hostname"] for each in again] == [first["hostname"]]
         framework.client.call(*calls.suppress())
         framework.client.call(*calls.decline([again[0]["id"]["value"]], 0.1))
-        time.sleep(2.5)  # two rounds of offers in which nothing may come
+        time.sleep(2.5)  # two rounds in which nothing may be offered
         assert len(offers(framework)) == 3
         framework.client.call(*calls.revive())
         framework.wait_for(lambda: len(offers(framework)) == 5, "both agents after all")
@@ -149,9 +149,9 @@ def test_a_clean_end_in_time_is_killed_with_its_status(mesos: MesosCluster, tmp_
 
 
 def test_a_task_gets_its_environment_its_user_and_its_sandbox(mesos: MesosCluster, tmp_path: Path) -> None:
-    said = tmp_path / "said"
-    said.touch(mode=0o666)
-    said.chmod(0o666)
+    greeting_file = tmp_path / "greeting"
+    greeting_file.touch(mode=0o666)
+    greeting_file.chmod(0o666)
     for folder in (tmp_path, *tmp_path.parents):
         if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
             folder.chmod(folder.stat().st_mode | 0o011)
@@ -159,12 +159,12 @@ def test_a_task_gets_its_environment_its_user_and_its_sandbox(mesos: MesosCluste
     with framework_on(mesos) as framework:
         told = {
             "shell": True,
-            "value": f'echo "$GREETING $(id -un) $PWD $MESOS_SANDBOX" > {said} && touch in-the-sandbox',
+            "value": f'echo "$GREETING $(id -un) $PWD $MESOS_SANDBOX" > {greeting_file} && touch in-the-sandbox',
             "environment": variables,
         } | ({"user": "nobody"} if os.geteuid() == 0 else {})
         launch(framework, "", command=told)
         last_state(framework, "TASK_FINISHED")
-    *greeting, user, directory, sandbox = said.read_text(encoding="utf-8").split()
+    *greeting, user, directory, sandbox = greeting_file.read_text(encoding="utf-8").split()
     assert greeting == ["hello", "there"]
     assert directory == sandbox
     if os.geteuid() == 0:
@@ -223,7 +223,7 @@ def test_end_during_an_agents_absence_is_reported_later(mesos: MesosCluster, tmp
         agent.kill()
         go.touch()
         wait_until(lambda: not Path(f"/proc/{pid_file.read_text().strip()}/cwd").exists(), "the task has ended")
-        assert Path(f"/proc/{pid}").exists()  # the executor waits to be heard
+        assert Path(f"/proc/{pid}").exists()  # the executor waits to report
         agent.start()
         assert last_state(framework, "TASK_FAILED")["message"] == "Command exited with status 3"
         wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the executor has ended")
@@ -246,9 +246,9 @@ def test_agent_is_the_same_after_a_boot_and_drops_its_tasks(mesos: MesosCluster)
 
 @pytest.mark.parametrize(
     ("agent_id", "aware", "state"),
-    [(None, True, "TASK_UNKNOWN"), ("nobody-S9", True, "TASK_UNKNOWN"), ("nobody-S9", False, "TASK_LOST")],
+    [(None, True, "TASK_UNKNOWN"), ("unknown-S9", True, "TASK_UNKNOWN"), ("unknown-S9", False, "TASK_LOST")],
 )
-def test_a_task_that_nobody_knows(mesos: MesosCluster, agent_id: str | None, aware: bool, state: str) -> None:
+def test_reconciliation_of_an_unknown_task(mesos: MesosCluster, agent_id: str | None, aware: bool, state: str) -> None:
     capabilities = INFO["capabilities"] if aware else [{"type": "MULTI_ROLE"}]
     with framework_on(mesos, capabilities=capabilities) as framework:
         framework.client.call(*calls.reconcile([("never", agent_id)]))
@@ -260,7 +260,7 @@ def test_a_task_that_nobody_knows(mesos: MesosCluster, agent_id: str | None, awa
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"agent_id": {"value": "nobody-S9"}}, "Task uses invalid agent nobody-S9 while agent"),
+        ({"agent_id": {"value": "unknown-S9"}}, "Task uses invalid agent unknown-S9 while agent"),
         ({"resources": []}, "Task uses no resources"),
         ({"executor": {}}, "CommandInfo or ExecutorInfo"),
     ],
@@ -301,5 +301,7 @@ def test_it_serves_from_a_copy_on_path(tmp_path: Path, program: str) -> None:
     link = tmp_path / program
     link.symlink_to(tmp_path / "lib/mesos" / program)
     environment = {"PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"}
-    said = subprocess.run([program, "--version"], env=environment, cwd="/", capture_output=True, text=True, check=True)
-    assert said.stdout == "mesos 1.11.0\n"
+    result = subprocess.run(
+        [program, "--version"], env=environment, cwd="/", capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "mesos 1.11.0\n"

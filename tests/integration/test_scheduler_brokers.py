@@ -35,7 +35,7 @@ AGAIN_S = 30.0
 
 
 def cluster_of_brokers(directory: Path) -> SchedulerCluster:
-    """A cluster whose brokers are real; it has yet to be entered."""
+    """A cluster with real brokers, to be entered."""
     program = directory / "broker.py"
     cluster = SchedulerCluster(directory / "mesos", task=[sys.executable, str(program)])
     program.write_text(
@@ -53,7 +53,7 @@ def test_late_voters_are_retried_without_limit_until_they_meet(tmp_path: Path) -
     agents, cluster.mesos.agents = cluster.mesos.agents, cluster.mesos.agents[:1]
     with cluster:
         cluster.mesos.agents = agents
-        for _ in range(4):  # alone, it dies again and again
+        for _ in range(4):  # alone, it ends each time
             wait_until(lambda: task_of_broker_0(cluster).get("healthy") is True, "the voter", START_S)
             before = task_of_broker_0(cluster)["id"]
             os.kill(jvm_of_broker(cluster, 0), signal.SIGKILL)

@@ -1,14 +1,14 @@
-"""What a real Kafka says of its replicas, which is what a rolling restart waits for."""
+"""What a real Kafka reports of its replicas, for which a rolling restart waits."""
 
 from sensorpi.mesos_node.scheduler.replicas import what_is_not_in_sync
 from tests.integration.kafka_fixture import KafkaBroker
 
 
-def test_a_healthy_broker_lacks_nothing(kafka_broker: KafkaBroker) -> None:
+def test_a_healthy_broker_is_in_sync(kafka_broker: KafkaBroker) -> None:
     assert what_is_not_in_sync(kafka_broker.cluster, [0]) == ""
 
 
-def test_a_broker_that_is_not_there_is_named(kafka_broker: KafkaBroker) -> None:
+def test_a_missing_broker_is_named(kafka_broker: KafkaBroker) -> None:
     assert what_is_not_in_sync(kafka_broker.cluster, [0, 1]) == "broker 1 is not in Kafka's cluster"
 
 

@@ -1,4 +1,4 @@
-"""The scheduler on Mesos with real ZooKeeper: whatever dies, the tasks go on, and none runs twice."""
+"""The scheduler on Mesos with real ZooKeeper: whatever dies, the tasks keep running, and none runs twice."""
 
 import json
 import os
@@ -98,7 +98,7 @@ def test_a_killed_master_stops_no_task(cluster: SchedulerCluster) -> None:
     ]
 
 
-def test_an_agent_that_comes_back_has_its_tasks_still(cluster: SchedulerCluster) -> None:
+def test_an_agent_that_comes_back_still_has_its_tasks(cluster: SchedulerCluster) -> None:
     before = starts(cluster)
     broker = 1 if job_host(cluster) == "w2" else 2  # the job would not be waited for
     agent = cluster.mesos.agents[broker]
@@ -109,7 +109,7 @@ def test_an_agent_that_comes_back_has_its_tasks_still(cluster: SchedulerCluster)
     assert starts(cluster) == before
 
 
-def test_zookeeper_may_be_away_for_a_while(cluster: SchedulerCluster) -> None:
+def test_zookeeper_may_be_unavailable_for_a_while(cluster: SchedulerCluster) -> None:
     before = starts(cluster)
     cluster.mesos.zookeeper.kill()
     cluster.mesos.zookeeper.start()
@@ -156,8 +156,8 @@ def test_the_job_moves_when_its_node_is_lost(cluster: SchedulerCluster) -> None:
 
 
 def test_a_job_that_hangs_is_started_again(cluster: SchedulerCluster) -> None:
-    """Its heart beats in its sandbox, or did: `service.notify` is the job's watchdog on either engine."""
-    wait_until(lambda: job_task(cluster).get("healthy") is True, "the job's health: until then it may take its time")
+    """The age of the heartbeat in its sandbox tells: `service.notify` feeds the job's watchdog on both engines."""
+    wait_until(lambda: job_task(cluster).get("healthy") is True, "the health of the job, checked from then on")
     before = cluster.starts("job")
     sandbox = Path(f"/proc/{before[-1]}/cwd").resolve()
     (sandbox / HEARTBEAT).touch()
@@ -179,7 +179,7 @@ def test_the_scheduler_needs_little(cluster: SchedulerCluster) -> None:
         return (int(user) + int(system)) / ticks
 
     began_s = cpu_s()
-    time.sleep(20)  # what is measured is a time in which nothing happens
+    time.sleep(20)  # nothing happens in the time that is measured
     share = (cpu_s() - began_s) / 20
     print(f"scheduler: {share:.2%} of a core, {cluster.rss_mb():.0f} MB")
     assert share <= 0.01

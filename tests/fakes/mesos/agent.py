@@ -1,4 +1,4 @@
-"""An agent: starts executors, keeps their statuses, finds the leading master and its own tasks again."""
+"""An agent: starts executors, stores their statuses, registers with the leading master, recovers its tasks."""
 
 import base64
 import socket
@@ -18,7 +18,7 @@ _RECONNECT_S = 0.3
 
 
 class Agent:
-    """All state of one agent; its lock is held by whoever enters."""
+    """The state of one agent; its methods take its lock."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Agent:
         self._socket = f"mesos-executors-{new_id()}" if self.id is None else memory.socket_name
 
     def start(self) -> None:
-        """Find the old executors, then go and find a master."""
+        """Reconnect with the old executors, then find a master."""
         for run in self._memory.runs():
             self.runs[run.framework_id, run.task_id] = run
             self.frameworks.setdefault(run.framework_id, run.spec["framework_info"])
@@ -136,7 +136,7 @@ class Agent:
     # --- the master ---
 
     def new_leader(self, leader: Json | None) -> None:
-        """Who leads, as far as anybody knows."""
+        """Take the leading master as ZooKeeper has it; None: there is none."""
         with self.lock:
             if leader is not None and (self.leader is None or leader["id"] != self.leader["id"]):
                 self.leader = leader
@@ -164,7 +164,7 @@ class Agent:
             with self.lock:
                 self._link, self.registered = None, False
                 for run in self.runs.values():
-                    run.sent_to_nobody()
+                    run.sent_in_vain()
 
     def _registration(self) -> Json:
         tasks = [
@@ -256,7 +256,7 @@ class Agent:
                 run.link.send({"kill": None})
 
     def _forward(self, run: Run) -> None:
-        """One status at a time: the next when this one is acknowledged."""
+        """Send one status at a time: the next when this one is acknowledged."""
         if self.registered and run.pending and run.retry_at <= time.monotonic():
             body = {"framework_id": run.framework_id, "status": run.pending[0], "latest": run.latest}
             self._send({"update": body})
@@ -277,7 +277,7 @@ class Agent:
                         del self.runs[key]
 
     def state(self) -> Json:
-        """As in /state."""
+        """The content of /state."""
         with self.lock:
             frameworks: dict[str, Any] = {}
             for run in self.runs.values():
@@ -309,7 +309,7 @@ class Agent:
 
 
 def _connect(ip: str, port: int) -> socket.socket | None:
-    """A connection that the leader has taken as an agent's link."""
+    """A connection that the leader has accepted as an agent's link; None without one."""
     with suppress(OSError):
         sock = socket.create_connection((ip, port), 5.0)
         sock.sendall(b"POST /agent HTTP/1.1\r\nHost: master\r\nContent-Length: 0\r\n\r\n")

@@ -1,4 +1,4 @@
-"""The program mesos-agent: flags, recovery, detection of the leader, HTTP."""
+"""The program mesos-agent: flags, recovery, master detection, HTTP."""
 
 import grp
 import json
@@ -18,17 +18,17 @@ from .recovery import Memory
 from .resources import attributes, parse
 from .web import Handler, listen
 
-#: An agent gives no more of a file at once.
+#: An agent returns no more of a file at once.
 _MOST_BYTES = 16 * 4096
 
 
 class AgentHandler(Handler):
-    """One connection to an agent; ``agent`` is set by whoever makes the class."""
+    """One connection to an agent; ``agent`` is set on the class."""
 
     agent: Agent
 
     def get(self, path: str, parameters: dict[str, str]) -> None:
-        """Operators' questions."""
+        """The operators' endpoints."""
         match path.removeprefix("/slave(1)"):
             case "/health":
                 self.answer(200)
@@ -44,7 +44,7 @@ class AgentHandler(Handler):
                 self.answer(404)
 
     def post(self, path: str, body: bytes) -> None:
-        """Nothing that the double needs."""
+        """Nothing: the stand-in does not need it."""
         self.answer(404)
 
     def _browse(self, path: Path) -> None:
@@ -65,7 +65,7 @@ class AgentHandler(Handler):
             file.seek(offset)
             length = int(parameters.get("length", -1))
             data = file.read(_MOST_BYTES if length < 0 else min(length, _MOST_BYTES))
-        # Bytes that are no text go out as they are, as from the real one.
+        # Bytes that are not text are sent as they are, as the real agent does.
         content = json.dumps({"data": data.decode("utf-8", "surrogateescape"), "offset": offset}, ensure_ascii=False)
         compact = content.replace('", "offset": ', '","offset":').replace('{"data": ', '{"data":', 1)
         self.answer(200, compact.encode("utf-8", "surrogateescape"), "application/json")
@@ -85,7 +85,7 @@ def _entry(path: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run until killed; the tasks go on."""
+    """Run until killed; the tasks keep running."""
     flags = load_or_exit("mesos-agent", AGENT, ["master", "work_dir"])
     work_dir = Path(flags["work_dir"]).absolute()
     work_dir.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Leader election of masters in ZooKeeper, in the format of the real ones, and its detection."""
+"""The masters' leader election in ZooKeeper, in the format of the real ones, and the detection of the leader."""
 
 import json
 import os
@@ -19,7 +19,7 @@ _PREFIX = "json.info_"
 
 
 def connect(hosts: str, session_s: float) -> KazooClient:
-    """A client that is connected; waits for ZooKeeper for as long as it takes."""
+    """A connected client; waits for ZooKeeper without limit."""
     retry = KazooRetry(max_tries=-1, delay=0.1, max_delay=2.0)
     zookeeper = KazooClient(hosts, timeout=session_s, connection_retry=retry, command_retry=retry)
     zookeeper.start_async().wait()
@@ -27,14 +27,14 @@ def connect(hosts: str, session_s: float) -> KazooClient:
 
 
 class Detector:
-    """Tells who leads, at every change."""
+    """Reports the leader, at every change."""
 
     def __init__(self, zookeeper: KazooClient, path: str, on_leader: Callable[[Info | None, int], None]) -> None:
-        """``on_leader`` also gets how many masters contend."""
+        """``on_leader`` also gets the number of contenders."""
         self._zookeeper, self._path, self._on_leader = zookeeper, path, on_leader
 
     def start(self) -> None:
-        """Tell now and from now on."""
+        """Report now and from now on."""
         self._zookeeper.ensure_path(self._path)
         ChildrenWatch(self._zookeeper, self._path, self._look)
 
@@ -58,7 +58,7 @@ class Contender:
         self._session_s = session_s
         self._timer: threading.Timer | None = None
         self._stands = False
-        self.leading = False
+        self.is_leader = False
 
     def start(self) -> None:
         """Stand for election."""
@@ -79,7 +79,7 @@ class Contender:
             if not self._stands:
                 threading.Thread(target=self._contend, daemon=True).start()
         elif state == KazooState.SUSPENDED:
-            # By the end of the session's time another one may lead, and ZooKeeper cannot tell us.
+            # When the session has expired another one may be the leader, and ZooKeeper cannot tell us.
             self._timer = threading.Timer(self._session_s, self.lost)
             self._timer.daemon = True
             self._timer.start()
@@ -87,15 +87,15 @@ class Contender:
             self.lost()
 
     def lost(self) -> None:
-        """The session is over, or so it must be taken: a leader ends here."""
+        """The session is over, or must be assumed to be: a leader ends here."""
         self._stands = False
-        if self.leading:
+        if self.is_leader:
             print("Lost leadership... committing suicide!", file=sys.stderr, flush=True)
             os._exit(1)
 
 
 class Registry:
-    """The agents that masters have admitted, kept where the next leader finds them."""
+    """The agents that masters have admitted, stored where the next leader finds them."""
 
     def __init__(self, zookeeper: KazooClient, path: str) -> None:
         self._zookeeper = zookeeper

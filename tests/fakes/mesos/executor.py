@@ -1,4 +1,4 @@
-"""The command executor: one process for each task, which outlives the agent and finds it again."""
+"""The command executor: one process for each task, which outlives the agent and reconnects to the next one."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ _RETRY_S = 0.1
 
 
 class Executor:
-    """Runs one command and reports on it until the agent has kept its last status."""
+    """Runs one command and reports on it until the agent has stored its last status."""
 
     def __init__(self, spec: Json) -> None:
         self._spec = spec
@@ -39,7 +39,7 @@ class Executor:
         self._kept = threading.Event()
 
     def run(self) -> None:
-        """Return when all is done and told."""
+        """Return when the command has ended and all was reported."""
         threading.Thread(target=self._stay_connected, daemon=True).start()
         self._say("TASK_STARTING")
         try:
@@ -48,7 +48,7 @@ class Executor:
             self._say("TASK_FAILED", message=f"Failed to launch command: {error}")
         else:
             self._say("TASK_RUNNING")
-            if self._health is not None:  # not before, or its first word could come first
+            if self._health is not None:  # not before, or its first status could come first
                 self._health.start()
             self._watch()
         self._kept.wait()

@@ -66,11 +66,11 @@ _UNITS_S = {
 
 
 class FlagError(Exception):
-    """A flag that the real program refuses too."""
+    """A flag that the real program refuses as well."""
 
 
 def load(known: frozenset[str], arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
-    """The flags' values; booleans are "true" and "false". Raises ``FlagError`` as the real program would end."""
+    """The flags' values; booleans are "true" and "false". Raises ``FlagError`` where the real program would end."""
     flags = {name: environment[variable] for name in known if (variable := f"MESOS_{name.upper()}") in environment}
     for argument in arguments:
         name, separator, value = argument.removeprefix("--").partition("=")

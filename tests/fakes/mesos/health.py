@@ -1,4 +1,4 @@
-"""Mesos's health checks of a command: they always go to 127.0.0.1."""
+"""Mesos's health checks of a task that is a command; those over TCP connect to 127.0.0.1."""
 
 import http.client
 import socket
@@ -13,7 +13,7 @@ _LOOPBACK = "127.0.0.1"
 
 
 class HealthCheck:
-    """Checks until told to stop; says each failure, and each change to healthy."""
+    """Checks until told to stop; reports each failure, and each change to healthy."""
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class HealthCheck:
         on_health: Callable[[bool], None],
         on_unhealthy: Callable[[], None],
     ) -> None:
-        """``on_unhealthy`` is called after as many failures in a row as ``spec`` says."""
+        """``on_unhealthy`` is called after as many consecutive failures as ``spec`` says."""
         self._spec, self._environment, self._directory = spec, environment, directory
         self._on_health, self._on_unhealthy = on_health, on_unhealthy
         self._stop = threading.Event()
@@ -33,7 +33,7 @@ class HealthCheck:
         threading.Thread(target=self._run, daemon=True).start()
 
     def stop(self) -> None:
-        """Check no more."""
+        """Stop checking."""
         self._stop.set()
 
     def _run(self) -> None:

@@ -12,7 +12,7 @@ Message = dict[str, Any]
 
 
 class Link:
-    """Sends without blocking; hands over what comes on a thread of its own."""
+    """Sends without blocking; passes on what arrives on a thread of its own."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -24,7 +24,7 @@ class Link:
         threading.Thread(target=self._read, args=(on_message, on_end), daemon=True).start()
 
     def send(self, message: Message) -> None:
-        """In order; lost without a word when the other end is gone, as ``on_end`` will say."""
+        """Send in order; without an error even when the connection has ended, which ``on_end`` reports."""
         self._out.put(message)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The leading master: frameworks subscribe and call, agents register and report, tasks are between them."""
+"""The leading master: frameworks subscribe and make calls, agents register and report their tasks."""
 
 import queue
 import threading
@@ -15,7 +15,7 @@ Events: TypeAlias = "queue.SimpleQueue[Json | None]"
 
 
 class Master:
-    """All state of one leader; its lock is held by whoever enters."""
+    """The state of one leading master; its methods take its lock."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Master:
         self.frameworks: dict[str, Framework] = {}
         self.removed: set[str] = set()
         self.agents: dict[str, Agent] = {}
-        #: In the registry, not heard of since this master leads.
+        #: In the registry, but not registered again since this master was elected.
         self.recovered: dict[str, Agent] = {}
         self.unreachable: dict[str, Agent] = {}
         self.tasks: dict[tuple[str, str], Task] = {}
@@ -41,7 +41,7 @@ class Master:
         self._agent_number = self._framework_number = 0
 
     def lead(self, registry: dict[str, Json]) -> None:
-        """Begin with the agents that the last leader knew."""
+        """Start with the agents that the last leader knew."""
         with self.lock:
             for identifier, entry in registry.items():
                 agent = Agent(identifier, entry["info"], unreachable_ns=entry["unreachable_ns"])
@@ -94,7 +94,7 @@ class Master:
         return {"type": "SUBSCRIBED", "subscribed": subscribed}
 
     def disconnected(self, framework: Framework, stream_id: str) -> None:
-        """Its stream broke; it may come back within its failover_timeout."""
+        """Its stream has ended; it may subscribe again within its failover_timeout."""
         with self.lock:
             if framework.stream_id != stream_id or framework.id in self.removed:
                 return
@@ -113,7 +113,7 @@ class Master:
                 self.remove_framework(framework)
 
     def remove_framework(self, framework: Framework) -> None:
-        """End it for good, with all its tasks."""
+        """Remove it and end all its tasks."""
         self.removed.add(framework.id)
         self.offers.drop_of_framework(framework)
         for agent in self.agents.values():
@@ -126,7 +126,7 @@ class Master:
             framework.events = None
 
     def call(self, framework: Framework, kind: str, body: Json) -> None:
-        """A call that is well-formed."""
+        """Carry out a well-formed call."""
         match kind:
             case "ACCEPT":
                 self.offers.accept(framework, body)
@@ -187,14 +187,14 @@ class Master:
 
     @staticmethod
     def _reconciled(
-        framework: Framework, task_id: str, state: str, agent_id: str | None, said: str, **more: Any
+        framework: Framework, task_id: str, state: str, agent_id: str | None, text: str, **more: Any
     ) -> None:
-        framework.status(task_id, state, agent_id, "REASON_RECONCILIATION", f"Reconciliation: {said}", **more)
+        framework.status(task_id, state, agent_id, "REASON_RECONCILIATION", f"Reconciliation: {text}", **more)
 
     # --- agents ---
 
     def register(self, link: Link, body: Json) -> Agent:
-        """An agent is here, new or again, with what it runs."""
+        """An agent registers, for the first time or again, with the tasks that it runs."""
         with self.lock:
             identifier = body["id"]
             if identifier is None:
@@ -243,7 +243,7 @@ class Master:
             self.frameworks[framework_id].status(task.id, task.state, agent.id, reason, message, **more)
 
     def update(self, agent: Agent, body: Json) -> None:
-        """An agent reports a status; it does so again until the framework acknowledges it."""
+        """An agent reports a status, and repeats it until the framework acknowledges it."""
         with self.lock:
             framework_id, status = body["framework_id"], body["status"]
             framework = self.frameworks.get(framework_id)
@@ -256,12 +256,12 @@ class Master:
             framework.send({"type": "UPDATE", "update": {"status": status}})
 
     def pong(self, agent: Agent) -> None:
-        """The agent lives."""
+        """The agent has answered a ping."""
         with self.lock:
             agent.missed_pings = 0
 
     def agent_disconnected(self, agent: Agent, link: Link) -> None:
-        """Its connection broke: nothing of it is on offer until it is back."""
+        """Its connection has ended: its resources are not offered until it is back."""
         with self.lock:
             if agent.link is link:
                 agent.link, agent.lost_at = None, time.monotonic()
@@ -318,7 +318,7 @@ class Master:
         self._write_registry({a.id: {"info": a.info, "unreachable_ns": a.unreachable_ns} for a in known.values()})
 
     def state(self) -> Json:
-        """As in /state."""
+        """The content of /state."""
         with self.lock:
             tasks = list(self.tasks.values())
             frameworks = [

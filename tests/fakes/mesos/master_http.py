@@ -1,4 +1,4 @@
-"""The master's HTTP: the scheduler API, the agents' links, /state, and the way to the leader."""
+"""The master's HTTP: the scheduler API, the agents' links, /state, and redirects to the leader."""
 
 import json
 import queue
@@ -23,7 +23,7 @@ _WITHOUT_BODY = frozenset(("TEARDOWN", "SUPPRESS", "REVIVE"))
 
 
 class Place:
-    """Where this process is in the cluster; shared by all its connections."""
+    """The master of this process, and the leader; shared by all its connections."""
 
     def __init__(self, master: Master) -> None:
         self.master = master
@@ -32,12 +32,12 @@ class Place:
 
 
 class MasterHandler(Handler):
-    """One connection to a master; ``place`` is set by whoever makes the class."""
+    """One connection to a master; ``place`` is set on the class."""
 
     place: Place
 
     def get(self, path: str, parameters: dict[str, str]) -> None:
-        """Operators' questions."""
+        """The operators' endpoints."""
         endpoint = path if path.startswith("/master/") else f"/master{path}"
         if path in ("/health", "/master/health"):
             self.answer(200)
@@ -55,7 +55,7 @@ class MasterHandler(Handler):
             self.json(self.place.master.state())
 
     def post(self, path: str, body: bytes) -> None:
-        """A call of a framework, or an agent's link."""
+        """Take a framework's call, or an agent's link."""
         if path not in (*_API, "/agent"):
             self.answer(404)
         elif not self.place.serving:
@@ -106,8 +106,8 @@ class MasterHandler(Handler):
             elif stream_id is None:
                 self.text(400, "All non-subscribe calls should include the 'Mesos-Stream-Id' header")
             elif stream_id != framework.stream_id:
-                said = f"The stream ID '{stream_id}' included in this request didn't match the stream ID currently"
-                self.text(400, f"{said} associated with framework ID {identifier}")
+                text = f"The stream ID '{stream_id}' included in this request didn't match the stream ID currently"
+                self.text(400, f"{text} associated with framework ID {identifier}")
             else:
                 self.place.master.call(framework, kind, call.get(kind.lower(), {}))
                 self.answer(202)
@@ -132,7 +132,7 @@ class MasterHandler(Handler):
                 self.place.master.disconnected(framework, stream_id)
 
     def _send(self, events: Events, framework: Framework | None) -> bool:
-        """Until the master ends the stream (True) or the framework has gone (False)."""
+        """Send events until the master ends the stream (True) or the framework has disconnected (False)."""
         heartbeat_at = None
         while True:
             wait_s = None if heartbeat_at is None else max(0.0, heartbeat_at - time.monotonic())
@@ -157,7 +157,7 @@ class MasterHandler(Handler):
         self.wfile.write(b"%x\r\n%b\r\n" % (len(frame), frame))
 
     def _notice_end(self, events: Events) -> None:
-        """A framework says nothing more on this connection; when it can be read, it was closed."""
+        """Wait until the framework closes the connection, on which it sends nothing more."""
         with suppress(OSError, ValueError):
             select.select([self.connection], [], [])
         events.put({"type": "GONE"})

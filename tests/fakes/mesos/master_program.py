@@ -53,10 +53,10 @@ def main() -> None:
         def on_leader(leader: dict[str, Any] | None, contenders: int) -> None:
             place.leader = leader
             mine = leader is not None and leader["id"] == info["id"]
-            if contender.leading and not mine:
+            if contender.is_leader and not mine:
                 contender.lost()
             if mine and contenders >= quorum and not place.serving:
-                contender.leading = True
+                contender.is_leader = True
                 place.master.lead(registry.read())
                 place.serving = True
                 print(f"Elected as the leading master {info['pid']}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What a master knows of frameworks, agents, tasks and offers, and the statuses it makes up itself."""
+"""What a master knows of frameworks, agents, tasks and offers, and the statuses that it makes itself."""
 
 import queue
 import threading
@@ -35,7 +35,7 @@ _ORDER = [
 
 
 def ordered_status(fields: Json) -> Json:
-    """With the fields in the order of the real ones, without those that are None."""
+    """The fields in the order of a real status, without those that are None."""
     return {name: fields[name] for name in _ORDER if fields.get(name) is not None}
 
 
@@ -46,7 +46,7 @@ def new_id() -> str:
 
 @dataclass
 class Task:
-    """A task on an agent, or one that was there when it became unreachable."""
+    """A task on an agent, which may be unreachable."""
 
     info: Json
     framework_id: str
@@ -63,17 +63,17 @@ class Task:
 
     @property
     def resources(self) -> Resources:
-        """What it holds; nothing after its end."""
+        """What it uses; nothing after its end."""
         return Resources() if self.state in TERMINAL else from_json(self.info.get("resources", []))
 
     def take(self, status: Json, latest: str) -> None:
-        """Remember what the agent says."""
+        """Take a status of the agent's."""
         self.state = latest
         self.healthy = status.get("healthy", self.healthy)
         self.container_status = status.get("container_status", self.container_status)
 
     def to_state(self) -> Json:
-        """As in /state."""
+        """Its entry in /state."""
         return {
             "id": self.id,
             "name": self.info.get("name", ""),
@@ -87,7 +87,7 @@ class Task:
 
 @dataclass
 class Offer:
-    """Resources of one agent, on offer to one framework."""
+    """Resources of one agent, offered to one framework."""
 
     id: str
     framework_id: str
@@ -114,22 +114,22 @@ class Framework:
         return self.events is not None
 
     def can(self, capability: str) -> bool:
-        """Whether it has said so."""
+        """Whether it has that capability."""
         return {"type": capability} in self.info.get("capabilities", [])
 
     def send(self, event: Json) -> None:
-        """Onto its stream, if there is one."""
+        """Put the event on its stream, if it has one."""
         if self.events is not None:
             self.events.put(event)
 
     def refuses(self, agent_id: str, resources: Resources) -> bool:
-        """Whether it has declined as much, or more, of this agent a moment ago."""
+        """Whether it has recently declined as much, or more, of this agent."""
         now = time.monotonic()
         self.filters = [each for each in self.filters if each[2] > now]
         return any(agent == agent_id and declined.contains(resources) for agent, declined, _until in self.filters)
 
     def status(self, task_id: str, state: str, agent_id: str | None, reason: str, message: str, **more: Any) -> None:
-        """Send an update of the master's own, in the words of this framework."""
+        """Send a status that the master makes, with the state's old name where the framework knows no other."""
         if not self.can("PARTITION_AWARE") and state in (
             *("TASK_DROPPED", "TASK_UNREACHABLE", "TASK_GONE", "TASK_GONE_BY_OPERATOR", "TASK_UNKNOWN"),
         ):
@@ -166,17 +166,17 @@ class Agent:
 
     @property
     def url(self) -> Json:
-        """As in its offers."""
+        """Its URL as in its offers."""
         address = {"hostname": self.info["hostname"], "ip": self.info["ip"], "port": self.info["port"]}
         return {"scheme": "http", "address": address, "path": "/slave(1)"}
 
     def send(self, message: Json) -> None:
-        """To the agent, if it is connected."""
+        """Send to the agent, if it is connected."""
         if self.link is not None:
             self.link.send(message)
 
     def to_state(self, used: Resources) -> Json:
-        """As in /state."""
+        """Its entry in /state."""
         return {
             "id": self.id,
             "hostname": self.info["hostname"],

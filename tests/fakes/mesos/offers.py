@@ -1,4 +1,4 @@
-"""Offers: made of what agents have left, fairly, not soon again to who declined; accepted, declined, rescinded."""
+"""Offers: made fairly of what agents have left, not soon again after a DECLINE; accepted, declined, rescinded."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ class Offers:
         self.interval_s = 1.0
 
     def run(self) -> None:
-        """Look again and again what has become free."""
+        """Offer at intervals what has become free."""
         pause = threading.Event()
         while not pause.wait(self.interval_s):
             with self._master.lock:
@@ -62,7 +62,7 @@ class Offers:
         }
 
     def used(self, agent: Agent) -> Resources:
-        """What its tasks hold."""
+        """What its tasks use."""
         held = (task.resources for task in self._master.tasks.values() if task.agent_id == agent.id)
         return sum(held, Resources())
 
@@ -76,25 +76,25 @@ class Offers:
         return sum((*tasks, *offers), Resources()).share_of(total)
 
     def drop_of_framework(self, framework: Framework) -> None:
-        """Take back what it was offered, without a word."""
+        """Withdraw its offers without an event."""
         self._offers = {key: each for key, each in self._offers.items() if each.framework_id != framework.id}
 
     def rescind_of_agent(self, agent: Agent) -> None:
-        """Take back what of this agent is on offer."""
+        """Withdraw the offers of this agent, with RESCIND."""
         for offer in [each for each in self._offers.values() if each.agent_id == agent.id]:
             del self._offers[offer.id]
             rescind = {"type": "RESCIND", "rescind": {"offer_id": {"value": offer.id}}}
             self._master.frameworks[offer.framework_id].send(rescind)
 
     def decline(self, framework: Framework, body: Json) -> None:
-        """Take offers back; those that are no longer valid are nobody's trouble."""
+        """Take offers back; those that are no longer valid are ignored."""
         for identifier in [each["value"] for each in body["offer_ids"]]:
             offer = self._take(framework, identifier)
             if offer is not None:
                 self._refuse(framework, offer.agent_id, offer.resources, body)
 
     def accept(self, framework: Framework, body: Json) -> None:
-        """Launch tasks on offers of one agent; each that cannot be is answered with a status."""
+        """Launch tasks on offers of one agent; each one that cannot be launched is answered with a status."""
         identifiers = [each["value"] for each in body["offer_ids"]]
         infos = [
             info
@@ -106,10 +106,10 @@ class Offers:
         invalid = [identifier for identifier, offer in offers.items() if offer is None]
         valid = [offer for offer in offers.values() if offer is not None]
         if invalid or len({offer.agent_id for offer in valid}) != 1:
-            said = f"Offer {invalid[0]} is no longer valid" if invalid else "Offers are of several agents"
+            reason = f"Offer {invalid[0]} is no longer valid" if invalid else "Offers are of several agents"
             for info in infos:
                 task_id, agent_id = info["task_id"]["value"], info["agent_id"]["value"]
-                message = f"Task launched with invalid offers: {said}"
+                message = f"Task launched with invalid offers: {reason}"
                 framework.status(task_id, "TASK_DROPPED", agent_id, "REASON_INVALID_OFFERS", message)
             return
         agent = self._master.agents[valid[0].agent_id]

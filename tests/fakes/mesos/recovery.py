@@ -1,4 +1,4 @@
-"""What an agent keeps below its work_dir, and whether an agent with other flags may go on with it."""
+"""What an agent stores below its work_dir, and whether an agent with other flags may continue with it."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ class Memory:
         self._rebooted = False
 
     def recover(self, info: Json, policy: str) -> None:
-        """Take up the last agent, or end the process when its description does not allow that."""
+        """Continue as the last agent, or end the process when the new description does not allow that."""
         boot_id = _BOOT_ID.read_text(encoding="ascii").strip()
         boot_file = self._work_dir / "meta/boot_id"
         self._rebooted = boot_file.exists() and boot_file.read_text(encoding="ascii") != boot_id
@@ -43,7 +43,7 @@ class Memory:
         boot_file.write_text(boot_id, encoding="ascii")
 
     def begin(self, agent_id: str, info: Json, socket_name: str) -> None:
-        """A master has given this agent its id."""
+        """Store the id that a master has assigned."""
         self.agent_id, self.socket_name = agent_id, socket_name
         folder = self._latest.with_name(agent_id)
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,18 +56,18 @@ class Memory:
         (self._latest / "slave.info").write_text(json.dumps(content), encoding="utf-8")
 
     def runs(self) -> Iterator[Run]:
-        """Every run that is remembered; those of before a boot have ended."""
+        """Every stored run; those from before a boot have ended."""
         if self.agent_id is None or self._rebooted:
             return
         for spec in sorted(self._latest.glob("frameworks/*/executors/*/runs/*/spec")):
             yield Run(spec.parent)
 
     def run_directory(self, framework_id: str, task_id: str, container_id: str) -> Path:
-        """For what must survive the agent."""
+        """The folder for what must survive the agent."""
         return self._latest.resolve() / _below(framework_id, task_id, container_id)
 
     def sandbox(self, framework_id: str, task_id: str, container_id: str) -> Path:
-        """Where the task runs."""
+        """The folder where the task runs."""
         return self._work_dir / "slaves" / str(self.agent_id) / _below(framework_id, task_id, container_id)
 
     @staticmethod
@@ -86,16 +86,16 @@ def _equal_fault(old: Json, new: Json) -> str | None:
 
 
 def _additive_fault(old: Json, new: Json) -> str | None:
-    said = "Configuration change not permitted under `additive` policy:"
+    prefix = "Configuration change not permitted under `additive` policy:"
     for name in ("hostname", "port"):
         if old[name] != new[name]:
-            return f"{said} {name} changed from {old[name]} to {new[name]}"
+            return f"{prefix} {name} changed from {old[name]} to {new[name]}"
     before, after = from_json(old["resources"]), from_json(new["resources"])
     if not after.contains(before):
-        return f"{said} resources decreased from {before} to {after}"
+        return f"{prefix} resources decreased from {before} to {after}"
     for attribute in old["attributes"]:
         if attribute not in new["attributes"]:
-            return f"{said} attribute {attribute['name']} changed or missing"
+            return f"{prefix} attribute {attribute['name']} changed or missing"
     return None
 
 

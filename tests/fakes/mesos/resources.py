@@ -15,13 +15,13 @@ _MB = 1024 * 1024
 #: Scalars have three decimals in Mesos.
 _SCALE = 1000
 
-#: Less than this is not worth an offer.
+#: Less than this is not offered.
 _LEAST_CPUS, _LEAST_MEM = 10, 32 * _SCALE
 
 
 @dataclass(frozen=True)
 class Resources:
-    """Immutable: thousandths of each scalar, and single ports."""
+    """Thousandths of each scalar, and single ports."""
 
     scalars: dict[str, int] = field(default_factory=dict)
     ports: frozenset[int] = frozenset()
@@ -36,22 +36,22 @@ class Resources:
         return Resources(left, self.ports - other.ports)
 
     def contains(self, other: "Resources") -> bool:
-        """Whether ``other`` fits in."""
+        """Whether ``other`` fits into these."""
         enough = all(self.scalars.get(name, 0) >= value for name, value in other.scalars.items())
         return enough and self.ports >= other.ports
 
     @property
     def allocatable(self) -> bool:
-        """Whether a master would make an offer of it."""
+        """Whether a master would offer them."""
         return self.scalars.get("cpus", 0) >= _LEAST_CPUS or self.scalars.get("mem", 0) >= _LEAST_MEM
 
     def share_of(self, total: "Resources") -> float:
-        """The largest share of one scalar, for fairness."""
+        """The largest share of one scalar (dominant resource fairness)."""
         shares = [self.scalars.get(name, 0) / value for name, value in total.scalars.items() if value]
         return max(shares, default=0.0)
 
     def to_json(self, allocated: bool) -> list[dict[str, Any]]:
-        """As in an offer, or in an agent's description."""
+        """As an offer or an agent's description lists them."""
         role: dict[str, Any] = {"role": "*"} | ({"allocation_info": {"role": "*"}} if allocated else {})
         ranges = [{"begin": begin, "end": end} for begin, end in _ranges(self.ports)]
         listed: list[dict[str, Any]] = []
@@ -63,7 +63,7 @@ class Resources:
         return listed
 
     def to_state(self) -> dict[str, Any]:
-        """As in /state."""
+        """As /state shows them."""
         ports = {"ports": _ranges_text(self.ports)} if self.ports else {}
         return {"gpus": 0.0} | {name: self.scalars.get(name, 0) / _SCALE for name in _SCALARS} | ports
 
@@ -72,7 +72,7 @@ class Resources:
 
 
 def described(listed: list[dict[str, Any]]) -> str:
-    """As in the texts of a master, in the order of the list."""
+    """As a master's messages write them, in the order of the list."""
     parts = []
     for each in listed:
         ports = from_json([each]).ports

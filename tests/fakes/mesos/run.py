@@ -1,4 +1,4 @@
-"""One task on an agent: its executor, its sandbox, and its statuses, kept until the framework acknowledges them."""
+"""One task on an agent: its executor, its sandbox, and its statuses, stored until the framework acknowledges them."""
 
 import json
 import os
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 _PROGRAM = Path(__file__).with_name("mesos-executor")
 
-#: How soon a status is sent again that nobody acknowledges; the wait doubles.
+#: A status that is not acknowledged is sent again after this time; the wait doubles.
 _FIRST_RETRY_S = 10.0
 
 
@@ -51,7 +51,7 @@ class Run:
 
     @property
     def latest(self) -> str:
-        """The last state that the executor or the agent gave it."""
+        """The last state that the executor or the agent reported."""
         return str(self.status["state"]) if self.status is not None else "TASK_STAGING"
 
     @property
@@ -60,7 +60,7 @@ class Run:
         return self.latest in TERMINAL and not self.pending
 
     def start_executor(self) -> None:
-        """Start it with its output in the sandbox."""
+        """Start the executor, with its output in the sandbox."""
         self.sandbox.mkdir(parents=True)
         latest = self.sandbox.with_name("latest")
         latest.unlink(missing_ok=True)
@@ -76,18 +76,18 @@ class Run:
                 stderr=err,
                 start_new_session=True,
             )
-        threading.Thread(target=process.wait, daemon=True).start()  # or it would stay as a zombie
+        threading.Thread(target=process.wait, daemon=True).start()  # or it would remain as a zombie
         if self.spec["user"]:
             for name in ("stdout", "stderr"):
                 shutil.chown(self.sandbox / name, self.spec["user"])
 
     def kill_processes(self) -> None:
-        """End what an executor that died has left behind."""
+        """End the processes that a dead executor has left."""
         with suppress(OSError, ValueError):
             os.killpg(int((self.meta / "pid").read_text(encoding="ascii")), signal.SIGKILL)
 
     def keep(self, status: Json) -> None:
-        """Remember a status; one that was kept before an agent's end comes again."""
+        """Store a status; one that the last agent has stored already may arrive again."""
         if status.get("uuid") not in self._uuids:
             self._write({"status": status})
             self._take(status)
@@ -95,7 +95,7 @@ class Run:
                 self.ended_at = time.time()
 
     def acknowledge(self, uuid: str) -> bool:
-        """Forget the status that is under way; whether that was the one."""
+        """Remove the first pending status if it has that uuid; return whether it has."""
         if not self.pending or self.pending[0].get("uuid") != uuid:
             return False
         self._write({"acknowledged": uuid})
@@ -106,7 +106,7 @@ class Run:
         return True
 
     def abandon(self) -> None:
-        """The framework is gone: nobody will acknowledge anything."""
+        """The framework is removed: no status will be acknowledged."""
         if not self.abandoned:
             self._write({"abandoned": True})
         self._abandon()
@@ -118,11 +118,11 @@ class Run:
             self.ended_at = time.time()
 
     def sent(self) -> None:
-        """The first pending status is on its way; look again when the wait is over."""
+        """The first pending status was sent; retry after a wait."""
         self.retry_at = time.monotonic() + self._retry_s
         self._retry_s = min(self._retry_s * 2, 600.0)
 
-    def sent_to_nobody(self) -> None:
+    def sent_in_vain(self) -> None:
         """Send again as soon as there is a master."""
         self.retry_at, self._retry_s = 0.0, _FIRST_RETRY_S
 
@@ -133,7 +133,7 @@ class Run:
         self.status = status if "healthy" in status or self.status is None else self._with_health(status)
 
     def _with_health(self, status: Json) -> Json:
-        """A status without a word on health leaves it as it was."""
+        """A status that does not mention health leaves it unchanged."""
         known = (self.status or {}).get("healthy")
         return status if known is None else {**status, "healthy": known}
 

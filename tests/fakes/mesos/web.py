@@ -1,4 +1,4 @@
-"""HTTP as the Mesos programs speak it: their headers, their texts, and no more."""
+"""HTTP with the headers and texts of the Mesos programs."""
 
 import json
 import socket
@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection; a subclass has ``get`` and ``post``."""
+    """One connection; a subclass implements ``get`` and ``post``."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -47,9 +47,9 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def text(self, status: int, said: str) -> None:
-        """An answer in words."""
-        self.answer(status, said.encode(), "text/plain; charset=utf-8")
+    def text(self, status: int, message: str) -> None:
+        """A plain-text answer."""
+        self.answer(status, message.encode(), "text/plain; charset=utf-8")
 
     def json(self, content: Any) -> None:
         """An answer of status 200."""
@@ -61,24 +61,24 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Date", formatdate(usegmt=True))
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the library's name
-        """Say nothing of single requests."""
+        """Single requests are not logged."""
 
 
 class Server(ThreadingHTTPServer):
-    """Listens; each connection has a thread."""
+    """Listens; each connection is served on a thread of its own."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went is no error of ours."""
+        """A client that has disconnected is not an error."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 def listen(ip: str, port: int, handler: type[BaseHTTPRequestHandler]) -> Server:
-    """A server that holds its port, or the end of the process with a line, as in the real programs."""
+    """A server that listens on the port; a taken port ends the process with a line, as in the real programs."""
     Server.address_family = socket.AF_INET6 if ":" in ip else socket.AF_INET
     try:
         return Server((ip, port), handler)

@@ -1,4 +1,4 @@
-"""Both recordings of a real master, replayed byte for byte: what the client sends, hears and makes of each error."""
+"""Both recordings of a real master, replayed byte for byte: what the client sends, receives and raises."""
 
 import http.client
 import json
@@ -94,7 +94,7 @@ def replay_call(line: Line, framework: Framework, master: ReplayMaster) -> None:
 
 
 def replay_bad_call(line: Line, master: ReplayMaster) -> MesosError:
-    """Make a call that the client's own functions cannot make, and give back what its answer is taken for."""
+    """Make a call that the client's own functions cannot make; return the error that its answer becomes."""
     with ExitStack() as stack:
         connection = http.client.HTTPConnection(master.address, timeout=20)
         stack.callback(connection.close)
@@ -175,8 +175,8 @@ def test_the_fail_over_between_two_masters(masters: list[ReplayMaster], caplog: 
         for line in recorded:
             match line["kind"]:
                 case "subscribe" if line["status"] == 307:
-                    # A master that sends us on is followed at once. Before an election it sends us to itself: the
-                    # third time round the client gives up until later. After the leader's death: to a closed port.
+                    # A redirect is followed at once. Before an election a master redirects to itself, and after the
+                    # third time the client backs off. After the leader's death the redirect is to a closed port.
                     for _ in range(3 if line["conn"] == "too-early" else 1):
                         request = by_port[line["to_port"]].request()
                         assert request.json == line["request"]
@@ -187,7 +187,7 @@ def test_the_fail_over_between_two_masters(masters: list[ReplayMaster], caplog: 
                     elif line["conn"] == "to-non-leader":
                         path = "/master/api/v1/scheduler"  # as its Location says
                         continue
-                    framework.client.master_changed(asked[0].address)  # what ZooKeeper would say: try again now
+                    framework.client.master_changed(asked[0].address)  # what ZooKeeper would report: retry now
                 case "subscribe":
                     stream = begin(line, by_port[line["to_port"]], path)
                 case "event":
@@ -215,7 +215,7 @@ def test_the_fail_over_between_two_masters(masters: list[ReplayMaster], caplog: 
                     assert framework.outcome.result(timeout=20) is None
                     break
                 case _:
-                    pass  # the plain GETs have a test of their own; no client of ours calls a master that it left
+                    pass  # the plain GETs have their own test; our client never calls a master that it has left
     assert framework.events == expected
     assert [event["type"] for event in expected].count("SUBSCRIBED") == 2
     warnings = [entry.getMessage() for entry in caplog.records if entry.name.endswith("mesos.client")]
