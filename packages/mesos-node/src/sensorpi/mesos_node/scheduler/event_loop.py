@@ -154,7 +154,7 @@ class EventLoop:
                 return
             except FrameworkRemovedError as error:
                 _log.error("%s: all tasks have been ended; they are launched again", error)
-                self._ask(self._framework_removed, timeout_s=None)
+                self._ask(self._framework_removed, None)
                 self._client.forget_framework()
             except FrameworkFailedOverError as error:
                 self._step_down(str(error))
@@ -184,7 +184,7 @@ class EventLoop:
         self._asking_replicas = threading.Thread(target=ask, name="replicas", daemon=True)
         self._asking_replicas.start()
 
-    def _ask(self, request: Request[T], timeout_s: float | None = _REQUEST_S) -> T:
+    def _ask(self, request: Request[T], timeout_s: float | None) -> T:
         """Have the loop's thread answer, after it has stored what the request changed.
 
         Raises ``UserError`` as the request does, and after ``timeout_s``; None waits without limit.
@@ -210,7 +210,7 @@ class EventLoop:
     def _answer(self, name: str, given: dict[str, Any]) -> Any:
         """Answer a request of the API."""
         if name == "status":
-            return self._ask(lambda _now_s: (self._status(), []))
+            return self._ask(lambda _now_s: (self._status(), []), _REQUEST_S)
         if name == "log":
             return self._log_of(given["name"], given.get("file", "stdout"))
         _log.info("Command: %s %s", name, given)
@@ -219,10 +219,10 @@ class EventLoop:
             names, calls = self._core.command(name, given, now_s)
             return {"workloads": names}, calls
 
-        return self._ask(command)
+        return self._ask(command, _REQUEST_S)
 
     def _log_of(self, name: str, file: str) -> dict[str, Any]:
-        task = self._ask(lambda _now_s: (logged_task(self._core, name), []))
+        task = self._ask(lambda _now_s: (logged_task(self._core, name), []), _REQUEST_S)
         if file not in ("stdout", "stderr"):
             raise UserError(f'"{file}": expected stdout or stderr')
         text = find_sandbox(task.agent, task.framework_id, task.task_id).tail(file)
