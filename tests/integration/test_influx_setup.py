@@ -138,23 +138,23 @@ def test_a_database_made_by_hand_gets_raw_as_its_default_policy(fresh_influxd: I
 
 def test_integer_light_is_refused_before_the_first_write(fresh_influxd: InfluxServer) -> None:
     set_up_again(fresh_influxd)
-    seed = "sensor,host=10.0.0.99 temperature=21.5,lightv=312i,lightr=10i"
-    fresh_influxd.writer.write(seed, params={"db": "sensordata"}, protocol="line")
+    line = "sensor,host=10.0.0.99 temperature=21.5,lightv=312i,lightr=10i"
+    fresh_influxd.writer.write(line, params={"db": "sensordata"}, protocol="line")
     with pytest.raises(UserError, match=r"lightr \(integer\), lightv \(integer\)\. Move it"):
         set_up_again(fresh_influxd)
 
 
-def test_the_way_that_the_manual_gives_moves_the_seed_s_data(fresh_influxd: InfluxServer) -> None:
+def test_the_manuals_statements_move_the_original_projects_data(fresh_influxd: InfluxServer) -> None:
     set_up_again(fresh_influxd)
-    seed = "sensor,host=10.0.0.99 temperature=21.5,lightv=312i 1700000000000000000"
-    fresh_influxd.writer.write(seed, params={"db": "sensordata"}, protocol="line")
+    line = "sensor,host=10.0.0.99 temperature=21.5,lightv=312i 1700000000000000000"
+    fresh_influxd.writer.write(line, params={"db": "sensordata"}, protocol="line")
     admin = fresh_influxd.admin
     for statement in (
-        "CREATE DATABASE seed",
-        'SELECT * INTO "seed"."autogen"."sensor" FROM "sensordata".."sensor" GROUP BY *',
+        "CREATE DATABASE old",
+        'SELECT * INTO "old"."autogen"."sensor" FROM "sensordata".."sensor" GROUP BY *',
         'DROP MEASUREMENT "sensor"',
         'SELECT "temperature"::float, "lightv"::float INTO "sensordata"."raw"."sensor" '
-        'FROM "seed"."autogen"."sensor" GROUP BY *',
+        'FROM "old"."autogen"."sensor" GROUP BY *',
     ):
         admin.query(statement, method="POST")
     set_up_again(fresh_influxd)

@@ -21,17 +21,17 @@ def now_ms() -> int:
     return int(time.time() * 1000)
 
 
-def test_original_message_gets_the_default_sensor_and_host(pipeline: Pipeline) -> None:
+def test_an_original_message_is_stored_under_the_default_names(pipeline: Pipeline) -> None:
     timestamp_ms = now_ms()
-    seed = {
+    original = {
         "timestamp": timestamp_ms, "temperature": 21, "pressure": 101325.5, "heading": 90, "lightv": 300,
         "lightr": 85, "lightg": 84, "lightb": 82, "motionx": 0, "motiony": -0.25, "motionz": 1,
     }  # fmt: skip
-    pipeline.send(json.dumps(seed).encode())
-    wait_until(lambda: any(p["time"] == timestamp_ms for p in pipeline.points("EnviroPhat")), "the seed's point")
+    pipeline.send(json.dumps(original).encode())
+    wait_until(lambda: any(p["time"] == timestamp_ms for p in pipeline.points("EnviroPhat")), "the point")
     [point] = [point for point in pipeline.points("EnviroPhat") if point["time"] == timestamp_ms]
     assert point["host"] == "10.0.0.99"
-    assert {name: point[name] for name in FIELDS} == {name: seed[name] for name in FIELDS}
+    assert {name: point[name] for name in FIELDS} == {name: original[name] for name in FIELDS}
 
 
 def test_both_paths_give_the_same_point(pipeline: Pipeline) -> None:

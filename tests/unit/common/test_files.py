@@ -1,4 +1,4 @@
-"""Durable writing: a file has its old content or its new one, whole, whatever fails and whenever the power goes."""
+"""Durable writing: a file has its old content or its new content, whole, whatever fails."""
 
 import errno
 import os

@@ -23,7 +23,7 @@ def test_lines_are_drawn_again_in_place(terminal: Screen, capsys: pytest.Capture
     assert capsys.readouterr().err == "a 1\nb 1\n\x1b[2A\x1b[Ja 2\nb 2\n"
 
 
-def test_a_message_goes_above_the_lines(terminal: Screen, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_message_is_printed_above_the_lines(terminal: Screen, capsys: pytest.CaptureFixture[str]) -> None:
     terminal.draw(["a 1", "b 1"])
     terminal.say("something happened")
     terminal.draw(["a 2", "b 2"])
@@ -49,7 +49,7 @@ def test_nothing_is_drawn_over_without_a_terminal(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == "x" * 100 + "\nb\n"
 
 
-def test_a_closed_terminal_is_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_terminal_does_not_stop_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w", buffering=1) as closed:
@@ -64,7 +64,7 @@ def test_a_warning_is_a_message_of_one_line(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err == "  Kafka is gone\n"
 
 
-def test_one_line_a_stage_says_what_flows(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_stage_has_one_line_with_its_figures(capsys: pytest.CaptureFixture[str]) -> None:
     ledger = Ledger(
         readings=10, acknowledged=9, last_values={"temperature": 21.46, "pressure": 99_870, "heading": 12.3}
     )

@@ -34,7 +34,7 @@ def test_grafana_server_is_started_with_its_home(tarball: Path, tmp_path: Path) 
     assert argv == [str(program), f"--homepath={tarball}"]
 
 
-def test_grafana_is_started_by_its_new_name_if_need_be(tarball: Path, tmp_path: Path) -> None:
+def test_a_grafana_without_its_old_name_starts_by_the_new_one(tarball: Path, tmp_path: Path) -> None:
     program = install(tarball, "grafana")
     argv, _ = grafana_process(tmp_path, *ARGUMENTS)
     assert argv == [str(program), "server", f"--homepath={tarball}"]
@@ -53,7 +53,7 @@ def test_no_secret_is_on_the_command_line(tarball: Path, tmp_path: Path) -> None
     assert environment["GF_SECURITY_ADMIN_PASSWORD"] == "admin-secret"
 
 
-def test_influxdb_listens_on_loopback_and_needs_a_password(tarball: Path, tmp_path: Path) -> None:
+def test_it_listens_on_loopback_and_asks_for_a_password(tarball: Path, tmp_path: Path) -> None:
     install(tarball, "grafana-server")
     _, environment = grafana_process(tmp_path, *ARGUMENTS)
     assert environment["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"

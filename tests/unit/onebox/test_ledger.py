@@ -1,4 +1,4 @@
-"""What the sensor says is counted, and latencies are taken once for each reading."""
+"""The sensor's events are counted, and one latency is measured for each reading."""
 
 import json
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def test_only_the_first_query_that_returns_a_reading_counts() -> None:
     assert list(ledger.latencies_ms) == [2.5]
 
 
-def test_a_stranger_is_no_latency() -> None:
+def test_an_unknown_reading_has_no_latency() -> None:
     ledger = followed(read(1))
     ledger.seen([ReadingId("s", "other boot", 1)], 1)
     assert ledger.latency_ms() is None

@@ -80,7 +80,7 @@ def test_probe_names_each_chip_of_a_whole_board(capsys: pytest.CaptureFixture[st
         ([0x23, 0x76, 0x49], "this is an Enviro, another board", False),
     ],
 )
-def test_probe_says_what_is_wrong_with_a_board(present: list[int], said: str, all_well: bool) -> None:
+def test_probe_reports_what_is_wrong_with_a_board(present: list[int], said: str, all_well: bool) -> None:
     board = EmulatedBoard()
     some = next(iter(board.chips.values()))
     board.bus.chips = {address: board.chips.get(address, some) for address in present}
@@ -96,7 +96,7 @@ def test_probe_passes_on_what_is_wrong_with_the_bus_itself() -> None:
         probe.probe_board(board)
 
 
-def test_probe_without_a_bus_says_how_to_switch_it_on(tmp_path: Path) -> None:
+def test_probe_without_a_bus_tells_how_to_switch_it_on(tmp_path: Path) -> None:
     trouble = probe.i2c_trouble(tmp_path)
     assert trouble is not None
     assert "raspi-config nonint do_i2c 0" in trouble
@@ -109,7 +109,7 @@ def test_probe_without_permission_names_the_group(tmp_path: Path, monkeypatch: p
     assert "adduser $USER i2c" in (probe.i2c_trouble(tmp_path) or "")
 
 
-def test_probe_has_nothing_to_say_about_a_bus_that_can_be_opened(tmp_path: Path) -> None:
+def test_probe_reports_nothing_for_a_bus_that_can_be_opened(tmp_path: Path) -> None:
     (tmp_path / "i2c-1").touch()
     assert probe.i2c_trouble(tmp_path) is None
 
@@ -143,7 +143,7 @@ class BrokenGPIO(StandInGPIO):
 @pytest.mark.parametrize(
     "error", [RuntimeError("no access to /dev/mem"), OSError(errno.EBUSY, "busy"), SystemExit("no"), KeyError("lgpio")]
 )
-def test_readings_go_on_with_the_stand_in_when_gpio_fails(error: BaseException) -> None:
+def test_readings_are_taken_with_the_stand_in_when_gpio_fails(error: BaseException) -> None:
     board = EmulatedBoard()
     board.gpio_modules = lambda: [BrokenGPIO(error), StandInGPIO()]  # type: ignore[method-assign]
     driver = EnviroPhat(board)
@@ -241,14 +241,14 @@ def test_a_synthetic_day_is_the_same_for_the_same_seed() -> None:
     assert first(1) != first(2)
 
 
-def test_synthetic_day_is_warm_and_light_at_noon_only() -> None:
+def test_a_synthetic_day_is_warmer_and_lighter_than_its_night() -> None:
     day = SyntheticDay(1.0, seed=3, first_s=0)
     noon, night = day.conditions(13 * 3600), day.conditions(2 * 3600)
     assert noon.temperature_c > night.temperature_c
     assert noon.clear > 5 * night.clear > 0
 
 
-def test_events_that_nobody_takes_stop_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_events_without_a_reader_stop_nothing(caplog: pytest.LogCaptureFixture) -> None:
     events = Events("/dev/full")
     events.emit("first")
     events.emit("second")
@@ -282,7 +282,7 @@ def test_a_wrong_option_is_refused(arguments: list[str], capsys: pytest.CaptureF
     assert complaint.count("\n") == 1
 
 
-def test_mistake_in_a_recording_publishes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_recording_with_a_mistake_publishes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "r.jsonl").write_text('{"timestamp":1,"heading":1}\n{"timestamp":1,"heading":2}\n')
     arguments = ["--replay", str(tmp_path / "r.jsonl"), "--state-directory", str(tmp_path / "state")]
     assert main(["sensor", "run", *arguments]) == 2
@@ -315,7 +315,7 @@ rate_hz = 0.5
         (CLUSTER, ["--bootstrap-servers", "a:1,b:2", "--host", "me", "--rate", "3"], (("a:1", "b:2"), "me", 3.0)),
     ],
 )
-def test_options_override_the_cluster_file(
+def test_options_come_before_the_cluster_file(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     cluster: str | None,
@@ -395,7 +395,7 @@ def test_leds_are_off_when_a_run_ends(tmp_path: Path, monkeypatch: pytest.Monkey
     assert board.gpio.levels == {4: 0}
 
 
-def test_run_without_a_board_waits_for_it_and_logs_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_without_a_board_waits_and_logs_that_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     board = EmulatedBoard()
     there, tries = board.smbus_module, 0
 
@@ -452,7 +452,7 @@ def test_what_an_earlier_run_left_is_not_counted_as_this_run_s(tmp_path: Path) -
     assert timestamps == sorted(set(timestamps))
 
 
-def test_timestamps_follow_a_killed_runs_spool(tmp_path: Path) -> None:
+def test_timestamps_follow_those_of_a_killed_run_in_the_spool(tmp_path: Path) -> None:
     ahead_ms = time.time_ns() // 1_000_000 + 3_600_000
     spool = Spool(tmp_path / "state")
     spool.append([Entry("S", "killed", ahead_ms, json.dumps({"timestamp": ahead_ms}).encode())])

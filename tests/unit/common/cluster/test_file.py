@@ -1,6 +1,6 @@
 """The cluster file: what a good one means, and the one line that each mistake gives."""
 
-# The lines of the table are wide: a mistake and its message stand side by side.
+# The lines of the table are wide, so that each mistake is next to its message.
 # ruff: noqa: E501
 
 import re
@@ -25,7 +25,7 @@ def test_the_shipped_file_describes_the_six_nodes() -> None:
     }
 
 
-def test_commented_out_lines_are_the_defaults() -> None:
+def test_the_shipped_files_commented_lines_are_the_defaults() -> None:
     switched_on = re.sub(r"(?m)^#(?=\w+ = )", "", example_text())
     assert "\nport = 7000" in switched_on
     assert parse(switched_on, "all keys written out") == shipped()
@@ -168,7 +168,7 @@ def test_one_larger_worker_has_room_for_the_job() -> None:
     assert [worker.memory_mb for worker in cluster.workers] == [320, 832]
 
 
-def test_worker_of_two_gigabytes_fits_spark_and_the_job() -> None:
+def test_a_two_gigabyte_worker_has_room_for_spark_and_the_job() -> None:
     assert parse(MESOS + "memory_mb = 1564\n" + ON_BOX, "c.toml").spark.worker_memory_mb == 582
 
 
@@ -197,7 +197,7 @@ def test_a_long_value_is_cut_short() -> None:
     assert len(str(mistake.value)) < 150
 
 
-def test_a_line_that_is_no_toml_is_named() -> None:
+def test_a_line_that_is_not_toml_is_named() -> None:
     with pytest.raises(UserError, match=r"^c\.toml: not TOML: .*line 5"):
         parse(ONE_NODE.rstrip("\n") + "\nport: 7000", "c.toml")
 

@@ -1,4 +1,4 @@
-"""Which node this machine is: a name in a file, else the host name, else an address of its own."""
+"""Which node this machine is: by a name in a file, else by host name, else by one of its addresses."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_an_own_address_tells_a_machine_of_another_name(cluster: Cluster, tmp_pa
     assert identify(cluster, tmp_path, "raspberrypi", owner_of("10.0.0.21")) == cluster.node("worker01")
 
 
-def test_a_machine_that_matches_nothing_is_no_node(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_machine_that_matches_nothing_is_not_a_node(cluster: Cluster, tmp_path: Path) -> None:
     assert identify(cluster, tmp_path, "raspberrypi", owner_of()) is None
 
 

@@ -79,7 +79,7 @@ def test_a_cluster_id_is_a_uuid_that_looks_like_no_option(key: bytes) -> None:
     assert len(base64.urlsafe_b64decode(text + "==")) == 16
 
 
-def test_cluster_id_with_a_leading_hyphen_is_derived_again() -> None:
+def test_a_cluster_id_with_a_leading_hyphen_is_derived_again() -> None:
     def first_try(key: bytes) -> str:
         return base64.urlsafe_b64encode(secrets.hkdf_sha256(key, b"sensorpi", b"kafka cluster id 0", 16)).decode()
 
@@ -113,7 +113,7 @@ def test_a_key_that_cannot_be_written_leaves_no_part(tmp_path: Path, mocker: Moc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_key_says_where_to_get_one(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_key_tells_where_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cluster\.key is missing; copy it .* `sensorpi cluster init`"):
         secrets.load_key(tmp_path / "cluster.key")
 

@@ -31,7 +31,7 @@ def change(places: Places, old: str, new: str) -> None:
     file.write_text(file.read_text().replace(old, new))
 
 
-def test_fresh_machine_makes_its_own_key(places: Places) -> None:
+def test_a_fresh_machine_makes_its_own_key(places: Places) -> None:
     applied = apply(places, ALL)
     assert applied.waiting == {}
     key = load_key(places.config / "cluster.key")
@@ -51,7 +51,7 @@ def test_secrets_are_not_for_everybody_and_the_rest_is(places: Places) -> None:
     assert modes == {"cluster.key": 0o640, "dashboard.env": 0o640, "node": 0o644}
 
 
-def test_cluster_node_reports_a_missing_key_and_makes_none(places: Places) -> None:
+def test_a_node_of_a_cluster_makes_no_key_and_waits_for_one(places: Places) -> None:
     as_node(places, "worker01")
     assert "cluster.key" in apply(places, ["mesos-worker"]).waiting["mesos-worker"]
     assert not (places.config / "cluster.key").exists()
@@ -66,7 +66,7 @@ def test_a_key_that_arrives_wakes_the_role(places: Places) -> None:
     assert "sensorpi-mesos-worker.target" in applied.changed_systemd_units
 
 
-def test_a_boot_that_cannot_tell_the_node_goes_on_as_it(places: Places) -> None:
+def test_a_boot_that_finds_no_node_keeps_the_last_one(places: Places) -> None:
     as_node(places, "sensor01")
     apply(places, ["sensor"])
     (places.config / "node").unlink()
@@ -119,7 +119,7 @@ def test_a_mistake_on_a_running_node_changes_nothing(places: Places) -> None:
     assert (places.rendered / "cluster.toml").read_text() == before
 
 
-def test_boot_with_a_mistake_uses_the_last_good_file(places: Places, tmp_path: Path) -> None:
+def test_a_boot_with_a_mistake_uses_the_last_good_configuration(places: Places, tmp_path: Path) -> None:
     apply(places, ALL)
     change(places, "[dashboard]", "[dashbord]")
     booted = Places(places.config, tmp_path / "run after the boot", places.last_good)
@@ -165,7 +165,7 @@ def mesos(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         ("zookeeper.jar", "mesos-worker", "worker01", "libzookeeper-java"),
     ],
 )
-def test_missing_engine_is_reported_and_not_replaced(
+def test_an_engine_that_is_missing_is_reported_not_replaced(
     places: Places, mesos: Path, monkeypatch: pytest.MonkeyPatch, missing: str, role: str, node: str, package: str
 ) -> None:
     as_node(places, node)

@@ -33,7 +33,7 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_check_says_that_a_file_is_good(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_reports_that_a_file_is_good(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "check", str(directory / "cluster.toml")]) == 0
     assert capsys.readouterr().out == f"{directory}/cluster.toml: good; nodes: 1, brokers: 1\n"
 
@@ -52,7 +52,7 @@ def test_what_a_line_quotes_cannot_break_it(directory: Path, capsys: pytest.Capt
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="drops root's rights")
-def test_who_may_not_write_is_told_so(directory: Path) -> None:
+def test_a_missing_permission_is_one_line(directory: Path) -> None:
     # pytest's own folders are closed to others.
     with tempfile.TemporaryDirectory() as config:
         cluster = Path(config, "cluster.toml")
@@ -70,7 +70,7 @@ def test_who_may_not_write_is_told_so(directory: Path) -> None:
         assert cluster.exists()
 
 
-def test_a_reader_who_has_seen_enough_gets_no_complaint(directory: Path) -> None:
+def test_a_reader_that_closes_early_gets_no_error(directory: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     program = "import sys; from sensorpi.common.cli.main import main; sys.exit(main(sys.argv[1:]))"

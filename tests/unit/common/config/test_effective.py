@@ -1,4 +1,4 @@
-"""A fresh machine is a cluster of its own; a role that cannot work alone says for what it waits."""
+"""A fresh machine is a cluster by itself; a role that cannot work alone waits with a reason."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def decide(directory: Path, text: str, installed: tuple[str, ...] = ROLES, host_
     return effective(directory, installed, host_name, owns=lambda address: False)
 
 
-def test_untouched_example_makes_a_cluster_of_one(tmp_path: Path) -> None:
+def test_the_example_makes_an_unknown_machine_its_own_cluster(tmp_path: Path) -> None:
     found = decide(tmp_path, example_text())
     assert found.node is not None
     assert (found.is_own, found.node.name, found.cluster.is_one_machine) == (True, "raspberrypi", True)
@@ -34,7 +34,7 @@ def test_a_named_node_is_never_a_cluster_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("remembered", ["worker02", "raspberrypi", "gone", None])
-def test_machine_without_name_and_address_stays_its_node(tmp_path: Path, remembered: str | None) -> None:
+def test_a_machine_without_name_and_address_stays_its_node(tmp_path: Path, remembered: str | None) -> None:
     (tmp_path / "cluster.toml").write_text(example_text())
     found = effective(tmp_path, ROLES, "raspberrypi", lambda address: False, remembered)
     assert found.node is not None
@@ -73,7 +73,7 @@ def test_a_role_that_the_file_does_not_give_waits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("host_name", "node"), [("Pi-4.lan", "pi-4"), ("pi_4", "node"), ("", "node")])
-def test_a_host_name_that_is_no_node_name_is_replaced(tmp_path: Path, host_name: str, node: str) -> None:
+def test_a_host_name_that_cannot_name_a_node_is_replaced(tmp_path: Path, host_name: str, node: str) -> None:
     found = decide(tmp_path, example_text(), host_name=host_name)
     assert found.node is not None
     assert found.node.name == node

@@ -107,9 +107,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leds: Path) -> Node:
     return node
 
 
-def test_bad_boot_file_is_shown_until_corrected_at_the_next_boot(
-    node: Node, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_mistake_on_the_boot_partition_shows_until_corrected(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     (node.boot / "sensorpi.toml").write_text(ONE_NODE + "[sensor]\nrate = 1\n")
     assert node.apply("--boot") == 0
     line = f"sensorpi: {node.boot}/sensorpi.toml: sensor.rate = 1: unknown key; "
@@ -122,7 +120,7 @@ def test_bad_boot_file_is_shown_until_corrected_at_the_next_boot(
     assert "rate_hz = 2.0" in (node.etc / "cluster.toml").read_text()
 
 
-def test_mistake_in_the_first_file_is_shown_and_starts_nothing(node: Node, leds: Path) -> None:
+def test_a_mistake_in_a_first_configuration_starts_nothing(node: Node, leds: Path) -> None:
     (node.etc / "cluster.toml").write_text("engine = 1\n" + example_text())
     assert node.apply("--boot") == 2
     assert "engine = 1" in node.issue()
@@ -137,14 +135,14 @@ def test_a_mistake_that_the_last_good_copy_covers_is_shown(node: Node) -> None:
     assert node.issue().endswith("; the last good configuration is used\n")
 
 
-def test_mistake_on_a_running_node_is_shown_at_the_terminal(node: Node) -> None:
+def test_a_mistake_on_a_running_node_is_shown_in_the_terminal(node: Node) -> None:
     node.apply("--boot")
     (node.etc / "cluster.toml").write_text("engine = 1\n" + example_text())
     assert node.apply() == 2
     assert node.issue() == ""
 
 
-def test_line_disappears_once_the_mistake_is_corrected(node: Node) -> None:
+def test_correcting_a_running_node_removes_the_line(node: Node) -> None:
     (node.etc / "cluster.toml").write_text("engine = 1\n" + example_text())
     node.apply("--boot")
     (node.etc / "cluster.toml").write_text(ONE_NODE)
@@ -152,7 +150,7 @@ def test_line_disappears_once_the_mistake_is_corrected(node: Node) -> None:
     assert node.issue() == ""
 
 
-def test_later_role_leaves_the_boot_files_mistake_shown(node: Node) -> None:
+def test_a_new_role_leaves_the_boot_partitions_mistake_shown(node: Node) -> None:
     (node.boot / "sensorpi.toml").write_text(ONE_NODE + "[sensor]\nrate = 1\n")
     node.apply("--boot")
     assert node.apply() == 0

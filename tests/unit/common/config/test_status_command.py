@@ -16,7 +16,7 @@ UNITS = {
 }  # fmt: skip
 
 
-def test_service_is_shown_with_its_own_status_line() -> None:
+def test_a_service_is_shown_with_its_own_status_line() -> None:
     lines, all_well = status_lines(["sensor"], UNITS.__getitem__)
     assert lines == ["sensor: active", "  sensorpi-sensor: active: 12 readings"]
     assert all_well
@@ -48,7 +48,7 @@ def test_a_unit_that_the_cluster_file_holds_back_is_not_shown() -> None:
     assert lines == ["mesos-worker: active", "  b: failed: failed", "  c: inactive: dead"]
 
 
-def test_a_machine_without_a_role_says_so() -> None:
+def test_a_machine_without_a_role_reports_that() -> None:
     [line], all_well = status_lines([], UNITS.__getitem__)
     assert "no role is installed" in line
     assert all_well

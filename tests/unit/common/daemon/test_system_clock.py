@@ -22,7 +22,7 @@ def a_time_service(run: Path) -> Path:
 
 
 def wait(run: Path, pause: Callable[[float], None] | None = None) -> float:
-    """Wait for at most 180 s by a clock of its own; how long it took."""
+    """Wait for at most 180 s by a fake clock; return how long it took."""
     passed_s = 0.0
 
     def sleep(seconds: float) -> None:
@@ -67,7 +67,7 @@ def test_the_wait_ends_when_the_clock_is_set(tmp_path: Path, caplog: pytest.LogC
     assert [record.message for record in caplog.records] == ["waiting for a synchronised clock, at most 180 s"]
 
 
-def test_the_wait_has_a_limit_and_says_when_it_was_in_vain(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_wait_has_a_limit_and_logs_a_timeout(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     a_time_service(tmp_path)
     assert wait(tmp_path) == 180
     assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1

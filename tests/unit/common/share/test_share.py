@@ -1,4 +1,4 @@
-"""The checkpoint share: who exports it, who mounts it, and what the job makes of it."""
+"""The checkpoint share: which nodes export and mount it, and how the job uses it."""
 
 import subprocess
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_a_worker_mounts_it() -> None:
 
 
 @pytest.mark.parametrize("node", ["sensor01", "master01"])
-def test_who_never_runs_the_job_has_nothing_of_it(node: str) -> None:
+def test_a_node_that_never_runs_the_job_does_not_mount(node: str) -> None:
     assert units_of(node) == []
 
 
@@ -146,7 +146,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_missing_share_is_logged_once_and_retried_with_backoff(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_share_is_logged_once_and_retried_with_backoff(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     # The server is off, then it is on and has not exported the folder yet: mount itself would give up there.
     refused, missing = "mount.nfs4: Connection refused", "mount.nfs4: mounting failed, reason given: No such file"
     mounting = Mounting(path, [refused, refused, missing, missing, missing, missing])
@@ -217,7 +217,7 @@ def test_a_share_in_use_stays_mounted(path: Path, capsys: pytest.CaptureFixture[
     assert main(["share", "unmount"]) == 0
 
 
-def test_without_a_share_to_mount_a_line_says_so(
+def test_mounting_without_a_share_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("SENSORPI_SHARE", raising=False)

@@ -1,4 +1,4 @@
-"""The options of `sensorpi pipeline dashboard`, and what it says when it cannot serve."""
+"""The options of `sensorpi pipeline dashboard`, and its errors when it cannot serve."""
 
 import argparse
 import json
@@ -54,7 +54,7 @@ def test_a_password_file_is_read_without_its_line_end(served: dict[str, object],
 
 
 @pytest.mark.usefixtures("served")
-def test_without_a_password_it_says_where_one_is_expected() -> None:
+def test_a_missing_password_is_one_line() -> None:
     with pytest.raises(UserError, match=f"give --password-file FILE or set {PASSWORD_VARIABLE}"):
         run()
 
@@ -102,7 +102,7 @@ def test_a_taken_port_is_one_clear_line() -> None:
             serve(Endpoint("127.0.0.1", port), Endpoint("127.0.0.1", 1), "x", DASHBOARDS)
 
 
-def test_missing_charting_library_names_its_package(tmp_path: Path) -> None:
+def test_a_missing_charting_library_names_its_package(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"apt install libjs-chart\.js"):
         serve(Endpoint("127.0.0.1", 0), Endpoint("127.0.0.1", 1), "x", DASHBOARDS, chart_js=tmp_path)
 

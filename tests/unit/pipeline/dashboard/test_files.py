@@ -72,7 +72,7 @@ def test_panels_lie_within_24_columns_and_on_no_other(path: Path) -> None:
 
 
 @each_file
-def test_queries_filter_by_time_and_host_and_group_by_interval(path: Path) -> None:
+def test_every_query_filters_by_time_and_host_and_groups_by_time(path: Path) -> None:
     for panel in load(path)["panels"]:
         for target in panel["targets"]:
             assert "$timeFilter" in target["query"]
@@ -141,7 +141,7 @@ def test_the_pipeline_dashboard_shows_every_figure_of_the_job() -> None:
     assert shown == set(PIPELINE_FIELDS)
 
 
-def test_provisioning_is_configured_by_the_environment() -> None:
+def test_provisioning_reads_address_and_password_from_variables() -> None:
     data_source = (GRAFANA / "provisioning/datasources/sensorpi.yaml").read_text(encoding="utf-8")
     assert re.findall(r"^ +(?:url|password|user|uid): (.*)$", data_source, re.MULTILINE) == [
         "sensorpi-influxdb",
@@ -157,7 +157,7 @@ def test_no_file_holds_a_password(path: Path) -> None:
         assert found[1].startswith(("$", '"{{'))
 
 
-def test_chronograf_is_configured_by_the_environment() -> None:
+def test_chronograf_reads_address_and_password_from_variables() -> None:
     source = json.loads((GRAFANA / "chronograf/sensorpi.src").read_text(encoding="utf-8"))
     assert (source["url"], source["username"], source["password"]) == (
         "{{ .SENSORPI_INFLUXDB_URL }}",
@@ -210,7 +210,7 @@ def test_a_folder_without_dashboards_is_one_clear_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"uid": "x"}', '{"templating": {"list": []}, "uid": "x"}'])
-def test_a_file_that_is_no_dashboard_is_named(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_dashboard_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "broken.json").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"broken\.json"):
         load_dashboards(tmp_path)

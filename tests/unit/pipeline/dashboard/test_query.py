@@ -56,7 +56,7 @@ def test_a_host_that_influxdb_does_not_know_is_refused(host: str) -> None:
     assert len(str(refusal.value)) < 200
 
 
-def test_known_host_with_control_characters_is_refused() -> None:
+def test_a_known_host_with_control_characters_is_refused() -> None:
     with pytest.raises(UnknownHostError):
         host_regex("a\n/", ["a\n/"])
 
@@ -77,7 +77,7 @@ def test_what_means_something_in_a_pattern_is_escaped(host: str, pattern: str) -
 
 
 @given(st.text(st.characters(blacklist_categories=["C", "Z"]), min_size=1))
-def test_pattern_matches_its_host_and_cannot_end_the_literal(host: str) -> None:
+def test_a_pattern_matches_its_host_and_never_ends_the_literal(host: str) -> None:
     pattern = host_regex(host, [host])
     assert re.fullmatch(pattern, host)
     assert not re.search(r"(?<!\\)(\\\\)*/", pattern)

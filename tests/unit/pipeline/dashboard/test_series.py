@@ -1,4 +1,4 @@
-"""Where a line breaks, what stands beside it, and what it is called."""
+"""Where a line breaks, its current value, and its name."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_each_of_several_gaps_breaks_the_line() -> None:
     assert [time_ms for time_ms, value in broken if value is None] == [4000, 12_000]
 
 
-def test_a_sensor_slower_than_the_interval_is_no_row_of_dots() -> None:
+def test_a_sensor_slower_than_the_interval_is_one_line() -> None:
     points = every(10_000, 0, 1, 2, 3, 4)
     assert break_at_gaps(points, 1000) == points
 
@@ -67,7 +67,7 @@ def test_the_value_beside_a_line_is_grafana_s_calculation(calculation: str, valu
     assert reduce([(0, 1.0), (1, 4.0), (2, 2.0), (3, None)], calculation) == (2, value)
 
 
-def test_there_is_no_value_without_points() -> None:
+def test_without_points_there_is_no_value() -> None:
     assert reduce([(0, None)], "sum") is None
 
 

@@ -1,4 +1,4 @@
-"""Taking over Debian's InfluxDB: never open without an admin, and never one of somebody else's."""
+"""Configuring Debian's InfluxDB: never open without an admin, and never one that another program uses."""
 
 from collections.abc import Collection
 from pathlib import Path

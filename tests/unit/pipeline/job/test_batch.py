@@ -1,4 +1,4 @@
-"""The driver's policy: a batch is tried until it is settled, each outage is said once."""
+"""The driver retries a batch until it is settled, and logs each outage once."""
 
 import threading
 
@@ -14,7 +14,7 @@ CONFIG = SinkConfig(Endpoint("127.0.0.1", 1), "secret", "127.0.0.1:1", 0)
 
 
 class Impatient(threading.Event):
-    """A stop event that nobody sets, whose waits take no time but are noted."""
+    """A stop event that is never set, and whose waits take no time but are recorded."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ def test_a_batch_without_trouble_is_tried_once() -> None:
     assert workers.asked == [(False, Done())]
 
 
-def test_outage_is_retried_with_backoff_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_is_retried_with_backoff_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     stop = Impatient()
     result = settler(stop).settle(Workers([away()], [away()], [away()], [good()]))
     assert result.stored == 10
@@ -79,7 +79,7 @@ def test_partitions_that_are_settled_are_not_tried_again() -> None:
     assert result.stored == 20
 
 
-def test_kafka_being_away_for_the_dead_letters_is_told_apart(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_of_kafka_is_a_separate_outage(caplog: pytest.LogCaptureFixture) -> None:
     settler().settle(Workers([away(part="Kafka")], [good()]))
     assert caplog.records[0].getMessage().startswith("Kafka is down")
 
@@ -91,7 +91,7 @@ def test_a_stop_during_an_outage_ends_the_wait() -> None:
         settler(stop).settle(Workers([away()]))
 
 
-def test_common_cause_is_an_outage_first_then_the_points_fault(
+def test_refusals_for_one_cause_count_as_an_outage_for_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(batch, "COMMON_CAUSE_PATIENCE_S", -1.0)

@@ -69,12 +69,12 @@ def test_torn_metadata_moves_the_checkpoint_aside(checkpoint: Path, torn: str) -
     assert not checkpoint.exists()
 
 
-def test_no_checkpoint_is_no_mistake(tmp_path: Path) -> None:
+def test_a_missing_checkpoint_is_not_an_error(tmp_path: Path) -> None:
     heal(tmp_path / "checkpoint")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_stale_checkpoint_replaces_the_last_stale_one(checkpoint: Path) -> None:
+def test_a_stale_checkpoint_replaces_the_last_stale_one(checkpoint: Path) -> None:
     for content in ("first", "second"):
         checkpoint.mkdir(exist_ok=True)
         (checkpoint / "metadata").write_text(content)
@@ -114,7 +114,7 @@ def test_a_checkpoint_without_a_place_is_of_any_log(checkpoint: Path, tmp_path: 
     assert mismatch(checkpoint, "a", {0: 0}) == ""
 
 
-def test_batch_in_the_new_topic_does_not_hide_the_old_place(checkpoint: Path) -> None:
+def test_a_batch_of_the_new_topic_does_not_hide_the_old_offset(checkpoint: Path) -> None:
     remember_topic(checkpoint, "b")
     (checkpoint / "offsets" / "2").write_text('v1\n{}\n{"sensors":{"0":2}}')
     assert mismatch(checkpoint, "a", {0: 2}).endswith("read up to offset 5 of partition 0")

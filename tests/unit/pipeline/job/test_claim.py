@@ -1,4 +1,4 @@
-"""Which start of the job is the newest, as told by the metadata of committed offsets."""
+"""Which start of the job is the newest, according to the metadata of committed offsets."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def test_each_start_is_newer_than_the_one_before() -> None:
     assert first < second < Claim.after(second, "worker01", "worker01:/state/checkpoint")
 
 
-def test_two_simultaneous_starts_agree_on_the_newest() -> None:
+def test_two_starts_after_the_same_one_agree_which_is_newer() -> None:
     one, other = Claim.after(None, "worker01", "shared"), Claim.after(None, "worker01", "shared")
     assert (one < other) != (other < one)
 
@@ -40,11 +40,11 @@ def test_a_claim_is_read_back_as_written(epoch: int, node: str, checkpoint: str)
         '{"epoch":1,"run":"r","node":"n","checkpoint":"c","beat":1,"more":1}',
     ],
 )
-def test_what_another_program_committed_is_no_claim(text: str | None) -> None:
+def test_what_another_program_committed_is_not_a_claim(text: str | None) -> None:
     assert Claim.from_metadata(text) is None
 
 
-def test_state_remembers_its_last_claim(tmp_path: Path) -> None:
+def test_the_last_claim_is_loaded_from_the_state(tmp_path: Path) -> None:
     file = tmp_path / "state/claim.json"
     assert load_claim(file) is None
     claim = Claim.after(None, "worker01", "shared")

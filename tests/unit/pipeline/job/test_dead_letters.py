@@ -47,7 +47,7 @@ def test_a_letter_that_is_too_large_is_sent_without_value(mocker: MockerFixture,
     assert headers["offset"] == b"2"
 
 
-def test_an_outage_is_raised_and_the_next_attempt_connects_anew(mocker: MockerFixture) -> None:
+def test_an_outage_is_raised_and_the_next_attempt_reconnects(mocker: MockerFixture) -> None:
     opened = mocker.patch(
         "sensorpi.pipeline.job.dead_letters.KafkaProducer", return_value=Producer(mocker, broken=True)
     )

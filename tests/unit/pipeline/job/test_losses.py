@@ -1,4 +1,4 @@
-"""What Kafka deleted unread is counted and reported once; gaps that are no loss are not."""
+"""Messages that Kafka deleted unread are counted and reported once; other gaps are not."""
 
 import logging
 

@@ -14,8 +14,8 @@ from sensorpi.pipeline.job.message import Bounds, Point, Refused, bounds, parse
 NOW_MS = 1_700_000_000_000
 ALLOWED = bounds(NOW_MS, raw_retention_days=0)
 
-#: As the seed's sensor.py sends it: eleven keys, integers and floats mixed.
-SEED = (
+#: A message of the original project's sensor.py: eleven keys, integers and floats mixed.
+ORIGINAL = (
     b'{"timestamp": 1700000000000, "temperature": 21, "pressure": 101325.5, "heading": 90, "lightv": 300,'
     b' "lightr": 85, "lightg": 84, "lightb": 82, "motionx": 0, "motiony": -0.25, "motionz": 1}'
 )
@@ -25,8 +25,8 @@ def message(**keys: object) -> bytes:
     return json.dumps({"timestamp": NOW_MS, "temperature": 20.5} | keys).encode()
 
 
-def test_original_message_is_stored_as_floats() -> None:
-    point = parse(SEED, None, ALLOWED)
+def test_the_original_projects_message_gets_default_names() -> None:
+    point = parse(ORIGINAL, None, ALLOWED)
     assert (point.sensor, point.host, point.boot, point.timestamp_ms) == ("EnviroPhat", "10.0.0.99", None, NOW_MS)
     assert {name: point.fields[name] for name in FIELDS} == {
         "temperature": 21.0, "pressure": 101325.5, "heading": 90.0, "lightv": 300.0, "lightr": 85.0, "lightg": 84.0,
@@ -36,12 +36,12 @@ def test_original_message_is_stored_as_floats() -> None:
 
 
 def test_the_message_key_names_the_host_of_a_message_without_one() -> None:
-    assert parse(SEED, b"pi-in-the-attic", ALLOWED).host == "pi-in-the-attic"
+    assert parse(ORIGINAL, b"pi-in-the-attic", ALLOWED).host == "pi-in-the-attic"
 
 
 @pytest.mark.parametrize("key", [b"", b"\xff\xfe", b'a"b', b"x" * 129])
-def test_a_key_that_is_no_name_leaves_the_seeds_host(key: bytes) -> None:
-    assert parse(SEED, key, ALLOWED, default_host="seed").host == "seed"
+def test_a_key_that_is_not_a_name_leaves_the_default_host(key: bytes) -> None:
+    assert parse(ORIGINAL, key, ALLOWED, default_host="original").host == "original"
 
 
 def test_the_messages_own_host_comes_before_the_key() -> None:
@@ -118,7 +118,7 @@ def test_the_heading_is_stored_as_a_vector_too() -> None:
         (b" " * 65_537, "too large"),
     ],
 )  # fmt: skip
-def test_what_is_no_reading_is_refused_with_its_reason(value: bytes | None, reason: str) -> None:
+def test_what_is_not_a_reading_is_refused_with_its_reason(value: bytes | None, reason: str) -> None:
     with pytest.raises(Refused) as refused:
         parse(value, None, ALLOWED)
     assert str(refused.value).startswith(reason)
@@ -130,7 +130,7 @@ def test_the_ends_of_the_allowed_time_are_allowed(timestamp_ms: int) -> None:
     assert parse(message(timestamp=timestamp_ms), None, ALLOWED).timestamp_ms == timestamp_ms
 
 
-def test_reading_past_the_raw_retention_is_refused() -> None:
+def test_a_reading_near_the_end_of_the_raw_retention_is_refused() -> None:
     allowed = bounds(NOW_MS, raw_retention_days=30)
     edge_ms = NOW_MS - (30 * 24 - 1) * 3600 * 1000
     assert allowed.oldest_ms == edge_ms
@@ -181,7 +181,7 @@ def test_no_bytes_at_all_do_anything_but_parse_or_be_refused(value: bytes, key: 
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=8,
 ))  # fmt: skip
-def test_any_json_value_is_parsed_or_refused(value: object) -> None:
+def test_every_json_value_is_parsed_or_refused(value: object) -> None:
     try:
         point = parse(json.dumps(value).encode(), None, ALLOWED)
     except Refused:
@@ -191,12 +191,12 @@ def test_any_json_value_is_parsed_or_refused(value: object) -> None:
 
 @pytest.mark.parametrize("name", ["timestamp", *FIELDS])
 def test_the_schema_refuses_a_string_where_the_parser_does(name: str) -> None:
-    value = json.loads(SEED) | {name: "5"}
+    value = json.loads(ORIGINAL) | {name: "5"}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(value, json_schema())
     with pytest.raises(Refused, match="wrong type"):
         parse(json.dumps(value).encode(), None, ALLOWED)
 
 
-def test_the_schema_accepts_the_seeds_message() -> None:
-    jsonschema.validate(json.loads(SEED), json_schema())
+def test_the_schema_accepts_the_original_projects_message() -> None:
+    jsonschema.validate(json.loads(ORIGINAL), json_schema())

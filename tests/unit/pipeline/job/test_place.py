@@ -33,7 +33,7 @@ def test_a_checkpoint_counts_for_more_than_what_was_committed(group: Mock, check
     assert find_place(tmp_path / "none", group) == ("new", "as committed")
 
 
-def test_lost_topics_checkpoint_stays_until_the_group_is_reset(group: Mock, checkpoint: Path) -> None:
+def test_a_lost_topics_checkpoint_stays_until_the_group_forgot(group: Mock, checkpoint: Path) -> None:
     """Without it, and with the old place committed, readings of the new topic would be passed over."""
     remember_topic(checkpoint, "old")
     group.start_over.side_effect = KafkaConnectionError

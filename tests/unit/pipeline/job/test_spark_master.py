@@ -1,4 +1,4 @@
-"""What Spark is told for each kind of `[spark] master`."""
+"""Spark's settings for each kind of `[spark] master`."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def test_a_local_job_is_on_loopback_with_its_cores(master: str, expected: str) -
     }
 
 
-def test_job_on_a_cluster_listens_on_fixed_ports() -> None:
+def test_a_job_on_a_cluster_has_its_address_and_fixed_ports() -> None:
     found = master_of('master = "spark://10.0.0.12:7077"\nexecutor_heap_mb = 128\nfirst_port = 9000')
     assert found.settings.items() >= {
         "spark.master": "spark://10.0.0.12:7077",

@@ -19,7 +19,7 @@ threading.Event().wait()
 """
 
 
-def test_a_stop_that_hangs_ends_in_good_order_and_says_so() -> None:
+def test_a_stop_that_hangs_ends_with_a_line() -> None:
     result = subprocess.run([sys.executable, "-c", _HANGS], capture_output=True, text=True, timeout=60)
     assert result.returncode == 0
     [line] = result.stderr.splitlines()

@@ -68,7 +68,7 @@ def test_library_measures_the_heading_felt_at_any_tilt(
     "acceleration", [(0, 0, 0), (1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (1, 1, 0), (-2, 2, 1), (1.5, 0.3, 0)]
 )
 @pytest.mark.parametrize("heading", [0.0, 89.9, 180.0, 359.99])
-def test_heading_is_right_weightless_and_when_clipped_to_1_g(
+def test_heading_is_right_weightless_and_at_the_limit_of_1_g(
     boards: Boards, heading: float, acceleration: tuple[float, float, float]
 ) -> None:
     felt(boards.board, Conditions(heading_deg=heading, acceleration_g=acceleration))
@@ -100,7 +100,7 @@ def test_the_reference_values_of_the_data_sheet_formulas() -> None:
     ("felt_values", "measured"),
     [((90.0, 120_000.0), (85.0, 110_000.0)), ((-60.0, 10_000.0), (-40.0, 30_000.0))],
 )
-def test_temperature_and_pressure_saturate_at_the_rating(
+def test_temperature_and_pressure_saturate_at_the_rated_range(
     boards: Boards, felt_values: tuple[float, float], measured: tuple[float, float]
 ) -> None:
     felt(boards.board, Conditions(temperature_c=felt_values[0], pressure_pa=felt_values[1]))
@@ -135,7 +135,7 @@ def test_bmp280_measures_only_once_its_first_conversion_is_over() -> None:
     assert board.bus.read_byte_data(0x77, 0xF8) != 0
 
 
-def test_bmp280_goes_to_sleep_at_a_reset() -> None:
+def test_bmp280_sleeps_after_a_reset() -> None:
     board = EmulatedBoard()
     board.bus.write_byte_data(0x77, 0xF4, 0xB7)
     board.bus.write_byte_data(0x77, 0xE0, 0xB6)
@@ -160,7 +160,7 @@ def test_tcs3472_is_dark_while_off() -> None:
     assert board.bus.read_byte_data(0x29, 0x93) & 1 == 0
 
 
-def test_tcs3472_warms_up_through_short_integrations() -> None:
+def test_tcs3472_has_no_then_short_then_whole_integrations() -> None:
     board = EmulatedBoard()
     board.surroundings.conditions = Conditions(clear=21_300)
     board.bus.write_byte_data(0x29, 0x80, 0x03)
@@ -186,7 +186,7 @@ def test_lsm303d_reads_zeros_while_powered_down() -> None:
     assert board.bus.read_i2c_block_data(0x1D, 0x88, 6) == [0] * 6
 
 
-def test_lsm303d_needs_the_auto_increment_bit() -> None:
+def test_lsm303d_repeats_a_register_without_auto_increment() -> None:
     assert EmulatedBoard().bus.read_i2c_block_data(0x1D, 0x0F, 3) == [0x49] * 3
 
 
@@ -204,7 +204,7 @@ def test_the_library_reads_the_analogue_inputs(boards: Boards) -> None:
     assert boards.library.analog.read_all() == (0.0, 0.0, 0.0, 0.0)
 
 
-def test_one_seed_style_sample_takes_23_transactions(boards: Boards) -> None:
+def test_a_sample_of_the_original_takes_23_transactions(boards: Boards) -> None:
     before = boards.board.bus.transactions
     boards.library.weather.temperature()
     boards.library.weather.pressure()

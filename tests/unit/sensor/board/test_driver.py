@@ -95,7 +95,7 @@ def test_a_transient_error_is_tried_again_and_costs_nothing(
 
 
 @pytest.mark.parametrize("address", CHIPS)
-def test_a_dead_chip_s_fields_are_left_out_and_the_others_go_on(bench: Bench, address: int) -> None:
+def test_a_dead_chip_s_fields_are_left_out_the_others_are_read(bench: Bench, address: int) -> None:
     bench.read()
     bench.board.bus.faults.append(FailingTransactions(address, errno.EREMOTEIO))
     for _ in range(10):
@@ -122,7 +122,7 @@ def test_a_dead_chip_is_reported_once_down_and_once_up(
 @pytest.mark.parametrize(
     ("address", "register"), [(bmp280.ADDRESS, 0xE0), (tcs3472.ADDRESS, 0x80), (lsm303d.ADDRESS, 0x20)]
 )
-def test_chip_that_was_down_is_always_set_up_again(
+def test_a_chip_that_was_down_is_always_set_up_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, address: int, register: int
 ) -> None:
     bench.read()
@@ -282,7 +282,7 @@ def test_without_a_cpu_temperature_nothing_is_compensated(tmp_path: Path, conten
     assert values == {"temperature": 30.0}
 
 
-def test_reading_without_temperature_is_not_compensated(tmp_path: Path) -> None:
+def test_a_reading_without_temperature_is_not_compensated(tmp_path: Path) -> None:
     (tmp_path / "temp").write_text("46500")
     values = {"pressure": 1.0}
     CpuHeat(2.0, tmp_path / "temp")(values)

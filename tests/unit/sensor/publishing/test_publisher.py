@@ -113,7 +113,7 @@ def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return bench
 
 
-def test_readings_go_to_kafka_keyed_by_sensor_not_to_disk(bench: Bench, tmp_path: Path) -> None:
+def test_readings_are_sent_to_kafka_by_sensor_and_not_spooled(bench: Bench, tmp_path: Path) -> None:
     bench.submit(3)
     bench.rounds()
     assert bench.kafka.log == bench.acknowledged == [1, 2, 3]
@@ -141,7 +141,7 @@ def test_within_the_deadline_silence_is_waited_out_in_memory(bench: Bench, tmp_p
     assert len(bench.kafka.producers) == 1
 
 
-def test_past_deadline_spools_and_replaces_the_producer(bench: Bench) -> None:
+def test_after_the_deadline_readings_are_spooled(bench: Bench) -> None:
     bench.kafka.answers = None
     bench.submit(3)
     bench.rounds(1)
@@ -193,7 +193,9 @@ def test_a_send_that_is_refused_loses_nothing(bench: Bench) -> None:
     assert bench.acknowledged == [1, 2, 3]
 
 
-def test_kafka_down_at_start_is_logged_once_and_spooled(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_kafka_down_at_start_is_logged_once_and_readings_spooled(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
     bench.kafka.reachable = False
     for _ in range(30):
         bench.submit(1)
@@ -206,7 +208,7 @@ def test_kafka_down_at_start_is_logged_once_and_spooled(bench: Bench, caplog: py
     assert len(caplog.records) == 2
 
 
-def test_connecting_is_retried_with_backoff_up_to_5_s(bench: Bench) -> None:
+def test_connecting_is_retried_after_at_most_five_seconds(bench: Bench) -> None:
     bench.kafka.reachable = False
     tries: list[float] = []
     connect = bench.publisher._connect
@@ -249,7 +251,7 @@ def test_a_spool_whose_replay_is_cut_short_is_sent_again(bench: Bench) -> None:
     assert bench.kafka.log == bench.acknowledged == [100, 101, 102]
 
 
-def test_spooled_messages_in_flight_are_not_sent_again(bench: Bench) -> None:
+def test_spooled_messages_are_not_sent_again_while_pending(bench: Bench) -> None:
     bench.spool.append([Entry("S", "b", number, str(number).encode()) for number in range(3)])
     bench.kafka.answers = None
     bench.rounds(5)
@@ -273,7 +275,7 @@ def test_submit_wants_room_but_for_the_last_one(bench: Bench, monkeypatch: pytes
     assert bench.acknowledged == [1, 2, 3, 4, 5, 6]
 
 
-def test_recording_waits_for_kafka_and_fills_no_spool(patient: Bench) -> None:
+def test_a_recording_waits_for_kafka_and_fills_no_spool(patient: Bench) -> None:
     patient.kafka.reachable = False
     patient.submit(20)
     patient.rounds(20, each_s=1.0)
@@ -302,7 +304,7 @@ def test_a_failing_disk_keeps_readings_in_memory_and_loses_none(
     assert bench.acknowledged == list(range(1, 11))
 
 
-def test_order_is_kept_in_a_second_outage_of_kafka(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_order_is_kept_when_kafka_fails_with_readings_in_memory(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_entries: object) -> None:
         raise OSError("disk is full")
 
@@ -322,7 +324,7 @@ def test_order_is_kept_in_a_second_outage_of_kafka(bench: Bench, monkeypatch: py
     assert bench.acknowledged == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
-def test_without_kafka_and_disk_memory_is_bounded(
+def test_without_kafka_and_disk_the_oldest_in_memory_are_dropped(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def full(_entries: object) -> None:
@@ -360,7 +362,7 @@ def test_a_clean_stop_delivers_what_is_left(running: Bench) -> None:
     assert running.kafka.producers[0].closed
 
 
-def test_clean_stop_without_kafka_spools_everything_in_order(running: Bench, tmp_path: Path) -> None:
+def test_a_clean_stop_without_kafka_spools_everything_in_order(running: Bench, tmp_path: Path) -> None:
     running.kafka.answers = None
     running.submit(5)
     running.publisher.close(0.2)
@@ -368,7 +370,7 @@ def test_clean_stop_without_kafka_spools_everything_in_order(running: Bench, tmp
     assert [entry.timestamp_ms for _, entry in Spool(tmp_path).first(10)] == [1, 2, 3, 4, 5]
 
 
-def test_stop_of_a_recording_without_kafka_keeps_its_readings(tmp_path: Path) -> None:
+def test_a_recordings_stop_without_kafka_keeps_what_was_taken(tmp_path: Path) -> None:
     bench = Bench(tmp_path, can_wait=True)
     bench.kafka.reachable = False
     bench.publisher.start()

@@ -55,7 +55,7 @@ def test_a_new_run_takes_over_from_one_that_was_killed(tmp_path: Path) -> None:
     assert len(again) == 2
 
 
-def test_entries_are_in_the_files_right_after_append(tmp_path: Path) -> None:
+def test_entries_are_in_a_copy_of_the_files_right_after_append(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "a")
     spool.append(entries(1, 3))
     (tmp_path / "b").mkdir()
@@ -71,7 +71,7 @@ def test_each_commit_is_fsynced(tmp_path: Path) -> None:
     assert spool._database.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
-def test_past_its_bound_the_oldest_go_and_that_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_full_spool_drops_the_oldest_and_logs_it_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     spool = Spool(tmp_path, most=5)
     for number in range(1, 10):
         spool.append(entries(number, number))

@@ -242,7 +242,7 @@ def test_a_mistake_in_json_lines_is_named(tmp_path: Path, line: str, message: st
 
 
 @pytest.mark.parametrize("content", ["when,T,P\n1000,2,3\n2000,2,3\n1000,2,4\n", "when,T,P\n1000,2,3\n1000,,3\n"])
-def test_repeated_time_with_other_values_names_the_line(tmp_path: Path, map_file: str, content: str) -> None:
+def test_a_repeated_time_with_other_values_names_the_line(tmp_path: Path, map_file: str, content: str) -> None:
     last = content.count("\n")
     with pytest.raises(UserError, match=rf"line {last}: S has other values at the same time \(1000 ms\) in line 2"):
         moments_of(tmp_path, content, map_file)
@@ -253,7 +253,7 @@ def test_values_that_hash_alike_are_still_other_values(tmp_path: Path, map_file:
         moments_of(tmp_path, "when,T,P\n1,-1,1000\n1,-2,1000\n", map_file)
 
 
-def test_a_row_said_twice_is_left_out_with_one_line(
+def test_a_repeated_row_is_left_out_with_one_line(
     tmp_path: Path, map_file: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     moments = moments_of(tmp_path, "when,T,P\n1,2,900\n2,2,900\n1,2.0,900\n1,2,9e2\n", map_file)
@@ -302,7 +302,7 @@ def test_a_colour_from_0_to_255_survives_the_chip(clear: int, colour: int) -> No
 
 
 @given(counts=st.integers(0, 89), clear=st.integers(1, 89))
-def test_measured_colour_survives_any_darkness(counts: int, clear: int) -> None:
+def test_a_measured_colour_survives_however_dark_it_is(counts: int, clear: int) -> None:
     colour = int(counts / clear * 255)
     felt = conditions_of({"lightv": clear, "lightr": colour}, colours_are_counts=False)
     assert int(felt.red / felt.clear * 255) == colour
@@ -337,7 +337,7 @@ def test_now_keeps_the_spacing_divided_by_the_speed(tmp_path: Path, map_file: st
     ]
 
 
-def test_full_speed_is_due_at_once_in_the_environments_time(tmp_path: Path, map_file: str) -> None:
+def test_at_full_speed_rows_are_due_at_once(tmp_path: Path, map_file: str) -> None:
     moments = moments_of(tmp_path, "when,T,P\n5000,2,900\n10000,2,900\n", map_file, None)
     assert played(moments) == [(0, None, 0), (0, None, 0)]
     assert [moment.environment_s for moment in moments] == [0, 5]

@@ -68,14 +68,14 @@ def test_each_sensor_has_timestamps_of_its_own(tmp_path: Path) -> None:
     assert timestamps(stamper(tmp_path, FakeClock(zero_ms=5)), sample(0, sensor="a"), sample(0, sensor="b")) == [5, 5]
 
 
-def test_timestamps_increase_over_a_restart_with_clock_set_back(tmp_path: Path) -> None:
+def test_timestamps_increase_across_a_restart_and_a_step_back(tmp_path: Path) -> None:
     latest = LatestTimestamps(None, tmp_path)
     (before,) = timestamps(Stamper(FakeClock(), latest), sample(0))
     latest.close()
     assert timestamps(stamper(tmp_path, FakeClock(zero_ms=1000)), sample(0)) == [before + 1]
 
 
-def test_timestamps_increase_over_a_kill_with_clock_set_back(tmp_path: Path) -> None:
+def test_timestamps_increase_across_a_kill_and_a_step_back(tmp_path: Path) -> None:
     runtime, state = tmp_path / "run", tmp_path / "state"
     (before,) = timestamps(Stamper(FakeClock(), LatestTimestamps(runtime, state)), sample(0))
     assert not state.exists()
@@ -90,7 +90,7 @@ def test_timestamps_follow_what_is_in_the_spool(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", '{"S": "x"}', '{"S": null}'])
-def test_damaged_timestamp_file_is_skipped_with_one_line(
+def test_a_damaged_file_of_timestamps_is_ignored_with_one_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, content: str
 ) -> None:
     (tmp_path / "latest-timestamps.json").write_text(content)
@@ -98,7 +98,7 @@ def test_damaged_timestamp_file_is_skipped_with_one_line(
     assert len(caplog.records) == 1
 
 
-def test_held_readings_get_the_time_they_were_taken(tmp_path: Path) -> None:
+def test_readings_that_waited_get_the_time_when_they_were_taken(tmp_path: Path) -> None:
     clock = FakeClock(synchronised=False, zero_ms=0)
     stamps = stamper(tmp_path, clock)
     assert timestamps(stamps, sample(1), sample(2), sample(3)) == []
@@ -108,7 +108,7 @@ def test_held_readings_get_the_time_they_were_taken(tmp_path: Path) -> None:
     assert stamps.release() == []
 
 
-def test_held_readings_are_bounded_and_drop_the_oldest(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_held_readings_are_bounded_and_the_oldest_dropped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     clock = FakeClock(synchronised=False)
     stamps = stamper(tmp_path, clock, most_held=3)
     timestamps(stamps, *[sample(number, number) for number in range(10)])
@@ -122,20 +122,20 @@ def test_recorded_times_are_kept_whatever_the_clock_says(tmp_path: Path) -> None
     assert timestamps(stamps, sample(0, timestamp_ms=50), sample(0, timestamp_ms=10)) == [50, 10]
 
 
-def test_recorded_spacing_starts_now_and_is_1_ms_at_least(tmp_path: Path) -> None:
+def test_recorded_spacing_starts_now_with_at_least_a_millisecond(tmp_path: Path) -> None:
     stamps = stamper(tmp_path, FakeClock(zero_ms=1000))
     taken = [sample(number / 10, after_first_ms=after) for number, after in enumerate((0, 500, 500, 400, 1000))]
     assert timestamps(stamps, *taken) == [1000, 1500, 1501, 1502, 2000]
 
 
-def test_recorded_spacing_is_kept_after_an_earlier_run(tmp_path: Path) -> None:
+def test_recorded_spacing_starts_after_the_times_of_earlier_runs(tmp_path: Path) -> None:
     latest = LatestTimestamps(None, tmp_path)
     latest.include({"S": 9000})
     taken = [sample(0, after_first_ms=after) for after in (0, 500)]
     assert timestamps(Stamper(FakeClock(zero_ms=1000), latest), *taken) == [9001, 9501]
 
 
-def test_state_directory_is_written_only_at_the_end(tmp_path: Path) -> None:
+def test_the_state_directory_is_not_written_before_the_end(tmp_path: Path) -> None:
     latest = LatestTimestamps(None, tmp_path)
     timestamps(Stamper(FakeClock(), latest), sample(0))
     assert list(tmp_path.iterdir()) == []
@@ -143,7 +143,7 @@ def test_state_directory_is_written_only_at_the_end(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "latest-timestamps.json").read_text()) == {"S": 1_700_000_000_000}
 
 
-def test_the_clock_is_trusted_once_timesyncd_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_clock_is_trusted_once_timesyncd_has_set_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system_clock, "kernel_says_synchronised", lambda: False)
     (tmp_path / "systemd/timesync").mkdir(parents=True)
     clock = Clock(tmp_path)
@@ -152,13 +152,13 @@ def test_the_clock_is_trusted_once_timesyncd_says_so(tmp_path: Path, monkeypatch
     assert clock.synchronised()
 
 
-def test_the_clock_is_trusted_once_the_kernel_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_clock_is_trusted_once_the_kernel_reports_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system_clock, "kernel_says_synchronised", lambda: True)
     assert Clock(tmp_path).synchronised()
 
 
 @pytest.mark.parametrize(("service", "trusted"), [(None, True), ("systemd/timesync", False), ("ntpd.pid", False)])
-def test_clock_is_trusted_after_3_min_without_a_time_service(
+def test_without_a_time_service_the_clock_is_trusted_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: str | None, trusted: bool
 ) -> None:
     monkeypatch.setattr(system_clock, "kernel_says_synchronised", lambda: False)
@@ -171,7 +171,7 @@ def test_clock_is_trusted_after_3_min_without_a_time_service(
     assert clock.synchronised() is trusted
 
 
-def test_the_clock_says_when_a_monotonic_instant_was() -> None:
+def test_the_clock_gives_the_time_of_a_monotonic_instant() -> None:
     ago_ns = time.monotonic_ns() - 5_000_000_000
     assert Clock(trusted=True).at_ms(ago_ns) == pytest.approx(time.time() * 1000 - 5000, abs=50)
 
@@ -182,7 +182,7 @@ def held_file(directory: Path, boot_id: str = "this") -> HeldFile:
     return HeldFile(directory / "state", file)
 
 
-def test_held_readings_survive_a_restart_of_the_sensor(tmp_path: Path) -> None:
+def test_readings_that_wait_for_the_clock_survive_a_restart(tmp_path: Path) -> None:
     samples = [sample(1, 1), sample(2, 2, after_first_ms=7)]
     held_file(tmp_path).keep(samples)
     assert held_file(tmp_path).take() == samples
@@ -195,7 +195,7 @@ def test_without_waiting_readings_there_is_no_file(tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()
 
 
-def test_readings_held_before_a_reboot_are_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_waiting_readings_from_before_a_reboot_are_put_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     held_file(tmp_path, "before").keep([sample(1)])
     assert held_file(tmp_path, "after").take() == []
     assert [file.name.split("-1")[0] for file in (tmp_path / "state").iterdir()] == ["held-readings.json.useless"]

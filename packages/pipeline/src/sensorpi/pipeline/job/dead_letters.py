@@ -29,7 +29,7 @@ class DeadLetter:
         return 500 + len(self.message.key or b"") + len(self.message.value or b"")
 
     def without_value(self) -> "DeadLetter":
-        """The same with the offset in the headers alone, for a message that cannot be carried."""
+        """The same without key and value, for a message that is too large; its offset is in the headers."""
         size = self.message.left_out_bytes or self.size_bytes
         reason = f"{self.reason} (left out here: {size} bytes)"
         return replace(self, message=self.message._replace(key=None, value=None), reason=reason)
@@ -100,7 +100,7 @@ class DeadLetters:
 
 
 def _is_too_large(future: FutureRecordMetadata | None) -> bool:
-    """Wait for the brokers; whether the letter was refused for its size. Raises KafkaError for all else."""
+    """Wait for the brokers; return whether they refused the letter for its size. Raises other KafkaErrors."""
     if future is None:
         return True
     try:

@@ -39,7 +39,7 @@ class Figures:
         self._written = time.monotonic()
 
     def lost(self, messages: int) -> None:
-        """Account for messages that Kafka deleted while the job was down; written with the next batch."""
+        """Count messages that Kafka deleted while the job did not run. They are written with the next batch."""
         self._sums["lost"] += messages
 
     def event(self, kind: str, text: str) -> None:

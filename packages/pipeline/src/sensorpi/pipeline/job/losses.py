@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 class Losses:
-    """Compares where reading goes on with where the log starts."""
+    """Compares the next offset to read with the log's start."""
 
     def __init__(self, log_starts: Callable[[], Mapping[int, int]], report: Callable[[str], None]) -> None:
         """``log_starts`` returns each partition's oldest offset, or raises KafkaError; ``report`` takes a line."""
@@ -24,13 +24,13 @@ class Losses:
         self._positions: dict[int, int] = {}
 
     def start(self, positions: Mapping[int, int]) -> int:
-        """Reading goes on at these offsets: how many messages were deleted meanwhile. Raises KafkaError."""
+        """Continue at these offsets; return how many messages were deleted before that. Raises KafkaError."""
         self._positions = dict(positions)
         starts = self._log_starts()
         return sum(self._count(partition, starts.get(partition, 0)) for partition in positions)
 
     def advance(self, outcomes: Iterable[Outcome]) -> int:
-        """A batch was settled: how many messages were deleted before it."""
+        """Continue after a settled batch; return how many messages were deleted before it."""
         lost = 0
         for outcome in outcomes:
             expected = self._positions.get(outcome.partition)
@@ -38,7 +38,7 @@ class Losses:
                 try:
                     start = self._log_starts().get(outcome.partition, 0)
                 except KafkaError as error:
-                    _log.warning("Whether messages were deleted before they were read is unknown: %r", error)
+                    _log.warning("It is unknown whether messages were deleted before they were read: %r", error)
                 else:
                     lost += self._count(outcome.partition, min(start, outcome.first_offset))
             self._positions[outcome.partition] = outcome.next_offset

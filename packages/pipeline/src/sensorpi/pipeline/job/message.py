@@ -1,6 +1,6 @@
 """What one Kafka message means: a point for InfluxDB, or the reason why it is not one.
 
-`parse` holds the rules. `Rules.line` gives the same point, but recognises the shape that our own publisher sends in
+`parse` has the rules. `Rules.line` makes the same point, but recognises the shape that our own publisher sends in
 one pass over the bytes; the tests keep the two in step.
 """
 

@@ -22,7 +22,7 @@ LARGEST_BYTES = 8 * 1024 * 1024 + 512 * 1024
 
 
 class Message(NamedTuple):
-    """One Kafka message. Key and value are None as well where ``left_out_bytes`` says how large they are together."""
+    """One Kafka message. If key and value were too large they are None, and ``left_out_bytes`` is their total size."""
 
     partition: int
     offset: int
@@ -71,7 +71,7 @@ def unpack(record: bytes) -> Message:
 
 
 def pack(message: Message) -> bytes:
-    """The record of a message that is carried whole, as the JVM makes it."""
+    """The record of a complete message, as the JVM makes it."""
     lengths = [_NULL if part is None else len(part) for part in (message.key, message.value)]
     head = _HEAD.pack(message.partition, message.offset, message.appended_ms, *lengths)
     return head + (message.key or b"") + (message.value or b"")

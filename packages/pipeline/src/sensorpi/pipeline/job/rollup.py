@@ -24,20 +24,20 @@ from sensorpi.pipeline.job.lines import InfluxUnavailable, LineWriter
 _log = logging.getLogger(__name__)
 
 DUE = "rollup_due"
-#: A minute is condensed this long after its end: readings of its last seconds are still on their way.
+#: A minute is condensed this long after its end, when the readings of its last seconds have arrived.
 GRACE_S = 5
-#: The policy's two years, less an hour so that no step meets the edge: InfluxDB refuses what is older.
+#: The policy's two years, less an hour for safety: InfluxDB refuses older points.
 KEPT_MINUTES = 104 * 7 * 24 * 60 - 60
 #: An outage shorter than this is not logged here: the batches log it.
 QUIET_S = 300.0
-#: Minutes in one request: bounds the memory of both sides.
+#: The maximum number of minutes in one request, which limits the memory that both sides need.
 STEP_MINUTES = 120
-#: Minutes that are due and lie no further apart than this are one range: the minutes between are computed again.
+#: Minutes that are due and not further apart than this form one range; the minutes between them are computed again.
 _GAP_MINUTES = 10
 #: A minute that failed is tried again this often.
 RETRY_S = 3600.0
 
-#: HTTP statuses that say nothing about the minutes that were asked for.
+#: HTTP statuses whose cause is not in the minutes that were queried.
 _NOT_THE_MINUTES_FAULT = (401, 403, 404, 429, 503)
 
 #: The first and the last minute of a range since the epoch, both included.
@@ -45,19 +45,18 @@ Range = tuple[int, int]
 
 
 class Rollup:
-    """Keeps policy `rollup` in step with policy `raw`, in a thread of its own."""
+    """Keeps policy `rollup` in step with policy `raw`, in its own thread."""
 
     def __init__(self, client: InfluxDBClient) -> None:
-        """``client`` answers with MessagePack, since JSON cannot express a mean that is infinite."""
+        """``client`` receives MessagePack, because JSON cannot express an infinite mean."""
         self._client = client
         self._writer = LineWriter(client, policy=ROLLUP)
-        self._lock = threading.Lock()  # between marking a minute due and ticking it off
+        self._lock = threading.Lock()  # a minute must not be marked while it is removed from those that are due
         self._marked: set[int] = set()
         self._marked_meanwhile: set[int] = set()
-        self._asked = False  # whether the database was asked for what an earlier run left
-        self._failed: dict[
-            int, float
-        ] = {}  # minutes that were set aside: when each is tried again, in s since the epoch
+        self._asked = False  # whether the database was asked for minutes that an earlier run left
+        #: Minutes that were set aside, each with the time of its next try in s since the epoch.
+        self._failed: dict[int, float] = {}
         self._reasons: set[str] = set()  # that were logged
 
     def mark(self, minutes: set[int]) -> None:
@@ -75,7 +74,7 @@ class Rollup:
                 self._marked |= new
 
     def run(self, stop: threading.Event) -> None:
-        """Condense what is due, until told to stop. An outage of InfluxDB is waited out."""
+        """Condense the minutes that are due, until ``stop`` is set. Retries while InfluxDB is unavailable."""
         outage = Outage("The rollup", _log)
         wait_s = 1.0
         failing_since: float | None = None
@@ -119,7 +118,7 @@ class Rollup:
         return [int(point["time"]) for point in result.get_points()]
 
     def _condense(self, ranges: Sequence[Range], oldest: int) -> dict[int, str]:
-        """Write the means of some ranges; returns the minutes that failed, with the reason of each."""
+        """Write the means of some ranges; return the minutes that failed, with their reasons."""
         kept = [(max(first, oldest), last) for first, last in ranges if last >= oldest]  # a recording may be older
         if not kept:
             return {}
@@ -152,13 +151,13 @@ class Rollup:
         ]
 
     def _write(self, points: list[dict[str, Any]]) -> dict[int, str]:
-        """Write the points that InfluxDB takes; the minutes of the others, with its reasons."""
+        """Write points; return the minutes of those that InfluxDB refuses, with its reasons."""
         lines = [make_lines({"points": [point]}, precision="ms").rstrip("\n").encode() for point in points]
         refusals = self._writer.write(list(enumerate(lines)), give_up_on_common_cause=True)
         return {points[refusal.offset]["time"] // 60_000: refusal.reason for refusal in refusals}
 
     def _tick_off(self, ranges: Sequence[Range], failed: dict[int, str], now_s: int) -> None:
-        """Forget the minutes of some ranges, but for those that failed or were marked again meanwhile."""
+        """Remove the minutes of some ranges from those that are due, unless they failed or were marked again."""
         for reason in {*failed.values()} - self._reasons:
             minutes = [minute for minute, each in failed.items() if each == reason]
             _log.error(
@@ -174,7 +173,7 @@ class Rollup:
 
 
 def _point(tags: dict[str, str], row: dict[str, Any]) -> dict[str, Any]:
-    """A row of means as a point whose fields have the readings' own names; a mean that is not finite is left out."""
+    """A row of means as a point whose fields have the readings' names. Means that are not finite are left out."""
     fields = {
         name.removeprefix("mean_"): float(value)
         for name, value in row.items()
@@ -225,7 +224,7 @@ def _between(exceptions: Iterable[int], first: int, last: int) -> Iterator[Range
 
 
 def _halves(ranges: Sequence[Range]) -> list[list[Range]]:
-    """Two parts of some ranges; one part if it is a single minute."""
+    """Split ranges into two parts, or one part if there is only a single minute."""
     if len(ranges) > 1:
         middle = len(ranges) // 2
         return [list(ranges[:middle]), list(ranges[middle:])]

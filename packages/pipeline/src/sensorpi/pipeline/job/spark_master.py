@@ -1,4 +1,4 @@
-"""What Spark is told for each kind of `[spark] master`: local mode, Spark's standalone cluster, or Mesos.
+"""Spark's settings for each kind of `[spark] master`: local mode, Spark's standalone cluster, or Mesos.
 
 Spark's deploy mode is always client: the driver is this process. Other machines reach it at the node's address, on
 fixed ports.
@@ -17,7 +17,7 @@ from sensorpi.common.cluster.spark import spark_master_url, spark_ports, spark_s
 from sensorpi.common.daemon.jvm import JVM_ENVIRONMENT, small_jvm_flags
 from sensorpi.common.errors import UserError
 
-#: The flags of the driver's and the executors' JVMs beside their heap, which Spark itself sets.
+#: The flags of the driver's and the executors' JVMs, except for the heap, which Spark itself sets.
 JVM_FLAGS = small_jvm_flags(code_cache_mb=96, stack_kb=1024)
 
 #: An executor that is silent for this many seconds is given up; Spark's own default is 120.

@@ -86,7 +86,7 @@ def open_session(work: Path, jars: Path, master: SparkMaster, heap_mb: int) -> S
                 "-XX:Tier4MinInvocationThreshold=6000",
                 "-XX:Tier4CompileThreshold=150000",
                 "-XX:Tier4BackEdgeThreshold=400000",
-                "-XX:+ExitOnOutOfMemoryError",  # by default it goes on without the thread that ran out, and hangs
+                "-XX:+ExitOnOutOfMemoryError",  # by default only one thread ends, and the JVM hangs
                 f"-Dlog4j2.configurationFile={log4j.as_uri()}",
                 f"-Djava.io.tmpdir={work}",
             ]
