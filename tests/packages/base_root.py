@@ -17,7 +17,7 @@ _INCLUDED = (
     "python3-voluptuous python3-waitress systemd systemd-sysv"
 )
 #: What single tests install besides, without a network.
-_DOWNLOADED = "autopkgtest influxdb python3-hypothesis python3-jsonschema python3-pytest"
+_DOWNLOADED = "autopkgtest influxdb python3-hypothesis python3-jsonschema python3-pytest python3-pytest-mock"
 #: OpenJDK's package does not configure where a minimal root lacks that folder.
 JAVA_HOOK = '--essential-hook=mkdir -p "$1/usr/share/man/man1"'
 _SOURCES = "deb [signed-by=/usr/share/keyrings/sensorpi.gpg] file:/srv/repository {suite} main\n"
