@@ -1,1 +1,1 @@
-"""SD-card images: Debian with one node's roles on it. docs/images.md says how to build, flash and test them."""
+"""SD-card images: Debian with one node's roles. docs/images.md describes how to build, flash and test them."""

@@ -1,4 +1,4 @@
-"""`make image` in two steps: check what was asked, and, once the packages are there, build it."""
+"""`make image` in two steps: check the order, and build it once the packages are built."""
 
 import os
 import sys
@@ -19,14 +19,14 @@ _STEPS = ("check", "build")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do the step: ``check`` or ``build``."""
+    """Run a step: ``check`` or ``build``."""
     try:
         [step] = arguments if len(arguments) == 1 else [""]
         if step not in _STEPS:
             raise UserError("expected check or build; `make image ROLE=… NODE=…` does both")
         asked = order(os.environ)
         if os.geteuid() != 0:
-            raise UserError("building an image needs root: it has files of every user in it")
+            raise UserError("building an image needs root, because an image has files of every user")
         if step == "build":
             _build(asked)
     except UserError as error:

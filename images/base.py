@@ -1,4 +1,4 @@
-"""Debian with a kernel and the boards' firmware: built once for a suite and an architecture, shared by all roles."""
+"""Debian with a kernel and the boards' firmware, built once for each suite and architecture and shared by all roles."""
 
 import fcntl
 import hashlib
@@ -14,10 +14,10 @@ from images.tree import clamp_times, discard
 FILES = Path(__file__).parent / "files"
 CACHE = Path(__file__).parents[1] / ".cache/images"
 
-#: That of amd64 is for a test: no other has i2c-stub.
+#: The one of amd64 is for a test, because only that one has i2c-stub.
 _KERNELS = {"arm64": "linux-image-arm64", "armel": "linux-image-rpi", "amd64": "linux-image-amd64"}
 
-#: What a card without keyboard and screen needs; roles bring what is theirs.
+#: What a card without keyboard and screen needs; each role adds its own packages.
 _PACKAGES = (
     "ca-certificates", "dbus", "dosfstools", "e2fsprogs", "fdisk", "firmware-brcm80211", "init", "initramfs-tools",
     "iproute2", "iputils-ping", "iw", "kmod", "less", "libnss-myhostname", "libnss-resolve", "libpam-systemd", "nano",
@@ -26,7 +26,7 @@ _PACKAGES = (
 )  # fmt: skip
 _COMPONENTS = "main,non-free-firmware"
 
-#: Before the packages: what the kernel's and the firmware's own scripts read, and a folder that OpenJDK's wants.
+#: Before the packages: files that the scripts of kernel and firmware read, and a folder that OpenJDK's package needs.
 _ESSENTIAL_HOOK = 'cp -rT "{files}" "$1" && mkdir -p "$1/boot/firmware" "$1/usr/share/man/man1"'
 
 
@@ -40,7 +40,7 @@ def locked() -> Iterator[None]:
 
 
 def base_root(order: Order, epoch: int) -> Path:
-    """Its folder. What it is made of is part of its name; it is built if it is not there."""
+    """The folder of the base, which is built if there is none. Its name has a hash of what it is built from."""
     packages = sorted((*_PACKAGES, _KERNELS[order.architecture]))
     root = CACHE / f"{order.suite}-{order.architecture}-{_fingerprint(order, packages, epoch)}"
     if root.is_dir():
@@ -62,7 +62,7 @@ def base_root(order: Order, epoch: int) -> Path:
 
 
 def sources(order: Order) -> list[str]:
-    """The lines of apt's sources for MIRROR; without one, mmdebstrap takes Debian's own servers."""
+    """The lines of apt's sources for MIRROR; empty without a mirror, and mmdebstrap then uses Debian's own servers."""
     if order.mirror is None:
         return []
     mirror, components = order.mirror.rstrip("/"), _COMPONENTS.replace(",", " ")

@@ -1,4 +1,4 @@
-"""Programs of another architecture run on the build host under QEMU's user emulation, once the kernel is told so."""
+"""Lets the build host run programs of another architecture under QEMU's user emulation."""
 
 import subprocess
 from pathlib import Path
@@ -11,7 +11,7 @@ _HANDLERS = {"arm64": "qemu-aarch64", "armel": "qemu-arm"}
 
 
 def enable(architecture: str) -> None:
-    """Have this host run programs of that architecture. Raises ``UserError`` where it cannot."""
+    """Let this host run programs of that architecture. Raises ``UserError`` if it cannot."""
     test = ["arch-test", architecture]
     if subprocess.run(test, capture_output=True).returncode == 0:
         return
@@ -20,4 +20,4 @@ def enable(architecture: str) -> None:
         run("mount", "-t", "binfmt_misc", "binfmt_misc", _KERNEL, env=env)
     run("update-binfmts", "--enable", _HANDLERS[architecture], env=env)
     if subprocess.run(test, capture_output=True).returncode != 0:
-        raise UserError(f"this host does not run programs for {architecture}: qemu-user-static and binfmt_misc?")
+        raise UserError(f"this host cannot run programs for {architecture}: check qemu-user-static and binfmt_misc")

@@ -1,4 +1,4 @@
-"""From an order to an image file: root file system, boot partition, partition table, and the list of what is in it."""
+"""From an order to an image file: root file system, boot partition, partition table, and the list of its packages."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ from images.tree import clamp_times, measure
 
 
 def build(order: Order, repository: Path, folder: Path, epoch: int) -> Path:
-    """The image, uncompressed, in ``folder``, with the list of its packages beside it."""
+    """Build the uncompressed image in ``folder``, with the list of its packages beside it; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     image = folder / f"{order.name}.img"
     identifier = uuid5(NAMESPACE_URL, f"sensorpi:{order.name}:{epoch}")
@@ -36,7 +36,7 @@ def build(order: Order, repository: Path, folder: Path, epoch: int) -> Path:
 
 
 def _take_firmware(root: Path, firmware: Path, order: Order) -> None:
-    """Move what lies in /boot/firmware to where its own partition is made, with what says who this card is."""
+    """Move the contents of /boot/firmware to a folder of their own, and add the files that identify the card."""
     shutil.rmtree(firmware, ignore_errors=True)
     shutil.copytree(root / "boot/firmware", firmware)
     for path in (root / "boot/firmware").iterdir():

@@ -1,4 +1,4 @@
-"""The time that everything in an image has: that of the packages, so that it does not change from build to build."""
+"""The time of everything in an image: that of the packages, so that it is the same in each build."""
 
 import os
 from pathlib import Path

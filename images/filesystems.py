@@ -1,4 +1,4 @@
-"""The two file systems of a card, made from folders without mounting anything; the same input gives the same bytes."""
+"""Makes the two file systems of a card from folders, without mounting. The same input gives the same bytes."""
 
 import re
 from pathlib import Path
@@ -6,17 +6,17 @@ from uuid import UUID
 
 from images.process import environment, run
 
-#: Debian's own Raspberry Pi images call them so; cmdline.txt and fstab find them by these names.
+#: The labels in Debian's own Raspberry Pi images. cmdline.txt and fstab refer to them.
 FIRMWARE_LABEL = "RASPIFIRM"
 ROOT_LABEL = "RASPIROOT"
 
-#: What the e2fsprogs of a newer build host would add and that of the card's Debian might not know.
+#: Features that a newer e2fsprogs on the build host would add, and that of the card's Debian may not know.
 _FEATURES = "^orphan_file,^metadata_csum_seed"
 _ROOT_INODE = 2
 
 
 def make_fat(image: Path, size: int, folder: Path, volume_id: int, epoch: int) -> None:
-    """A FAT32 file system of ``size`` bytes with what lies in ``folder``."""
+    """Make a FAT32 file system of ``size`` bytes with the contents of ``folder``."""
     env = environment(epoch, MTOOLS_SKIP_CHECK="1")
     image.unlink(missing_ok=True)
     _sparse(image, size)
@@ -26,7 +26,7 @@ def make_fat(image: Path, size: int, folder: Path, volume_id: int, epoch: int) -
 
 
 def make_ext4(image: Path, size: int, folder: Path, uuid: UUID, epoch: int) -> None:
-    """An ext4 file system of ``size`` bytes with what lies in ``folder``."""
+    """Make an ext4 file system of ``size`` bytes with the contents of ``folder``."""
     # e2fsprogs 1.47.0 does not know SOURCE_DATE_EPOCH.
     env = environment(epoch, E2FSPROGS_FAKE_TIME=str(epoch))
     image.unlink(missing_ok=True)
@@ -45,14 +45,14 @@ def _sparse(image: Path, size: int) -> None:
 
 
 def _set_times(image: Path, epoch: int, env: dict[str, str]) -> None:
-    """Take the times of change and of access, which mke2fs copies from the folder, from the epoch."""
+    """Set the times of change and access, which mke2fs copies from the folder, to the epoch."""
     used = used_inodes(run("dumpe2fs", image, env=env))
     script = "".join(f"sif <{inode}> ctime @{epoch}\nsif <{inode}> atime @{epoch}\n" for inode in used)
     run("debugfs", "-w", "-f", "/dev/stdin", image, env=env, text=script)
 
 
 def used_inodes(dumped: str) -> list[int]:
-    """The inodes of files and folders, from what dumpe2fs says of a file system."""
+    """The inodes of files and folders, from the output of dumpe2fs."""
     count, first = (int(re.findall(rf"(?m)^{name}:\s+(\d+)$", dumped)[0]) for name in ("Inode count", "First inode"))
     used = {_ROOT_INODE, *range(first, count + 1)}
     for line in re.findall(r"(?m)^\s+Free inodes: (.*)$", dumped):

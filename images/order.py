@@ -1,4 +1,4 @@
-"""What is to be built: the image of one node, checked as a whole before anything is made."""
+"""The order for the image of one node, checked as a whole before anything is built."""
 
 import os
 import re
@@ -17,13 +17,13 @@ from sensorpi.common.errors import UserError
 SUITES = ("bookworm", "trixie")
 ARCHITECTURES = ("arm64", "armel")
 
-#: The example, whose nodes everybody can build; its key is made at the first need.
+#: The example cluster, whose images anyone can build. Its key is made when it is first needed.
 SHIPPED = Path(__file__).parents[1] / "packages/common/src/sensorpi/common/cluster/cluster.toml"
 SHIPPED_KEY = Path(__file__).parents[1] / secrets.FILE_NAME
 
-#: What a card says where CARD says nothing.
+#: The table on a card without CARD.
 CARD_TEMPLATE = """\
-[card]                         # only this card's, no part of the cluster file
+[card]                         # of this card only, not a part of the cluster file
 #user = "pi"                   # who logs in by SSH with
 #ssh_key = "ssh-ed25519 AAAA…" # this key; there are no passwords
 #wifi = "NAME"                 # the network's name
@@ -32,17 +32,17 @@ CARD_TEMPLATE = """\
 #timezone = "Europe/Berlin"
 """
 
-#: These roles do with what everybody may know.
+#: These roles do not need the cluster's key.
 _WITHOUT_KEY = {"sensor"}
 
-#: Debian packages that a role's own package leaves to the administrator, who is the image here.
+#: Debian packages that a role's package leaves to the administrator to install.
 _EXTRA = {"sensor": ("i2c-tools",)}
 _NFS = {"mesos-worker": ("nfs-common",), "mesos-master": ("nfs-kernel-server",)}
 
 
 @dataclass(frozen=True)
 class Order:
-    """One image. ``text`` is the cluster file as it was given, ``key`` is None on a node that needs none."""
+    """One image. ``text`` is the given cluster file, ``key`` is None for a node that does not need it."""
 
     role: str
     node: Node
@@ -53,17 +53,17 @@ class Order:
     architecture: str
     mirror: str | None = None
     url: str | None = None
-    #: The table ``[card]``, as it was given.
+    #: The given table ``[card]``.
     card: str = ""
 
     @property
     def name(self) -> str:
-        """What its files are called, without an ending."""
+        """The name of its files, without a suffix."""
         return f"sensorpi-{self.role}-{self.node.name}-{self.suite}-{self.architecture}"
 
     @property
     def packages(self) -> list[str]:
-        """What is installed beside the base: all roles of the node, and what they need on a card."""
+        """The packages that are installed on the base: all roles of the node, and what they need on a card."""
         extra = [package for role in self.node.roles for package in _EXTRA.get(role, ())]
         if self.cluster.spark.checkpoint == "nfs":
             extra += [package for role in self.node.roles for package in _NFS.get(role, ())]
@@ -71,12 +71,12 @@ class Order:
 
     @property
     def cluster_text(self) -> str:
-        """The cluster file without what is only a card's."""
+        """The cluster file without the parts that are for the card only."""
         return boot_partition.without_node(without_card(self.text))[0]
 
     @property
     def boot_files(self) -> dict[str, bytes]:
-        """What tells the card who it is, by name on its boot partition."""
+        """The files that identify the card, by their names on its boot partition."""
         head = f'node = "{self.node.name}"  # the node that this card is for'
         parts = (head, self.card or CARD_TEMPLATE, self.cluster_text)
         text = "\n\n".join(part.strip("\n") for part in parts) + "\n"
@@ -87,16 +87,16 @@ class Order:
 
 
 def order(values: Mapping[str, str]) -> Order:
-    """The order that the variables of `make image` give: ROLE, NODE, CLUSTER, KEY, CARD, SUITE, ARCH, MIRROR, URL.
+    """The order in the variables of `make image`: ROLE, NODE, CLUSTER, KEY, CARD, SUITE, ARCH, MIRROR, URL.
 
-    An empty value is none. Raises ``UserError`` for the first mistake.
+    An empty value counts as missing. Raises ``UserError`` for the first mistake.
     """
     role = _choice(values, "ROLE", ROLES)
     suite = _choice(values, "SUITE", SUITES, "bookworm")
     architecture = _choice(values, "ARCH", ARCHITECTURES, "arm64")
     path = Path(values.get("CLUSTER") or SHIPPED)
     text = _read(path, "CLUSTER")
-    # A card's own file can be given again.
+    # The sensorpi.toml of a card can be given, too.
     cluster = parse(boot_partition.without_node(without_card(text))[0], os.fspath(path))
     names = [node.name for node in cluster.nodes]
     name = values.get("NODE") or ""
@@ -134,7 +134,7 @@ def _read(path: Path, name: str) -> str:
 
 
 def _card(values: Mapping[str, str], text: str, path: Path) -> str:
-    """The table of the file CARD, else that of the cluster file, checked."""
+    """The checked table in the file CARD, or else in the cluster file."""
     if given := values.get("CARD"):
         path = Path(given)
         text = _read(path, "CARD")
@@ -145,7 +145,7 @@ def _card(values: Mapping[str, str], text: str, path: Path) -> str:
 
 
 def _key(path: Path, values: Mapping[str, str], node: Node, cluster: Cluster) -> bytes | None:
-    """The cluster's key: KEY, else the one beside the cluster file; for the example cluster one is made."""
+    """The cluster's key: KEY, or else the one beside the cluster file, which is made for the example cluster."""
     if set(node.roles) <= _WITHOUT_KEY or cluster.is_one_machine:
         return None
     given = values.get("KEY")

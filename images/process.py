@@ -1,4 +1,4 @@
-"""Programs of the build host: an environment of their own, the same everywhere, and one line when one fails."""
+"""Runs programs of the build host in an environment that is the same everywhere, and reports failures."""
 
 import os
 import subprocess
@@ -7,14 +7,14 @@ from pathlib import Path
 
 from sensorpi.common.errors import UserError
 
-#: Debian's own programs, never those of a language's version manager.
+#: Debian's own programs only, not those of a version manager such as pyenv.
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _KEPT = ("http_proxy", "https_proxy", "no_proxy", "TMPDIR")
 _LAST_LINES = 25
 
 
 def environment(epoch: int, **more: str) -> dict[str, str]:
-    """What each program gets; ``epoch`` (seconds) is the time of everything in the image."""
+    """The environment of each program; ``epoch`` (seconds) is the time of everything in the image."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return {
         "PATH": _PATH, "HOME": "/", "LC_ALL": "C.UTF-8", "TZ": "UTC", "DEBIAN_FRONTEND": "noninteractive",
@@ -23,7 +23,7 @@ def environment(epoch: int, **more: str) -> dict[str, str]:
 
 
 def run(*command: str | Path, env: dict[str, str], text: str | None = None) -> str:
-    """Its standard output. A failure shows the last lines of what it said and raises ``UserError``."""
+    """Run a program and return its standard output. Raises ``UserError`` with its last lines if it fails."""
     words = [str(word) for word in command]
     with tempfile.TemporaryFile("w+") as log:
         result = subprocess.run(words, input=text, stdout=subprocess.PIPE, stderr=log, text=True, env=env)

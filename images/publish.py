@@ -1,4 +1,4 @@
-"""What goes with an image that is given away: compressed, with a block map for bmaptool, and checksums."""
+"""Compresses an image for distribution, and adds a block map for bmaptool and a checksum."""
 
 import hashlib
 import os
@@ -13,8 +13,8 @@ def publish(image: Path, epoch: int) -> Path:
     """Turn ``NAME.img`` into ``NAME.img.xz`` with ``NAME.img.bmap`` and ``NAME.img.xz.sha256`` beside it."""
     env = environment(epoch)
     run("bmaptool", "create", "-o", image.with_suffix(".img.bmap"), image, env=env)
-    # Two threads on every build host: their number decides how the file is cut. xz's own level, 6, takes three times as
-    # long for 15 % less.
+    # Two threads on every build host, because their number decides how xz splits the file. The default level, 6, takes
+    # three times as long for a file that is 15 % smaller.
     run("xz", "-2", "--threads=2", "--force", image, env=env)
     compressed = image.with_suffix(".img.xz")
     os.utime(compressed, (epoch, epoch))
@@ -24,7 +24,7 @@ def publish(image: Path, epoch: int) -> Path:
 
 
 def sha256(path: Path) -> str:
-    """The checksum of a file, in hexadecimal."""
+    """The SHA-256 checksum of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):

@@ -1,4 +1,4 @@
-"""The root file system of one node: the base, with the node's roles installed in a layer above it."""
+"""The root file system of one node: the base, with the node's roles installed in an overlay."""
 
 import shutil
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from sensorpi.common.files import render
 
 _KEYRING = "/usr/share/keyrings/sensorpi.gpg"
 _LIST = "etc/apt/sources.list.d/sensorpi.list"
-#: Where our repository is seen while the roles are installed from it.
+#: Where our repository is mounted while the roles are installed from it.
 _MOUNTED = "srv/sensorpi"
 
 _ENABLED = (
@@ -40,7 +40,7 @@ LABEL={FIRMWARE_LABEL}  /boot/firmware  vfat  {_FIRMWARE_OPTIONS}  0 2
 
 @contextmanager
 def role_root(order: Order, base: Path, repository: Path, epoch: int) -> Iterator[Path]:
-    """The folder of the finished root; it is there as long as the context. ``base`` stays as it is."""
+    """The folder of the finished root, which exists within the context. ``base`` is not changed."""
     work = CACHE / f"work-{order.name}"
     discard(work)
     for name in ("upper", "work", "root"):
@@ -62,7 +62,7 @@ def _mount(stack: ExitStack, target: Path, env: dict[str, str], *arguments: str 
 
 
 def _install(order: Order, root: Path, repository: Path, env: dict[str, str]) -> None:
-    """Install the node's packages; the network's names are resolved as they are on the build host."""
+    """Install the node's packages, with the build host's name resolution."""
     run("cp", "-rT", "--no-dereference", FILES / "card", root, env=env)
     for role in order.node.roles:
         if (files := FILES / role).is_dir():
@@ -94,17 +94,16 @@ def _install(order: Order, root: Path, repository: Path, env: dict[str, str]) ->
     resolver.unlink()
     resolver.symlink_to("../run/systemd/resolve/stub-resolv.conf")
     if audit := run("chroot", root, "dpkg", "--audit", env=env):
-        raise UserError(f"dpkg --audit finds faults in the image:\n{audit}")
+        raise UserError(f"dpkg --audit reports problems in the image:\n{audit}")
 
 
 def _configure(order: Order, root: Path, env: dict[str, str]) -> None:
-    """What is this node's, and what only the image knows."""
+    """Write the files of this node, and those that only an image has."""
     (root / "etc/hostname").write_text(f"{order.node.name}\n")
     (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n")
     (root / "etc/fstab").write_text(_FSTAB)
     line = f"deb [signed-by={_KEYRING}] {order.url or 'http://SERVER'} {order.suite} main\n"
     (root / _LIST).write_text(line if order.url else f"# Updates of sensorpi come from where you serve them:\n# {line}")
-    # What serves where the card's own sensorpi.toml is broken before any boot has taken it.
+    # Used if sensorpi.toml on the boot partition is broken before it has ever been applied.
     render({FILE_NAME: order.cluster_text, "node": f"{order.node.name}\n"}, root / "etc/sensorpi", mode=0o644)
-    # The kernel's command line is written by the firmware's own script, from files of the base.
     run("chroot", root, "passwd", "--quiet", "--lock", "root", env=env)

@@ -1,4 +1,4 @@
-"""A root file system as a folder: what differs from build to build is taken out of it."""
+"""A root file system as a folder: removes what would differ from build to build."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 from images.layout import blocks
 from images.process import environment, run
 
-#: Logs, caches, backups, and what each machine makes for itself.
+#: Logs, caches, backups, and files that each machine creates for itself.
 _REMOVED = (
     "etc/*-", "etc/ssh/ssh_host_*", "etc/resolv.conf.*", "var/backups/*", "var/cache/apt/*.bin",
     "var/cache/apt/archives/*.deb", "var/cache/debconf/*-old", "var/cache/ldconfig/aux-cache", "var/lib/apt/lists/*",
@@ -19,7 +19,7 @@ _REMOVED = (
 
 
 def discard(folder: Path) -> None:
-    """Remove a folder, if it is there, but nothing that a killed build left mounted in it."""
+    """Remove a folder, if it exists, but not the file systems that a killed build left mounted in it."""
     points = [Path(line.split()[1]) for line in Path("/proc/self/mounts").read_text().splitlines()]
     for point in reversed([point for point in points if point.is_relative_to(folder)]):
         run("umount", "--lazy", point, env=environment(0))
@@ -27,7 +27,7 @@ def discard(folder: Path) -> None:
 
 
 def remove_traces(root: Path) -> None:
-    """Remove what the building left and what shall be fresh on each machine."""
+    """Remove what the build has left, and what each machine must create for itself."""
     for pattern in _REMOVED:
         for path in root.glob(pattern):
             _remove(path)
@@ -44,14 +44,14 @@ def _remove(path: Path) -> None:
 
 
 def clamp_times(root: Path, epoch: int) -> None:
-    """Nothing is younger than ``epoch`` (seconds)."""
+    """Set the time of everything that is younger than ``epoch`` (seconds) to it."""
     for path, found in entries(root):
         if found.st_mtime > epoch:
             os.utime(path, (epoch, epoch), follow_symlinks=False)
 
 
 def measure(root: Path) -> tuple[int, int]:
-    """The bytes that its contents take in whole blocks, and the number of its files and folders."""
+    """The size of its contents in whole blocks, in bytes, and the number of its files and folders."""
     sizes: dict[tuple[int, int], int] = {}
     for _, found in entries(root):
         size = 0 if stat.S_ISCHR(found.st_mode) else max(found.st_size, 1)
@@ -60,7 +60,7 @@ def measure(root: Path) -> tuple[int, int]:
 
 
 def entries(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Each file and folder below a root, and the root itself, after what is in it."""
+    """Each file and folder below a root, and at last the root itself; a folder follows its contents."""
     for folder, folders, files in os.walk(root, topdown=False):
         for name in sorted((*folders, *files)):
             path = Path(folder, name)

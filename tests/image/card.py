@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SECTOR_BYTES = 512
-#: A power of two, as QEMU's SD card wants it, and larger than the image, as every card is.
+#: A power of two, which QEMU's SD card needs, and larger than the image, as every card is.
 CARD_BYTES = 4 << 30
 
 
 def run(*command: str | Path, data: bytes | None = None) -> bytes:
-    """Run a command that has to succeed; its standard output."""
+    """Run a command, which must succeed; return its standard output."""
     result = subprocess.run([str(word) for word in command], capture_output=True, input=data)
     assert result.returncode == 0, f"{command}: {result.stdout[-2000:]!r}{result.stderr[-2000:]!r}"
     return result.stdout
@@ -56,7 +56,7 @@ class Card:
         return f"{self.path}?offset={self.starts[1]}"
 
     def boot_names(self) -> set[str]:
-        """What lies on the boot partition, with folders."""
+        """The paths of all files and folders on the boot partition."""
         listed = run("mdir", "-b", "-/", "-i", self._fat, "::/").decode()
         return {line.removeprefix("::/") for line in listed.splitlines()}
 
@@ -65,33 +65,33 @@ class Card:
         return run("mcopy", "-n", "-i", self._fat, f"::{name}", "-")
 
     def boot_text(self, name: str) -> str:
-        """The same as text."""
+        """A file of the boot partition as text."""
         return self.read_boot(name).decode()
 
     def write_boot(self, name: str, text: str) -> None:
-        """Edit it, as on a laptop."""
+        """Write a file of the boot partition."""
         with tempfile.NamedTemporaryFile() as file:
             file.write(text.encode())
             file.flush()
             run("mcopy", "-o", "-i", self._fat, file.name, f"::{name}")
 
     def write_root(self, name: str, text: str) -> None:
-        """Put a file into the root file system, in place of one that is there."""
+        """Write a file of the root file system. An existing one is replaced."""
         with tempfile.NamedTemporaryFile() as file:
             file.write(text.encode())
             file.flush()
             self._debugfs(f"rm {shlex.quote(name)}", f"write {file.name} {shlex.quote(name)}")
 
     def link_root(self, name: str, target: str) -> None:
-        """Put a symbolic link there."""
+        """Make a symbolic link in the root file system."""
         self._debugfs(f"rm {shlex.quote(name)}", f"symlink {shlex.quote(name)} {target}")
 
     def read_root(self, name: str) -> str:
-        """A file of the root file system; empty where there is none."""
+        """The text of a file of the root file system, empty if it does not exist."""
         return run("debugfs", "-R", f"cat {shlex.quote(name)}", self._ext4).decode()
 
     def names(self, folder: str) -> set[str]:
-        """What lies in a folder of the root file system."""
+        """The names in a folder of the root file system."""
         listed = run("debugfs", "-R", f"ls -p {shlex.quote(folder)}", self._ext4).decode()
         return {line.split("/")[5] for line in listed.splitlines() if line.count("/") >= 6} - {".", ".."}
 

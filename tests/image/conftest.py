@@ -1,4 +1,4 @@
-"""Images for the tests, uncompressed, of a cluster that is not the shipped one: one worker, so that two boot it."""
+"""Uncompressed images for the tests, of a cluster with one worker, which two machines can run."""
 
 import shutil
 import signal
@@ -13,7 +13,7 @@ from images.epoch import source_date_epoch
 from images.order import order
 from tests.image.card import Card
 
-# Whoever ends the tests with SIGTERM shall not find machines afterwards.
+# SIGTERM must not leave machines behind.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[2]
@@ -38,14 +38,14 @@ checkpoint = "nfs"
 """
 NODES = {"sensor": "shed", "mesos-worker": "broker", "mesos-master": "master02", "influx-grafana": "shelf"}
 
-#: A role, and where it is not the usual one, suite and architecture.
+#: Takes a role, and optionally suite and architecture.
 Image = Callable[..., Path]
 NewCard = Callable[..., Card]
 
 
 @pytest.fixture(scope="session")
 def image() -> Image:
-    """Builds the image of a role, once a session."""
+    """A function that builds the image of a role, once in a session."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     cluster = FOLDER / "cluster.toml"
     cluster.write_text(CLUSTER)
@@ -67,7 +67,7 @@ def image() -> Image:
 
 @pytest.fixture(scope="module")
 def new_card(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewCard]:
-    """Flashes cards, and throws them away in the end."""
+    """A function that flashes cards. They are deleted at the end."""
     folder = tmp_path_factory.mktemp("cards")
 
     def flash(role: str, *kind: str) -> Card:

@@ -1,4 +1,4 @@
-"""Boots a card in QEMU, with the card's own kernel and initrd, and hears what a test's script inside has to say."""
+"""Boots a card in QEMU, with the card's own kernel and initrd, and reads what a test's script in it reports."""
 
 import re
 import subprocess
@@ -9,10 +9,10 @@ from pathlib import Path
 
 from tests.image.card import Card
 
-#: A script says so on the console; what else is there comes from kernel and systemd.
+#: Marks the lines of the script on the console. Other lines come from the kernel and systemd.
 _MARK = "PROOF"
-#: Words for the kernel. The Pi 3's first serial port is Bluetooth's, and QEMU resets it as soon as its watchdog runs.
-#: QEMU's Zero lacks the bridge that the driver of the power domains asks for its name.
+#: The kernel's command line. The Pi 3's first serial port is used by Bluetooth. A started watchdog resets QEMU's Pi 3.
+#: QEMU's Zero does not have the bridge that the driver of the power domains looks for.
 _WORDS = {
     "virt": "console=ttyAMA0", "raspi3b": "console=ttyS1 systemd.watchdog_sec=off",
     "raspi0": "console=ttyAMA0 systemd.watchdog_sec=off initcall_blacklist=bcm2835_power_driver_init",
@@ -29,36 +29,36 @@ StandardError=tty
 TTYPath=/dev/console
 """
 _SCRIPT = """\
-say() {{ printf '\\n{mark} %s\\n' "$*"; }}
+report() {{ printf '\\n{mark} %s\\n' "$*"; }}
 uptime_s() {{ cut -d. -f1 /proc/uptime; }}
 wait_active() {{
     for unit in "$@"; do
         until systemctl -q is-active "$unit" || [ "$(uptime_s)" -gt {limit_s} ]; do sleep 1; done
-        say "$unit $(systemctl is-active "$unit")"
+        report "$unit $(systemctl is-active "$unit")"
         systemctl -q is-active "$unit" || journalctl -q --no-pager -o cat -n 25 -u "$unit"
     done
 }}
 {script}
-say "failed $(systemctl --failed --plain --no-legend | cut -d' ' -f1 | tr '\\n' ' ')"
-say "uptime $(uptime_s)"
-say end
+report "failed $(systemctl --failed --plain --no-legend | cut -d' ' -f1 | tr '\\n' ' ')"
+report "uptime $(uptime_s)"
+report end
 systemctl poweroff
 """
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What the script said, by its first word, and all that was on the console."""
+class Report:
+    """What the script reported, by its first words, and the whole console."""
 
-    said: dict[str, str]
+    values: dict[str, str]
     console: str
     status: int
 
     def require_good_end(self) -> None:
-        """The script came to its end, no unit has failed, and the machine switched itself off."""
+        """Check that the script has ended, no unit has failed, and the machine has shut down."""
         tail = self.console[-6000:]
-        assert "end" in self.said, tail
-        assert self.said["failed"] == "", tail
+        assert "end" in self.values, tail
+        assert self.values["failed"] == "", tail
         assert self.status == 0, tail
 
 
@@ -69,14 +69,14 @@ class Machine:
         self, card: Card, script: str, *, board: str = "virt", memory_mb: int = 1024, limit_s: int = 1200,
         network: Sequence[str] = ("-nic", "none"),
     ) -> None:  # fmt: skip
-        """``script`` runs in it as root, with ``say WORD …`` and ``wait_active UNIT …``."""
+        """``script`` runs in it as root, with ``report WORD …`` and ``wait_active UNIT …``."""
         self._limit_s = limit_s
         self._folder = tempfile.TemporaryDirectory(prefix="qemu-")
         folder = Path(self._folder.name)
         self._console = folder / "console"
         card.write_root("/proof", _SCRIPT.format(mark=_MARK, script=script, limit_s=limit_s))
         card.write_root("/etc/systemd/system/proof.service", _UNIT)
-        # Emulated on a busy machine, what takes a Pi seconds takes minutes.
+        # What takes a Pi seconds can take minutes under emulation on a busy machine.
         card.write_root("/etc/fstab", card.read_root("/etc/fstab").replace("timeout=180s", "timeout=900s"))
         card.link_root("/etc/systemd/system/multi-user.target.wants/proof.service", "../proof.service")
         config = card.boot_text("config.txt")
@@ -94,8 +94,8 @@ class Machine:
             [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
 
-    def wait(self) -> Heard:
-        """Until it is switched off, which it is by its script, or by us when it takes far too long."""
+    def wait(self) -> Report:
+        """Wait until its script has shut it down; kill it if that takes far too long."""
         try:
             output, _ = self._process.communicate(timeout=self._limit_s + 600)
         except subprocess.TimeoutExpired:
@@ -103,11 +103,11 @@ class Machine:
             output, _ = self._process.communicate()
         console = output.decode() + self._console.read_text(errors="replace").replace("\r", "")
         self._folder.cleanup()
-        said = dict(re.findall(rf"(?m)^{_MARK} (\S+) ?(.*?)\s*$", console))
-        return Heard(said, console, self._process.returncode)
+        values = dict(re.findall(rf"(?m)^{_MARK} (\S+) ?(.*?)\s*$", console))
+        return Report(values, console, self._process.returncode)
 
     def end(self) -> None:
-        """Pull the plug, if it still runs."""
+        """Kill it if it is still running."""
         self._process.kill()
         self._process.wait()
         if self._process.stdout is not None:
@@ -115,8 +115,8 @@ class Machine:
         self._folder.cleanup()
 
 
-def boot(card: Card, script: str, **options: object) -> Heard:
-    """Boot the card alone, until it has switched itself off."""
+def boot(card: Card, script: str, **options: object) -> Report:
+    """Boot the card alone, and wait until it has shut down."""
     machine = Machine(card, script, **options)  # type: ignore[arg-type]
     try:
         return machine.wait()
@@ -125,7 +125,7 @@ def boot(card: Card, script: str, **options: object) -> Heard:
 
 
 def cable(end: Path, number: int) -> list[str]:
-    """A network between two machines: the first that plugs it in (``number`` 1) makes the file ``end``."""
+    """A network between two machines. The first one to connect (``number`` 1) creates the socket ``end``."""
     stream = f"stream,id=lan,server={'on' if number == 1 else 'off'},addr.type=unix,addr.path={end}"
     return ["-netdev", stream, "-device", f"virtio-net-device,netdev=lan,mac=52:54:00:00:00:{number:02x}"]
 

@@ -1,4 +1,4 @@
-"""What lies on a sensor's card of each kind before it has ever booted, seen without booting or mounting it."""
+"""The files on a sensor's card of each kind before its first boot, read without mounting it."""
 
 import json
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ CPIO_END = b"TRAILER!!!"
 
 @dataclass(frozen=True)
 class Kind:
-    """``firmware`` is what the boards' own first program reads; ``modules`` switch on their card and watchdog."""
+    """``firmware`` is read by the boards' boot program; ``modules`` drive their card slot and watchdog."""
 
     suite: str
     architecture: str
@@ -75,7 +75,7 @@ def test_the_kernel_finds_its_root_and_counts_memory(card: Card) -> None:
 
 def test_the_initrd_has_what_switches_a_card_on_and_checks_it(card: Card, kind: Kind) -> None:
     initrd = card.read_boot(next(name for name in card.boot_names() if name.startswith("initrd.img")))
-    # Trixie's begins with the modules, which are compressed one by one, in an archive that is not.
+    # Trixie's starts with an uncompressed archive of the modules, which are compressed one by one.
     compressed = initrd.index(ZSTD, max(initrd.rfind(CPIO_END), 0))
     archive = initrd[:compressed] + run("zstd", "-dc", data=initrd[compressed:])
     assert [module for module in kind.modules if f"/{module}.ko".encode() not in archive] == []

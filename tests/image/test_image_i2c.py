@@ -1,6 +1,6 @@
-"""A card whose sensor reads a kernel's I²C bus: Debian's kernel for amd64 alone has i2c-stub, a bus of still registers.
+"""A card whose sensor reads an I²C bus of the kernel: i2c-stub, which only Debian's amd64 kernel has.
 
-So this image is the usual one in an architecture that no Pi has, with a broker beside the sensor.
+So this image is the usual one for an architecture that no Pi has, with a broker beside the sensor.
 """
 
 import json
@@ -35,7 +35,7 @@ for place, value in enumerate(calibration):
 raw = (415148 << 4).to_bytes(3, "big") + (519888 << 4).to_bytes(3, "big")
 for register, value in {0xD0: 0x58, **dict(enumerate(raw, 0xF7))}.items():
     bus.write_byte_data(0x77, register, value)
-# Two chips count their registers on where a bit is set (0x20, 0x80); the stub takes that for another register.
+# A bit in the number (0x20, 0x80) has two chips return several registers. The stub takes it for another register.
 for register, value in {0xB4: 1000, 0xB6: 500, 0xB8: 300, 0xBA: 200}.items():
     bus.write_word_data(0x29, register, value)
 # Level, and a field of 0.19 gauss to the east.
@@ -51,10 +51,10 @@ import kafka
 consumer = kafka.KafkaConsumer("sensors", bootstrap_servers="10.0.0.50:7000", auto_offset_reset="earliest")
 print(next(consumer).value.decode())
 """
-#: The board's first bus is i2c-0. No time server answers here: this file is what timesyncd makes when one has.
+#: The machine's first bus is i2c-0. There is no time server, so the script creates the file that timesyncd would.
 SCRIPT = """\
 modprobe i2c-piix4 && modprobe i2c-dev && modprobe i2c-stub chip_addr=0x1d,0x29,0x49,0x77
-say "bus $(cat /sys/bus/i2c/devices/i2c-1/name)"
+report "bus $(cat /sys/bus/i2c/devices/i2c-1/name)"
 python3 /fill
 touch /run/systemd/timesync/synchronized
 systemctl restart sensorpi-sensor.service
@@ -62,8 +62,8 @@ wait_active sensorpi-kafka.service sensorpi-kafka-topics.service sensorpi-sensor
 until systemctl show --value -p StatusText sensorpi-sensor.service | grep -q ' [1-9][0-9]* acknowledged'; do
     [ "$(uptime_s)" -lt 1500 ] || break; sleep 1
 done
-say "status $(systemctl show --value -p StatusText sensorpi-sensor.service)"
-say "reading $(timeout 300 python3 /read)"
+report "status $(systemctl show --value -p StatusText sensorpi-sensor.service)"
+report "reading $(timeout 300 python3 /read)"
 """
 
 
@@ -78,10 +78,10 @@ def test_a_sensor_publishes_what_a_kernels_bus_measures(tmp_path_factory: pytest
     card = Card.flashed(image, tmp_path_factory.mktemp("i2c") / "card.img")
     card.write_root("/fill", FILL)
     card.write_root("/read", READ)
-    heard = boot(card, SCRIPT, board="pc", memory_mb=1536, network=("-nic", "user,model=virtio-net-pci,restrict=on"))
-    heard.require_good_end()
-    assert heard.said["bus"].startswith("SMBus stub driver")
-    reading = json.loads(heard.said["reading"])
+    report = boot(card, SCRIPT, board="pc", memory_mb=1536, network=("-nic", "user,model=virtio-net-pci,restrict=on"))
+    report.require_good_end()
+    assert report.values["bus"].startswith("SMBus stub driver")
+    reading = json.loads(report.values["reading"])
     assert reading["host"] == "bench"
     assert reading["temperature"] == pytest.approx(25.08, abs=0.01)
     assert reading["pressure"] == pytest.approx(100653.27, abs=1)

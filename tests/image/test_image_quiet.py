@@ -1,4 +1,4 @@
-"""A sensor in QEMU beside a worker: while its readings are taken, its card is not written to."""
+"""A sensor in QEMU beside a worker: while Kafka accepts its readings, nothing is written to its card."""
 
 import tempfile
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.packages.machine import wait_for
 from tests.packages.test_packages_together import EMULATED
 
 LIMIT_S = 1800
-#: The board is emulated: Debian's arm64 kernel has no I²C bus to try. The counters are of readings and of sectors.
+#: The board is emulated, because Debian's arm64 kernel has no I²C bus for tests. It counts readings and sectors.
 SENSOR = """\
 mkdir -p /run/systemd/system/sensorpi-sensor.service.d
 cp /emulated /run/systemd/system/sensorpi-sensor.service.d/emulated.conf
@@ -22,9 +22,9 @@ until [ "$(acknowledged)" -ge 5 ] 2>/dev/null || [ "$(uptime_s)" -gt 1500 ]; do 
 sync
 before=$(sectors) first=$(acknowledged)
 sleep 60
-say "written $(($(sectors) - before))"
-say "taken $(($(acknowledged) - first))"
-say "status $(status)"
+report "written $(($(sectors) - before))"
+report "taken $(($(acknowledged) - first))"
+report "status $(status)"
 """
 
 
@@ -38,11 +38,11 @@ def test_a_sensor_writes_nothing_while_kafka_accepts_readings(new_card: NewCard)
             wait_for("the worker's end of the cable", end.exists)
             sensor = Machine(sensor_card, SENSOR, limit_s=LIMIT_S, network=cable(end, 2))
             try:
-                heard = sensor.wait()
+                report = sensor.wait()
             finally:
                 sensor.end()
         finally:
             worker.end()
-    heard.require_good_end()
-    assert int(heard.said["taken"]) > 30
-    assert heard.said["written"] == "0"
+    report.require_good_end()
+    assert int(report.values["taken"]) > 30
+    assert report.values["written"] == "0"

@@ -1,4 +1,4 @@
-"""Debian roots to install into: one for each suite, kept in .cache/roots."""
+"""Debian roots in which packages are installed: one for each suite, kept in .cache/roots."""
 
 import shutil
 import subprocess
@@ -10,21 +10,21 @@ ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache/roots"
 REPOSITORY = ROOT / "dist/repo"
 
-#: What every Debian on a card has, and what it takes a minute to unpack: the tests install the rest.
+#: What every Debian on a card has, and packages that are slow to install. The tests install the others.
 _INCLUDED = (
     "ca-certificates curl dbus default-jre-headless iproute2 libjs-chart.js libzookeeper-java procps python3 "
     "python3-bottle python3-influxdb python3-kazoo python3-pkg-resources python3-smbus python3-systemd "
     "python3-voluptuous python3-waitress systemd systemd-sysv"
 )
-#: What single tests install besides, without a network.
+#: What some tests install in addition, without a network.
 _DOWNLOADED = "autopkgtest influxdb python3-hypothesis python3-jsonschema python3-pytest python3-pytest-mock"
-#: OpenJDK's package does not configure where a minimal root lacks that folder.
+#: OpenJDK's package cannot be configured without that folder, which a minimal root does not have.
 JAVA_HOOK = '--essential-hook=mkdir -p "$1/usr/share/man/man1"'
 _SOURCES = "deb [signed-by=/usr/share/keyrings/sensorpi.gpg] file:/srv/repository {suite} main\n"
 
 
 def base_root(suite: str) -> Path:
-    """The root of a suite, with our repository in its sources and what ours need of Debian in its cache."""
+    """The root of a suite, with our repository in its sources, and Debian's packages that ours need in its cache."""
     root = CACHE / suite
     make_root(root, suite, _INCLUDED, JAVA_HOOK, downloaded=_DOWNLOADED)
     add_repository(root, suite)
@@ -32,7 +32,7 @@ def base_root(suite: str) -> Path:
 
 
 def make_root(root: Path, suite: str, included: str, *options: str, downloaded: str = "") -> None:
-    """Make a root with these packages installed and those in apt's cache, unless it is there."""
+    """Make a root with the packages in ``included`` installed and those in ``downloaded`` in apt's cache, once."""
     ready, contents = root / "etc/sensorpi-ready", f"{included}\n{downloaded}\n"
     if ready.exists() and ready.read_text() == contents:
         return
@@ -48,7 +48,7 @@ def make_root(root: Path, suite: str, included: str, *options: str, downloaded: 
 
 
 def add_repository(root: Path, suite: str) -> None:
-    """Read our repository's lists, and keep those of Debian as they are."""
+    """Update the package lists of our repository, and keep those of Debian."""
     shutil.copy(REPOSITORY / "sensorpi.gpg", root / "usr/share/keyrings/sensorpi.gpg")
     (root / "etc/apt/sources.list.d/sensorpi.list").write_text(_SOURCES.format(suite=suite))
     target = root / "srv/repository"

@@ -1,4 +1,4 @@
-"""Machines for the tests of the packages. All of it needs root."""
+"""Machines for the tests of the packages. They need root."""
 
 import contextlib
 import itertools
@@ -15,7 +15,7 @@ from tests.packages.machine import ADDRESS, Machine, run
 
 _number = itertools.count(1)
 
-# Whoever ends the tests with SIGTERM shall not find machines, mounts and networks afterwards.
+# SIGTERM must not leave machines, mounts and networks behind.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 NewMachine = Callable[..., Machine]
@@ -23,13 +23,13 @@ NewMachine = Callable[..., Machine]
 
 @contextlib.contextmanager
 def machines() -> Iterator[NewMachine]:
-    """Makes booted machines of a suite, and tears all of them down in the end."""
+    """A function that makes booted machines of a suite. All of them are torn down at the end."""
     made: list[Machine] = []
 
     def make(suite: str, address: str = ADDRESS, lan: str | None = None, base: Path | None = None) -> Machine:
         base = base or base_root(suite)
         folder = Path(tempfile.mkdtemp(prefix="machine-", dir=CACHE))
-        # At most 15 letters: it is the name of a network interface as well.
+        # At most 15 letters, because it is also the name of a network interface.
         name = f"sp{os.getpid()}-{next(_number)}"
         machine = Machine(name, base, folder, REPOSITORY, address, lan)
         made.append(machine)
@@ -46,7 +46,7 @@ def machines() -> Iterator[NewMachine]:
 
 @pytest.fixture(scope="module")
 def new_machine() -> Iterator[NewMachine]:
-    """Makes machines that live as long as the module's tests."""
+    """A function that makes machines for all tests of the module."""
     with machines() as make:
         yield make
 
@@ -60,7 +60,7 @@ def machine() -> Iterator[Machine]:
 
 @contextlib.contextmanager
 def bridged() -> Iterator[str]:
-    """A network namespace with a bridge, to which machines are connected and nothing else is."""
+    """A network namespace with a bridge to which only machines are connected."""
     name = f"sp{os.getpid()}-lan{next(_number)}"
     run("ip", "netns", "add", name)
     try:

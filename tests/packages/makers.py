@@ -1,6 +1,6 @@
 """Stand-ins for the packages of Grafana's and Chronograf's makers, which no Debian suite has: unit, user, program.
 
-The program writes down what it finds at each start, and then does nothing.
+At each start, the program records what it finds, and then does nothing.
 """
 
 from pathlib import Path
@@ -35,7 +35,7 @@ systemctl daemon-reload
 
 
 def grafana(folder: Path) -> Path:
-    """As its makers do, it neither enables nor starts its service. The .deb."""
+    """Build the .deb. As the maker's does, it neither enables nor starts its service."""
     look = "cat /etc/grafana/provisioning/*/*.yaml; ls $SENSORPI_DASHBOARDS"
     return _package(folder, "grafana", "grafana-server", "grafana", "/usr/sbin/grafana-server", look)
 

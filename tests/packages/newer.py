@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.packages.machine import run
 
 ROOT = Path(__file__).parents[2]
-#: What `third_party/build-deb` takes of the checkout.
+#: The parts of the checkout that `third_party/build-deb` needs.
 _SOURCE = ("LICENSE", "debian", "docs", "grafana", "packages", "systemd", "third_party")
 
 VERSION = f"{re.findall(r'[(](.+?)[)]', (ROOT / 'debian/changelog').read_text())[0]}.1"
@@ -22,7 +22,7 @@ sensorpi ({VERSION}) unstable; urgency=medium
 
 
 def newer_repository(folder: Path) -> Path:
-    """A signed repository with version ``VERSION`` of what is ours, and jars that are newer by their number only."""
+    """A signed repository with version ``VERSION`` of our packages, and with the same jars under a higher version."""
     source, debs, repository = folder / "source", folder / "debs", folder / "repository"
     source.mkdir()
     for name in _SOURCE:
@@ -32,7 +32,7 @@ def newer_repository(folder: Path) -> Path:
             shutil.copy(ROOT / name, source / name)
     changelog = source / "debian/changelog"
     changelog.write_text(_ENTRY + changelog.read_text())
-    # The example grows with each release, and most machines run by it.
+    # The example may change with each release, and most machines use it.
     example = source / "packages/common/src/sensorpi/common/cluster/cluster.toml"
     example.write_text(example.read_text() + "# Of the next release.\n")
     run_in(source, "third_party/build-deb", "sensorpi", str(debs))

@@ -1,4 +1,4 @@
-"""Each role alone on a fresh machine, and machines with something wrong from the start."""
+"""Each role alone on a fresh machine, and machines with a mistake from the start."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.packages.machine import ADDRESS, Machine, wait_for
 
 pytestmark = pytest.mark.timeout(900)
 
-#: A cluster of the machine itself under its own address, in which every role is its.
+#: A cluster of this machine only, with all roles, under its own address.
 ONE_NODE = f"""
 [nodes.here]
 address = "{ADDRESS}"

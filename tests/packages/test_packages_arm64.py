@@ -16,14 +16,14 @@ DEBIAN, KERNEL, EMULATOR = "arm64", "aarch64", "qemu-aarch64"
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 MOST_MB = 60
 
-#: A machine of the architecture itself would have credentials; under emulation they cannot be passed on.
+#: Credentials cannot be passed to emulated programs.
 NO_CREDENTIALS = "[Service]\nLoadCredential=\nImportCredential=\n"
 WITH_CREDENTIALS = ("sysusers", "tmpfiles-setup", "tmpfiles-setup-dev", "tmpfiles-clean")
 
 
 @pytest.fixture(scope="module")
 def base() -> Path:
-    """A minimal Debian, and what the sensor role needs of Debian in its cache."""
+    """A minimal Debian, with the packages of Debian that the sensor role needs in its cache."""
     if os.uname().machine != KERNEL and not (BINFMT / EMULATOR).exists():
         if not (BINFMT / "register").exists():
             run("mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT)

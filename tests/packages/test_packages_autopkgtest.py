@@ -22,12 +22,12 @@ def test_the_autopkgtests_pass(new_machine: NewMachine, suite: str) -> None:
         if (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, source / name)
-    (source / "debian/files").touch()  # a tree that is built already: nothing of it is built for the tests
+    (source / "debian/files").touch()  # marks the tree as built, so that the tests do not build it
     result = machine.try_("autopkgtest", "/srv/source", "--", "null")
     output = result.stdout + result.stderr
-    assert result.returncode in (0, 2), output[-6000:]  # 2: nothing failed, and something was left out
+    assert result.returncode in (0, 2), output[-6000:]  # 2: nothing failed, and some tests were skipped
     passed = set(re.findall(r"^(\S+) +PASS", output, re.MULTILINE))
-    if "service" not in passed:  # trixie's autopkgtest does not believe that this machine may be changed
+    if "service" not in passed:  # trixie's autopkgtest skips it: it does not know that it may change this machine
         machine.install("sensorpi-influx-grafana", "curl")
         machine.do("/srv/source/debian/tests/service")
         passed.add("service")

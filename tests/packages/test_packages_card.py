@@ -1,7 +1,7 @@
-"""A card that `sensorpi card` prepared: its first boots end with the node's role running, and the next change nothing.
+"""A card that `sensorpi card` prepared: after its first boots the node's role runs, and later boots change nothing.
 
-Debian stands in for Raspberry Pi OS: trixie with its cloud-init, told where the seed is as Raspberry Pi OS tells it,
-and bookworm with stand-ins for the programs that only Raspberry Pi OS has.
+Debian takes the place of Raspberry Pi OS: trixie with cloud-init, configured as on Raspberry Pi OS, and bookworm with
+stand-ins for the programs that only Raspberry Pi OS has.
 """
 
 import contextlib
@@ -41,13 +41,13 @@ address = "192.0.2.11"
 roles = ["influx-grafana", "mesos-master"]
 """
 SSID, PASSPHRASE = 'Käthe\'s "Café" 😀', "a passphrase"
-#: Where Raspberry Pi OS has cloud-init look.
+#: The configuration of cloud-init on Raspberry Pi OS.
 SEED = "datasource_list: [NoCloud, None]\ndatasource:\n  NoCloud:\n    seedfrom: file:///boot/firmware\n"
 CLOUD_INIT = (
     "cloud-init dbus iproute2 netplan.io openssh-server procps python3-pkg-resources python3-smbus python3-systemd "
     "python3-voluptuous sudo systemd systemd-sysv systemd-timesyncd"
 )
-#: What of Raspberry Pi OS the script calls; each notes how it was called.
+#: The programs of Raspberry Pi OS that the script calls. Each records its arguments.
 STAND_INS = {
     "usr/lib/raspberrypi-sys-mods/imager_custom": '[ "$1" = set_hostname ] && echo "$2" >/etc/hostname',
     "usr/lib/userconf-pi/userconf": "",
@@ -55,7 +55,7 @@ STAND_INS = {
 
 
 def cloud_init_root() -> Path:
-    """Debian trixie with cloud-init, as Raspberry Pi OS has it."""
+    """Debian trixie with cloud-init, configured as on Raspberry Pi OS."""
     root = CACHE / "trixie-cloud-init"
     make_root(root, "trixie", CLOUD_INIT, downloaded="python3-smbus")
     (root / "etc/cloud/cloud.cfg.d/99_raspberry-pi.cfg").write_text(SEED)
@@ -63,7 +63,7 @@ def cloud_init_root() -> Path:
 
 
 def prepare(partition: Path, node: str, desk: Path, *options: str) -> None:
-    """Run the command, with everything that it can be told."""
+    """Run the command with all its options."""
     desk.mkdir()
     (desk / "cluster.toml").write_text(CLUSTER)
     (desk / "cluster.key").write_bytes(KEY)
@@ -80,7 +80,7 @@ def prepare(partition: Path, node: str, desk: Path, *options: str) -> None:
 def card_in(
     base: Path, name: str, flashed: Callable[[Path], Path], node: str, *options: str
 ) -> Iterator[tuple[Machine, Path]]:
-    """A machine, not booted yet, with the prepared card of that node in it; and the card's boot partition."""
+    """A machine with the prepared card of that node, before its first boot; and the card's boot partition."""
     folder = Path(tempfile.mkdtemp(prefix="machine-", dir=CACHE))
     machine = Machine(f"sp{os.getpid()}-{name}", base, folder, REPOSITORY)
     try:
@@ -97,7 +97,7 @@ def card_in(
 
 @pytest.fixture(scope="module")
 def sensor() -> Iterator[Machine]:
-    """A trixie sensor that installs from the repository. The tests below follow its life."""
+    """A trixie sensor that installs from the repository. The tests depend on each other."""
     options = ["--repository", "file:/srv/repository", "--key", str(REPOSITORY / "sensorpi.gpg")]
     with card_in(cloud_init_root(), "t", cards.trixie, "sensor01", *options) as (machine, _):
         machine.boot()
@@ -106,7 +106,7 @@ def sensor() -> Iterator[Machine]:
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Machine]:
-    """A bookworm worker that brings its packages along. The tests below follow its life."""
+    """A bookworm worker with the packages on its card. The tests depend on each other."""
     with card_in(base_root("bookworm"), "b", cards.bookworm, "worker01", "--debs", str(DEBS)) as (machine, card):
         for name, does in STAND_INS.items():
             program = machine.root / name
@@ -114,10 +114,10 @@ def worker() -> Iterator[Machine]:
             program.write_text(f'#!/bin/sh\necho "$(basename "$0")" "$@" >>/var/log/calls\n{does}\n')
             program.chmod(0o755)
         for file in card.iterdir():
-            file.chmod(0o755)  # VFAT as it is mounted
+            file.chmod(0o755)  # as on a mounted VFAT
         words = (card / "cmdline.txt").read_text().split()
         ours = [word for word in words if word.startswith("systemd.")]
-        # nspawn would boot again with the same words, which the boot loader does not.
+        # Unlike the boot loader, nspawn would boot again with the same words.
         machine.boot_once(*(word.replace("=reboot", "=poweroff") for word in ours))
         machine.boot()
         yield machine
@@ -163,7 +163,7 @@ def test_it_is_that_node_with_that_user(sensor: Machine) -> None:
 def test_netplan_has_the_networks_name_and_the_nodes_address(sensor: Machine) -> None:
     supplicant = sensor.do("cat", "/run/netplan/wpa-wlan0.conf")
     key = pre_shared_key(PASSPHRASE, SSID)
-    assert f"\n  psk={key}\n" in supplicant  # without quotes: it is the key, and no passphrase
+    assert f"\n  psk={key}\n" in supplicant  # without quotes it is the key, not a passphrase
     assert "\ncountry=DE\n" in supplicant
     written = sensor.do("netplan", "get", "wifis.wlan0")
     assert yaml.safe_load(written)["addresses"] == ["192.0.2.99/24"]
@@ -193,7 +193,7 @@ def test_the_next_boot_changes_nothing(sensor: Machine) -> None:
 
 
 def login_prompt(machine: Machine) -> str:
-    """What stands above it; agetty wants a terminal."""
+    """The text above the login prompt; agetty needs a terminal."""
     return machine.do("script", "-qec", "agetty --show-issue", "/dev/null")
 
 

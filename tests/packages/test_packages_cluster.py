@@ -19,7 +19,7 @@ def cluster() -> Cluster:
 
 @pytest.fixture(scope="module")
 def nodes(new_machine: NewMachine, lan: str, cluster: Cluster) -> dict[str, Machine]:
-    """Every node with its roles installed; they find themselves by their addresses."""
+    """Every node with its roles installed. Each one recognises its node by its address."""
     machines = {}
     for node in cluster.nodes:
         machine = new_machine("bookworm", node.address, lan)

@@ -1,4 +1,4 @@
-"""Grafana and Chronograf beside the storage role: each finds everything at its very first start."""
+"""Grafana and Chronograf beside the storage role: both are fully configured at their first start."""
 
 import pytest
 
@@ -15,7 +15,7 @@ SERVICES = ("grafana-server.service", "chronograf.service")
 def machine(
     request: pytest.FixtureRequest, new_machine: NewMachine, tmp_path_factory: pytest.TempPathFactory
 ) -> Machine:
-    """A machine with the storage role, on which Grafana and Chronograf were installed before it, or after it."""
+    """A machine with the storage role, and with Grafana and Chronograf installed before or after it."""
     machine = new_machine("bookworm")
     folder = tmp_path_factory.mktemp("makers")
     for deb in (grafana(folder), chronograf(folder)):

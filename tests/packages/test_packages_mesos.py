@@ -23,12 +23,12 @@ AGENT, MASTER, SCHEDULER, ZOOKEEPER, KAFKA = (
 START_S = 500.0
 
 STAND_IN = Path(__file__).parents[1] / "fakes/mesos"
-#: As a package of Mesos may bring it: it would take the agent's port.
+#: A unit that a package of Mesos may contain. It would take our agent's port.
 MAKERS_UNIT = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
 
 
 def install_mesos(machine: Machine) -> None:
-    """Put the stand-in's programs where a package of Mesos has them."""
+    """Install the stand-in's programs in the place of those of a package of Mesos."""
     shutil.copytree(STAND_IN, machine.root / "opt/mesos-stand-in/mesos", ignore=shutil.ignore_patterns("__pycache__"))
     for program in ("mesos-master", "mesos-agent"):
         (machine.root / "usr/sbin" / program).symlink_to(f"/opt/mesos-stand-in/mesos/{program}")
@@ -48,7 +48,7 @@ def cluster() -> Cluster:
 
 @pytest.fixture(scope="module")
 def nodes(new_machine: NewMachine, lan: str, cluster: Cluster) -> dict[str, Machine]:
-    """Every node with its roles installed; worker01 runs an agent's unit of Mesos's maker before."""
+    """Every node with its roles installed. On worker01, an agent from a package of Mesos was running before."""
     machines = {}
     for node in cluster.nodes:
         machine = machines[node.name] = new_machine("bookworm", node.address, lan)
@@ -72,12 +72,12 @@ def nodes(new_machine: NewMachine, lan: str, cluster: Cluster) -> dict[str, Mach
 
 
 def broker_pid(machine: Machine) -> str:
-    """The process of the broker's JVM; empty when there is none."""
+    """The process id of the broker's JVM, or an empty string."""
     return machine.try_("pgrep", "-f", r"kafka\.Kafka ").stdout.strip()
 
 
 def wait_for_readings(nodes: dict[str, Machine]) -> None:
-    """Wait until more of them are in InfluxDB than now."""
+    """Wait until InfluxDB has more readings than now."""
     before = count(nodes["master01"])
     wait_for("readings", lambda: count(nodes["master01"]) > before + 2, START_S)
 

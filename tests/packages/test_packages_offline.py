@@ -1,4 +1,4 @@
-"""Boots without a network: no address and no link, which come later or never."""
+"""Boots without a network: address and link come later, or never."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.packages.machine import ADDRESS, Machine, wait_for
 from tests.packages.test_packages_alone import ONE_NODE
 from tests.packages.test_packages_together import EMULATED, PACKAGES, SERVICES, START_S, TARGETS, count
 
-#: With another machine in the cluster, its services talk over the network.
+#: With another machine in the cluster, the services use the network.
 OTHER_NODE = """
 [nodes.there]
 address = "192.0.2.11"
@@ -37,7 +37,7 @@ def test_a_one_machine_cluster_starts_without_a_network(machine: Machine) -> Non
 
 
 def test_a_node_of_a_cluster_waits_for_its_address(machine: Machine) -> None:
-    """The file knows the node by its address only, which the machine had when it learnt the file."""
+    """The file names the node only by its address, which the machine had when it applied the file."""
     machine.plug_in()
     (machine.root / "etc/sensorpi/cluster.toml").write_text(ONE_NODE + OTHER_NODE)
     machine.do("sensorpi", "config", "apply")

@@ -1,4 +1,4 @@
-"""piuparts: what each package leaves behind when it is removed and purged, on a Debian that systemd does not run."""
+"""piuparts: what each package leaves behind after it is removed and purged, on a Debian without a running systemd."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(900)
 
 
 def needed() -> str:
-    """What ours depend on and Debian has: it is in the root already, because Debian's own leftovers are not ours."""
+    """Debian's packages that ours depend on. They are in the root already, so that their own leftovers do not count."""
     fields = [subprocess.check_output(["dpkg-deb", "-f", deb, "Depends"], text=True) for deb in DEBS]
     names = {re.split(r"[ :|]", each.strip())[0] for field in fields for each in field.split(",")}
     return " ".join(sorted(names - {deb.name.split("_")[0] for deb in DEBS}))
@@ -22,7 +22,7 @@ def needed() -> str:
 
 @pytest.fixture(scope="module")
 def base() -> Path:
-    """A Debian with what ours need, whose only source of packages is our repository: piuparts needs no network."""
+    """A Debian with what our packages need. Its only source is our repository, so that piuparts needs no network."""
     root = CACHE / "bookworm-piuparts"
     make_root(root, "bookworm", needed(), JAVA_HOOK)
     for lists in (root / "var/lib/apt/lists").glob("*_*"):

@@ -1,4 +1,4 @@
-"""The checkpoint share in containers, whose kernel has no NFS: without it, and with a bind mount in its place."""
+"""The checkpoint share in containers, whose kernel may not have NFS: without it, and with a bind mount in its place."""
 
 import pytest
 
@@ -10,13 +10,14 @@ from tests.packages.machine import Machine, wait_for
 pytestmark = pytest.mark.timeout(900)
 
 NFS = example_text().replace("[spark]", '[spark]\ncheckpoint = "nfs"')
-#: The only client that it still knows later is worker03.
+#: It answers that only worker03 is still exported to.
 EXPORTFS = f"""\
 #!/bin/sh
 if [ "$1" = -s ]; then echo "{SHARE} 10.0.0.23(rw)"; else echo "$*" >> /var/lib/nfs/calls; fi
 """
-#: A container's kernel may have no NFS, so a folder of its own stands in for the other machine.
-BIND = f"[Service]\nExecStart=\nType=oneshot\nExecStart=mount --bind /srv/share {SHARE}\n"
+#: A container's kernel may not have NFS, so these take the place of its helper: one fails, one mounts a local folder.
+REFUSING = "#!/bin/sh\necho 'mount.nfs4: Connection refused' >&2\nexit 32\n"
+MOUNTING = '#!/bin/sh\nexec mount --bind /srv/share "$2"\n'
 
 
 def a_node(new_machine: NewMachine, name: str, role: str) -> Machine:
@@ -32,7 +33,7 @@ def a_node(new_machine: NewMachine, name: str, role: str) -> Machine:
 
 
 def status_of_mount(machine: Machine) -> str:
-    """What `sensorpi status` says of it."""
+    """The line of `sensorpi status` about the mount."""
     lines = machine.try_("sensorpi", "status").stdout.splitlines()
     return "".join(line for line in lines if "checkpoint-mount" in line)
 
@@ -49,7 +50,7 @@ def test_a_master_without_an_nfs_server_reports_it_and_runs(new_machine: NewMach
     assert machine.do("stat", "-c", "%a %U:%G", str(SHARE)).strip() == "750 sensorpi-job:sensorpi-job"
     status = machine.try_("sensorpi", "status").stdout
     assert "sensorpi-checkpoint-export: failed" in status
-    # An NFS server that comes later is found.
+    # An NFS server that is installed later is found.
     (machine.root / "usr/sbin/exportfs").write_text(EXPORTFS)
     machine.do("chmod", "755", "/usr/sbin/exportfs")
     machine.do("mkdir", "-p", "/var/lib/nfs")
@@ -58,7 +59,7 @@ def test_a_master_without_an_nfs_server_reports_it_and_runs(new_machine: NewMach
     calls = machine.do("cat", "/var/lib/nfs/calls").splitlines()
     assert [call.split()[-1] for call in calls] == [f"10.0.0.2{number}:{SHARE}" for number in (1, 2, 3)]
     assert f"anonuid={user},anongid={group} " in calls[0]
-    # Nothing stays exported where the checkpoint becomes local.
+    # Nothing stays exported after the checkpoint becomes local.
     (machine.root / "etc/sensorpi/cluster.toml").write_text(example_text())
     machine.do("sensorpi", "config", "apply")
     wait_for("the end of the export", lambda: machine.state(EXPORT_UNIT) == "inactive")
@@ -73,25 +74,53 @@ def test_a_purge_leaves_another_masters_mounted_share(new_machine: NewMachine) -
     assert machine.do("ls", "/srv/share") == "job\n"
 
 
+def install_helper(machine: Machine, script: str) -> None:
+    helper = machine.root / "usr/sbin/mount.nfs4"
+    helper.write_text(script)
+    helper.chmod(0o755)
+
+
 def test_a_worker_mounts_the_share_and_runs_without_it(new_machine: NewMachine) -> None:
     machine = a_node(new_machine, "worker01", "mesos-worker")
     assert machine.state("sensorpi-mesos-worker.target") == "active"
-    wait_for("a word on the share", lambda: "waiting for" in status_of_mount(machine))
+    wait_for("a status line", lambda: "waiting for" in status_of_mount(machine))
     assert f"active: waiting for 10.0.0.12:{SHARE}: apt install nfs-common" in status_of_mount(machine)
+    install_helper(machine, REFUSING)
     machine.reboot()
     # Neither the broker nor a login waits for it.
     wait_for("the broker's start", lambda: machine.state("sensorpi-kafka.service") == "activating")
     machine.wait_active("systemd-user-sessions.service")
+    wait_for("mount's message", lambda: f"{SHARE}: mount.nfs4: Connection refused" in status_of_mount(machine))
     assert not is_mounted(machine)
-    drop_in = machine.root / f"etc/systemd/system/{MOUNT_UNIT}.d/test.conf"
-    drop_in.parent.mkdir()
-    drop_in.write_text(BIND)
     machine.do("mkdir", "-p", "/srv/share/job")
-    machine.do("systemctl", "daemon-reload")
-    machine.do("systemctl", "restart", MOUNT_UNIT)
+    install_helper(machine, MOUNTING)
+    wait_for("the mount", lambda: is_mounted(machine))
+    wait_for("the end of the program", lambda: main_pid(machine) == "0")
     assert machine.do("ls", str(SHARE)) == "job\n"
+    assert machine.state(MOUNT_UNIT) == "active"
     machine.do("systemctl", "stop", "sensorpi-mesos-worker.target")
     wait_for("the unmount", lambda: machine.state(MOUNT_UNIT) == "inactive")
+    assert not is_mounted(machine)
+    assert machine.failed() == ""
+
+
+def main_pid(machine: Machine) -> str:
+    return machine.do("systemctl", "show", "--value", "-p", "MainPID", MOUNT_UNIT).strip()
+
+
+def test_a_share_in_use_stays_mounted(new_machine: NewMachine) -> None:
+    machine = a_node(new_machine, "worker01", "mesos-worker")
+    install_helper(machine, MOUNTING)
+    machine.do("mkdir", "-p", "/srv/share/job")
+    wait_for("the mount", lambda: is_mounted(machine))
+    machine.do("systemd-run", "--unit=user", f"--working-directory={SHARE}", "sleep", "infinity")
+    wait_for("its use", lambda: machine.state("user.service") == "active")
+    machine.do("systemctl", "stop", MOUNT_UNIT)
+    assert is_mounted(machine)
+    assert "stays mounted" in machine.journal(MOUNT_UNIT)
+    machine.do("systemctl", "stop", "user.service")
+    machine.do("systemctl", "start", MOUNT_UNIT)
+    machine.do("systemctl", "stop", MOUNT_UNIT)
     assert not is_mounted(machine)
 
 

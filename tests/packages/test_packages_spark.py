@@ -58,7 +58,7 @@ def test_readings_are_computed_on_the_worker(nodes: dict[str, Machine]) -> None:
 
 
 def listener(line: str) -> str:
-    """The address of a line of ss; Java's IPv4 addresses look like IPv6."""
+    """The address in a line of ss. Java's IPv4 addresses look like IPv6."""
     return re.sub(r"\[::ffff:(.+)\]", r"\1", line.split()[3])
 
 

@@ -1,4 +1,4 @@
-"""All four roles on one fresh machine: from the signed repository to a reading on the dashboard, and away again."""
+"""All four roles on one fresh machine: from the installation to a reading on the dashboard, and to the removal."""
 
 import json
 
@@ -15,16 +15,16 @@ SERVICES = [
     "sensorpi-spark-job.service", "sensorpi-influxdb-setup.service", "sensorpi-dashboard.service", "influxdb.service",
 ]  # fmt: skip
 
-#: There is no board in a container: the emulated one, under the same driver.
+#: There is no board in a container, so the same driver reads the emulated one.
 EMULATED = "[Service]\nExecStart=\nExecStart=/usr/bin/sensorpi sensor run --board emulated\n"
 
-#: What the test itself, apt or systemd has put there.
+#: Files of the test itself, of apt and of systemd.
 NOT_OURS = (
     "/etc/apt/", "/etc/sensorpi-ready", "/etc/systemd/system/sensorpi-sensor.service.d", "/tmp/", "/usr/share/keyrings",
     "/var/cache/", "/var/lib/apt/", "/var/log/", "/var/tmp/",
 )  # fmt: skip
 
-#: Asks for ApiVersions as Kafka's protocol has it, and prints the answer's correlation id and error.
+#: Sends Kafka's request ApiVersions, and prints correlation id and error of the response.
 API_VERSIONS = """
 import socket, struct, sys
 with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10) as link:
@@ -36,7 +36,7 @@ import kafka
 print(*sorted(kafka.KafkaConsumer(bootstrap_servers="127.0.0.1:7000").topics()))
 """
 
-#: A JVM on two cores that others use as well.
+#: The maximum wait for a JVM on two cores that other programs use as well.
 START_S = 240.0
 
 pytestmark = pytest.mark.timeout(1800)
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.timeout(1800)
 
 @pytest.fixture(scope="module", params=[pytest.param("bookworm", marks=pytest.mark.ci), "trixie"])
 def machine(request: pytest.FixtureRequest, new_machine: NewMachine) -> Machine:
-    """A machine of that suite with every role, and an emulated board. The tests below follow its life."""
+    """A machine of that suite with every role and an emulated board. The tests depend on each other."""
     machine = new_machine(request.param)
     drop_in = machine.root / "etc/systemd/system/sensorpi-sensor.service.d"
     drop_in.mkdir(parents=True)
@@ -54,13 +54,13 @@ def machine(request: pytest.FixtureRequest, new_machine: NewMachine) -> Machine:
 
 
 def reader(machine: Machine) -> tuple[str, str]:
-    """The user who can only read, and the password."""
+    """User and password with read access."""
     lines = machine.do("cat", "/run/sensorpi/dashboard.env").splitlines()
     return "reader", dict(line.split("=", 1) for line in lines)["SENSORPI_READER_PASSWORD"]
 
 
 def query(machine: Machine, influxql: str) -> list[list[object]]:
-    """The rows of a query's first series, asked on the machine itself."""
+    """The rows of the first series of a query, which is sent on the machine itself."""
     user, password = reader(machine)
     answer = machine.do(
         "curl", "-sS", "-G", "-u", f"{user}:{password}", "http://127.0.0.1:8086/query",
@@ -142,7 +142,7 @@ def test_each_port_answers_as_its_service(machine: Machine) -> None:
 
 
 def answer_without_password(machine: Machine) -> str:
-    """InfluxDB's HTTP status; empty while it does not answer."""
+    """The HTTP status of InfluxDB, or an empty string if it does not answer."""
     result = machine.try_(
         "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-G", "http://127.0.0.1:8086/query",
         "--data-urlencode", "q=SHOW DATABASES",

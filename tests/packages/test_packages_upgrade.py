@@ -61,7 +61,7 @@ def older(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
 
 @pytest.fixture(scope="module", params=["bookworm", "trixie"])
 def machine(request: pytest.FixtureRequest, new_machine: NewMachine, newer: Path, older: Path | None) -> Machine:
-    """A machine of that suite that runs the present release, and whose repository has the next one."""
+    """A machine of that suite with the present release, and with the next one in its repository."""
     machine = new_machine(request.param)
     drop_in = machine.root / "etc/systemd/system/sensorpi-sensor.service.d"
     drop_in.mkdir(parents=True)

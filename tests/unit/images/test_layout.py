@@ -1,4 +1,4 @@
-"""Where the partitions of a card lie, and which inodes a file system uses."""
+"""The positions of a card's partitions, and the inodes that a file system uses."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What `make image` is asked for: all of it is checked before anything is built."""
+"""The order of `make image` is checked as a whole before anything is built."""
 
 import tomllib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Linters are tests: one command, here and in CI. Units and dashboards have checks of their own beside this."""
+"""Linters are tests: one command, here and in CI. Units and dashboards have their own checks."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ BIN = Path(sys.executable).parent
 
 
 def tracked(beginning: str) -> list[str]:
-    """Files that git knows, or would take, which begin so."""
+    """The files that git tracks, or would add, and that begin with this text."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
     )

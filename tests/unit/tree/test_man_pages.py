@@ -1,4 +1,4 @@
-"""That the man pages and the command line speak of the same sub-commands and options."""
+"""The man pages and the command line have the same sub-commands and options."""
 
 import argparse
 import re
@@ -14,7 +14,7 @@ PAGES = {path.name: path.read_text(encoding="utf-8") for path in ROOT.glob("pack
 
 
 def commands(part: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """Every sub-command that has none below it."""
+    """Every sub-command without sub-commands of its own."""
     below = [action for action in part._actions if isinstance(action, argparse._SubParsersAction)]
     for action in below:
         for each in action.choices.values():
@@ -24,7 +24,7 @@ def commands(part: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]
 
 
 def words(page: str) -> set[str]:
-    """The words of a page, without roff's escapes and the marks around them."""
+    """The words of a page, without roff's escapes and punctuation."""
     text = re.sub(r"\\f[BIRP]|\\[&|/]", "", page).replace("\\-", "-")
     return set(re.findall(r"[A-Za-z0-9-]+", text))
 

@@ -1,4 +1,4 @@
-"""The matrix of docs/packaging.md: each test that it names is there."""
+"""Each test that the matrix in docs/packaging.md names exists."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What lies on a card's boot partition is taken once, and only when it is right."""
+"""The files on a card's boot partition are taken once, and only if they are correct."""
 
 import errno
 from pathlib import Path
@@ -17,7 +17,7 @@ KEY = bytes(range(32))
 
 
 class Card:
-    """The boot partition of a card, and the system beside it."""
+    """The boot partition of a card, and its system."""
 
     def __init__(self, folder: Path) -> None:
         self.boot, self.etc, self.lib = folder / "boot", folder / "etc", folder / "lib"

@@ -1,4 +1,4 @@
-"""`sensorpi card` prepares a flashed card, leaves nothing of others behind unkept, and gives no secret away."""
+"""`sensorpi card` prepares a flashed card, keeps what it replaces, and does not reveal a secret."""
 
 import json
 import os
@@ -25,7 +25,7 @@ WIFI_KEY = "0dc0d6eb90555ed6419756b9a15ec3e3209b63df707dd508d14581f8982721af"
 
 
 class Desk:
-    """A laptop with a cluster's files, a repository's key, and a card in its slot."""
+    """A laptop with the files of a cluster, the key of a repository, and a card."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -55,7 +55,7 @@ class Desk:
         return cards.contents(self.card)
 
     def document(self, name: str) -> dict[str, object]:
-        """A file of cloud-init's: JSON after its comments."""
+        """A file of cloud-init, which is JSON after comments."""
         parsed: dict[str, object] = json.loads(re.sub(r"(?m)\A(#.*\n)+", "", (self.card / name).read_text()))
         return parsed
 
@@ -63,7 +63,7 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    # The other commands would take most of the time.
+    # Loading the other commands would take most of the time.
     monkeypatch.setattr(command, "entry_points", lambda group: [EntryPoint("card", COMMAND, group)])
     return Desk(tmp_path)
 
@@ -307,7 +307,7 @@ def test_a_lack_of_space_is_reported_before_any_writing(
 
 
 def refused(desk: Desk, capsys: pytest.CaptureFixture[str], node: str, *options: str) -> str:
-    """The one line, without its beginning; nothing is written."""
+    """The line that is reported, without its prefix. Nothing is written."""
     before = cards.contents(desk.card)
     assert desk.run(node, *options) == 2
     assert cards.contents(desk.card) == before

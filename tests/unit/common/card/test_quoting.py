@@ -1,4 +1,4 @@
-"""Names of networks and keys of people reach the first boot as they were given, whatever is in them."""
+"""Names of networks and SSH keys reach the first boot unchanged, whatever characters they contain."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ from sensorpi.common.card.first_boot import Repository, Settings, install_script
 from sensorpi.common.card.wifi import Wifi, network, pre_shared_key
 from sensorpi.common.errors import UserError
 
-#: What a card is never asked to hold: half of a surrogate pair is no text.
+#: Without surrogates, because half of a surrogate pair is not text.
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=40)
 PRINTABLE = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), max_size=40)
 

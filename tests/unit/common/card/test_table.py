@@ -1,4 +1,4 @@
-"""`[card]` in sensorpi.toml: cut out of the cluster file, checked, and turned into what Debian's programs read."""
+"""`[card]` in sensorpi.toml is separated from the cluster file, checked, and converted for Debian's programs."""
 
 from dataclasses import fields
 

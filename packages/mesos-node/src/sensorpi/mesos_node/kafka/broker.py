@@ -37,10 +37,11 @@ FIXED_PROPERTIES = (
     "log.dirs",
 )
 
+#: A change of this text, or of a comment in it, restarts every broker when the packages are upgraded.
 _LOG4J2 = """\
 <?xml version="1.0" encoding="UTF-8"?>
-<!-- One line for each message on standard output; the journal adds the time. While another broker is down, two of the
-     loggers would report it every second: three lines in five minutes are enough. -->
+<!-- One line a message on standard output; times are the journal's. While another broker is off, these two would say so
+     every second: three lines in five minutes are enough. -->
 <Configuration status="WARN">
   <Appenders>
     <Console name="console">
