@@ -21,6 +21,8 @@ _ENGINE = "engine-"
 _MESOS_PROGRAMS = {"mesos-worker": "mesos-agent", "mesos-master": "mesos-master"}
 _ZOOKEEPER_JAR = Path("/usr/share/java/zookeeper.jar")
 _NODE = "node"
+#: A folder of the rendered configuration, with a checksum for each systemd unit.
+_CHECKSUMS = "units"
 _PUBLIC_MODE = 0o644
 
 #: The folder of the roles' targets, one from each role's package.
@@ -145,7 +147,7 @@ def _render(
     for unit in systemd_units:
         settings = unit.settings + (fingerprint if unit.needs_key else "")
         # Nothing reads this file: it only shows whether the unit has to be restarted.
-        private[f"units/{unit.name}"] = hashlib.sha256(settings.encode()).hexdigest() + "\n"
+        private[f"{_CHECKSUMS}/{unit.name}"] = hashlib.sha256(settings.encode()).hexdigest() + "\n"
         if unit.role not in reasons:
             private |= unit.files
             owners |= dict.fromkeys(unit.files, unit.name)
@@ -161,12 +163,12 @@ def _render(
 def _unit_of(name: str) -> str | None:
     """The systemd unit that a change of this rendered file affects: a role's target, when it begins or ends to wait."""
     folder, _, rest = name.partition("/")
-    return {"units": rest, waiting.DIRECTORY: f"sensorpi-{rest}.target"}.get(folder)
+    return {_CHECKSUMS: rest, waiting.DIRECTORY: f"sensorpi-{rest}.target"}.get(folder)
 
 
 def _remove_others(directory: Path, wanted: Collection[str]) -> list[str]:
     """Delete the files of an earlier configuration, and nothing that the services wrote themselves."""
-    patterns = (f"{waiting.DIRECTORY}/*", "units/*", "*.env", "*.conf", f"{_ENGINE}*", secrets.FILE_NAME, _NODE)
+    patterns = (f"{waiting.DIRECTORY}/*", f"{_CHECKSUMS}/*", "*.env", "*.conf", f"{_ENGINE}*", secrets.FILE_NAME, _NODE)
     names = [str(path.relative_to(directory)) for pattern in patterns for path in directory.glob(pattern)]
     removed = [name for name in names if name not in wanted]
     for name in removed:
