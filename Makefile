@@ -39,8 +39,9 @@ lint: .test-ready ## ruff, mypy, shellcheck, systemd-analyze, dashboard JSON
 bench: .run-ready ## throughput, side by side with a plain consumer
 	@PYTHONPATH=$(CURDIR) $(VENV)/bin/python bench/throughput.py $(value ARGS)
 
-bench-scheduler: .test-ready ## CPU and memory of the scheduler that holds three brokers and the job, for an hour (ARGS="--seconds N")
-	@PYTHONPATH=$(CURDIR) $(VENV)/bin/python bench/scheduler.py $(value ARGS)
+MESOS := tests/fakes/mesos
+bench-scheduler: .test-ready ## CPU and memory of the scheduler that holds three brokers and the job, for an hour (ARGS="--seconds N"; MESOS=FOLDER of a real Mesos)
+	@PYTHONPATH=$(CURDIR) $(VENV)/bin/python bench/scheduler.py --mesos "$(MESOS)" $(value ARGS)
 
 fetch: .jars $(STAMPS)/python-archives ## fill the cache of third-party parts, checked against their pins
 

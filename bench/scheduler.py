@@ -1,8 +1,8 @@
 """What the scheduler needs while it holds three brokers and the job: its CPU and memory, for an hour by default.
 
-Real ZooKeeper, and the stand-in for Mesos that the tests have; ARGS="--real-mesos" takes the one on PATH. The tasks
-are stand-ins, which only listen and wait: none but the scheduler's own process is measured. Run by
-`make bench-scheduler`; prints a line for results.md.
+ZooKeeper is real, the brokers and the job are stand-ins that only listen: nothing but the scheduler's own process is
+measured. Run by `make bench-scheduler`, which takes the tests' stand-in for Mesos unless MESOS names another folder;
+prints a line for results.md.
 """
 
 import argparse
@@ -13,43 +13,40 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.integration.scheduler_fixture import SchedulerCluster
+from bench.mesos_cluster import MesosCluster, mesos_cluster
 
 _SAMPLE_S = 5.0
 
 
 def main() -> None:
-    """Start everything, wait until all runs, and measure from there on."""
+    """Start everything, wait until all of it runs, and measure from there on."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3600.0)
-    parser.add_argument("--real-mesos", action="store_true", help="mesos-master and mesos-agent on PATH")
+    parser.add_argument("--mesos", type=Path, required=True, help="folder of mesos-master and mesos-agent")
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="sensorpi-bench-") as folder,
-        SchedulerCluster(Path(folder), real_mesos=options.real_mesos) as cluster,
+        mesos_cluster(Path(folder), options.mesos.absolute()) as cluster,
     ):
-        cluster.settle()
         print(_measure(cluster, options.seconds))
 
 
-def _measure(cluster: SchedulerCluster, longest_s: float) -> str:
-    """What the scheduler that runs takes within that time, in which nothing is done."""
-    process = cluster.schedulers[0].process
-    assert process is not None
-    began_s, start_cpu_s, rss_mb = time.monotonic(), _cpu_s(process.pid), list[float]()
+def _measure(cluster: MesosCluster, longest_s: float) -> str:
+    """What the scheduler takes within that time, in which nothing happens."""
+    pid, tasks = cluster.scheduler.pid, cluster.tasks()
+    assert pid is not None
+    began_s, start_cpu_s, rss_mb = time.monotonic(), _cpu_s(pid), list[float]()
     while (seconds := time.monotonic() - began_s) < longest_s:
         time.sleep(min(_SAMPLE_S, longest_s - seconds))
-        rss_mb.append(_memory_mb(process.pid, "VmRSS"))
+        rss_mb.append(_memory_mb(pid, "VmRSS"))
         if sys.stderr.isatty():
             print(f"\r{seconds:.0f} s, {rss_mb[-1]:.1f} MB", end="", file=sys.stderr, flush=True)
-    cpu_s = _cpu_s(process.pid) - start_cpu_s
-    assert cluster.states() == ["running"] * 3, cluster.log()
-    starts = {name: len(cluster.starts(name)) for name in ("broker-0", "broker-1", "broker-2", "job")}
-    assert set(starts.values()) == {1}, f"a task was started again: {starts}\n{cluster.log()}"
+    cpu_s = _cpu_s(pid) - start_cpu_s
+    assert cluster.tasks() == tasks, f"not the tasks of the beginning, {tasks}: {cluster.workloads()}"
     return (
         f"{seconds:.0f} s on {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}:"
         f" {cpu_s:.1f} s of CPU, {cpu_s / seconds:.3%} of a core; RSS {rss_mb[0]:.1f} MB at first,"
-        f" {max(rss_mb):.1f} MB at most (peak since its start {_memory_mb(process.pid, 'VmHWM'):.1f} MB);"
+        f" {max(rss_mb):.1f} MB at most (peak since its start {_memory_mb(pid, 'VmHWM'):.1f} MB);"
         f" {start_cpu_s:.1f} s of CPU before, for its start"
     )
 

@@ -4,6 +4,7 @@ Every import counts: also those inside a function or under TYPE_CHECKING.
 """
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +140,13 @@ def ours() -> list[Import]:
 
 def test_packages_import_common_and_never_each_other(ours: list[Import]) -> None:
     assert wrong_layers(ours) == []
+
+
+def test_the_benchmarks_need_nothing_of_the_tests() -> None:
+    names = re.compile(r"^\s*(from|import) +tests\b", re.MULTILINE)
+    files = list((ROOT / "bench").glob("*.py"))
+    assert files
+    assert [file.name for file in files if names.search(file.read_text(encoding="utf-8"))] == []
 
 
 def test_no_package_has_a_circle_between_its_folders(ours: list[Import]) -> None:
