@@ -19,6 +19,9 @@ PIP := $(VENV)/bin/pip --quiet --disable-pip-version-check --no-cache-dir
 # Each requirement is pinned and checked by its hash; what is missing there must fail, not be fetched.
 PIP_INSTALL := $(PIP) install --require-hashes --no-deps --no-build-isolation --use-pep517
 
+# tests/conftest.py says which tests share a process. Much of their time is waiting: hence more processes than cores.
+SIDE_BY_SIDE := -n 3 --dist loadgroup --no-loadscope-reorder
+
 .PHONY: help run test unit lint bench bench-scheduler fetch deb repo mesos-deb test-packages test-cluster image test-image docs pins clean
 
 help: ## show the targets
@@ -27,11 +30,11 @@ help: ## show the targets
 run: .run-ready ## run the whole pipeline here (ARGS="--help" shows how)
 	@exec $(VENV)/bin/python -m onebox $(value ARGS)
 
-test: .test-ready ## lint, unit tests, and integration tests against the real parts
-	@$(VENV)/bin/pytest tests/unit tests/integration $(value ARGS)
+test: .test-ready $(STAMPS)/java-archives ## lint, unit tests, and integration tests against the real parts
+	@$(VENV)/bin/pytest $(SIDE_BY_SIDE) tests/unit tests/integration $(value ARGS)
 
 unit: .test-ready ## only the tests that take seconds
-	@$(VENV)/bin/pytest tests/unit $(value ARGS)
+	@$(VENV)/bin/pytest $(SIDE_BY_SIDE) tests/unit $(value ARGS)
 
 lint: .test-ready ## ruff, mypy, shellcheck, systemd-analyze, dashboard JSON
 	@$(VENV)/bin/pytest tests/unit/tree/test_lint.py $(value ARGS)
@@ -112,6 +115,12 @@ $(STAMPS)/jars-%: third_party/%/pom.xml third_party/%/SHA256SUMS | .debian-run
 	@cd .cache/jars/$* && sha256sum --quiet --strict -c $(CURDIR)/third_party/$*/SHA256SUMS >&2 \
 	  || { echo "third_party/$*/SHA256SUMS: a jar is not what was pinned" >&2; exit 1; }
 	@touch $@
+
+# The tests' JVMs start in half the time with these. A pipeline that does not run is for the tests to report.
+$(STAMPS)/java-archives: $(wildcard tests/java_home/* tests/java_home/bin/*) third_party/python/requirements.txt \
+  third_party/kafka/SHA256SUMS third_party/spark/SHA256SUMS | $(STAMPS)/python-run .jars
+	@echo "Archiving the classes of Kafka and Spark for the tests" >&2
+	@tests/java_home/make-archives $(VENV)/bin/python && touch $@ || echo "No archives: the tests will take longer" >&2
 
 # The packages of Python libraries are made of what their makers publish; pip checks it by the same pins.
 $(STAMPS)/python-archives: third_party/python/requirements.txt $(STAMPS)/venv

@@ -15,7 +15,8 @@ import requests
 from sensorpi.pipeline.dashboard.server import serve
 from sensorpi.pipeline.influx.client import DATABASE, RAW, ROLLUP, Endpoint
 from sensorpi.pipeline.influx.setup import set_up
-from tests.integration.influx_fixture import InfluxServer, free_port
+from tests.integration.influx_fixture import InfluxServer
+from tests.integration.ports import free_port
 
 DASHBOARDS = Path(__file__).parents[2] / "grafana" / "dashboards"
 DASHBOARD_UIDS = ("sensorpi-envirophat", "sensorpi-pipeline")

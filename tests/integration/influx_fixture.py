@@ -1,6 +1,5 @@
 """A real InfluxDB for the tests, set up as the pipeline's."""
 
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,13 +10,7 @@ from influxdb import InfluxDBClient
 from onebox.influxd import influxd_process
 from sensorpi.pipeline.influx.client import Credentials, Endpoint, admin_client, reader_client, writer_client
 from sensorpi.pipeline.influx.setup import set_up, wait_for_ping
-
-
-def free_port() -> int:
-    """A TCP port on loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.integration.ports import free_port
 
 
 class InfluxServer:

@@ -2,12 +2,11 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from sensorpi.common.cluster.model import load
 from sensorpi.common.cluster.secrets import kafka_cluster_id, make_key
 from sensorpi.mesos_node.kafka.topics import ensure_topics, topic_specs
+from tests.integration.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 JARS = ROOT / ".cache/jars/kafka"
@@ -22,15 +22,6 @@ COMMAND = Path(sys.executable).with_name("sensorpi")
 
 #: A broker that has not started by now will not.
 START_S = 90.0
-
-
-def free_ports(count: int) -> list[int]:
-    """TCP ports on loopback that were free a moment ago, each another."""
-    with ExitStack() as open_sockets:
-        sockets = [open_sockets.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = START_S) -> None:
@@ -133,6 +124,38 @@ def one_broker(directory: Path, more: str = "") -> KafkaBroker:
     )
     make_key(directory / "config/cluster.key")
     return KafkaBroker(directory / "config", "box", directory / "data")
+
+
+def three_voters(directory: Path) -> list[KafkaBroker]:
+    """Three brokers of one cluster, each on a loopback address of its own, not yet started."""
+    port, controller_port = free_ports(2)
+    config = directory / "config"
+    config.mkdir()
+    nodes = "".join(f'[nodes.w{i}]\naddress = "127.0.0.{i}"\nroles = ["mesos-worker"]\n' for i in (1, 2, 3))
+    (config / "cluster.toml").write_text(
+        f"{nodes}[nodes.m]\naddress = '127.0.0.9'\nroles = ['mesos-master', 'influx-grafana']\n"
+        f"[kafka]\nport = {port}\ncontroller_port = {controller_port}\n"
+    )
+    make_key(config / "cluster.key")
+    return [KafkaBroker(config, f"w{i}", directory / f"data{i}") for i in (1, 2, 3)]
+
+
+@pytest.fixture(scope="session")
+def three_brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[KafkaBroker]]:
+    """Three running brokers that vote, each formatted alone; a test that stops one starts it again."""
+    brokers = three_voters(tmp_path_factory.mktemp("brokers"))
+    try:
+        for each in brokers:
+            each.launch()
+        for each in brokers:
+            each.wait_until_ready()
+        yield brokers
+    finally:
+        for each in brokers:
+            if each.process is not None:
+                each.process.terminate()
+        for each in brokers:
+            each.stop()
 
 
 @pytest.fixture(scope="session")

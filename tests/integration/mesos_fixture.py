@@ -15,7 +15,8 @@ from typing import Self
 
 import pytest
 
-from tests.integration.kafka_fixture import free_ports, wait_until
+from tests.integration.kafka_fixture import wait_until
+from tests.integration.ports import free_ports
 
 DOUBLE = Path(__file__).parents[1] / "fakes/mesos"
 
@@ -74,8 +75,9 @@ class ZooKeeper(Program):
 
     def start(self) -> None:
         """Start it and wait until it answers."""
+        before = len(self.output()) if self.log.exists() else 0
         super().start()
-        wait_until(lambda: "PrepRequestProcessor" in self.output() or not self.running, "ZooKeeper")
+        wait_until(lambda: "PrepRequestProcessor" in self.output()[before:] or not self.running, "ZooKeeper")
         assert self.running, self.output()
 
 

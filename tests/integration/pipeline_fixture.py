@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +13,12 @@ from influxdb.line_protocol import quote_literal
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from onebox.home import USUAL_PORTS, Home, choose_ports
+from onebox.home import Home, Ports
 from onebox.process import Service
 from onebox.stages import Stages
 from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC, Reading
 from sensorpi.pipeline.influx.client import reader_client, writer_client
+from tests.integration.ports import free_ports
 
 LARGEST_BYTES = 12 * 1024 * 1024
 
@@ -111,16 +113,32 @@ class Pipeline:
         service.start()
         service.wait_until_ready(240, self.stages.influxdb_answers if name == "influxdb" else None)
 
+    def start_what_is_stopped(self, *names: str) -> None:
+        """Start each of these parts, or of all, that a test has left stopped."""
+        for name in names or ("influxdb", "kafka", "spark"):
+            if self.service(name).pid is None:
+                if name == "spark":  # as at a first start, which does not look whether another job is alive
+                    (self.stages.home.path / "spark/claim.json").unlink(missing_ok=True)
+                self.restart(name)
+
+    def committed(self) -> int:
+        """The place in the topic that the job has committed; 0 before the first time."""
+        servers = self.stages.cluster.bootstrap_servers
+        consumer = KafkaConsumer(bootstrap_servers=servers, group_id="sensorpi-job", enable_auto_commit=False)
+        offset: int | None = consumer.committed(TopicPartition(TOPIC, 0))
+        consumer.close(autocommit=False)
+        return offset or 0
+
     def log(self, name: str) -> str:
         """All that a part has logged."""
         return (self.stages.home.logs / f"{name}.log").read_text(encoding="utf-8", errors="replace")
 
 
 @pytest.fixture(scope="session")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """A running pipeline for the whole session; a test that stops a part starts it again."""
+def running_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """A pipeline for the whole session."""
     home = Home(tmp_path_factory.mktemp("pipeline"))
-    ports = choose_ports(usual=dict.fromkeys(USUAL_PORTS, 0))  # the usual ones are for a `make run` beside this
+    ports = Ports(*free_ports(6))
     stages = Stages(home, ports, home.configure(ports, 1.0))
     try:
         stages.start()
@@ -131,6 +149,40 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
         producer.close(timeout=5)
     finally:
         stages.stop()
+
+
+@pytest.fixture
+def pipeline(running_pipeline: Pipeline) -> Pipeline:
+    """The session's pipeline, of which every part runs; a test may leave a part stopped."""
+    running_pipeline.start_what_is_stopped()
+    return running_pipeline
+
+
+@pytest.fixture
+def pipeline_without_job(running_pipeline: Pipeline) -> Pipeline:
+    """The session's pipeline, whose job has stored readings and is stopped."""
+    running_pipeline.start_what_is_stopped("influxdb", "kafka")
+    if running_pipeline.service("spark").pid is not None or running_pipeline.committed() == 0:
+        running_pipeline.start_what_is_stopped("spark")
+        sensor = running_pipeline.new_sensor()
+        running_pipeline.send_readings(sensor, 5)
+        running_pipeline.wait_for_points(sensor, 5)
+        wait_until(lambda: running_pipeline.committed() > 0, "a commit")
+        running_pipeline.service("spark").stop()
+    return running_pipeline
+
+
+def jvm_of(job: Service) -> int:
+    """The process id of a running job's JVM."""
+    below = [job.pid]
+    while below:
+        pid = below.pop()
+        if Path(f"/proc/{pid}/comm").read_text() == "java\n":
+            assert pid is not None
+            return pid
+        files = Path(f"/proc/{pid}/task").glob("*/children")
+        below += [int(each) for file in files for each in file.read_text().split()]
+    pytest.fail("the job has no JVM")
 
 
 def reading_json(sensor: str, timestamp_ms: int, **keys: object) -> bytes:

@@ -1,7 +1,6 @@
 """A cluster on loopback whose brokers and job the scheduler runs on Mesos: its processes, and the commands."""
 
 import getpass
-import json
 import os
 import re
 import subprocess
@@ -10,9 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sensorpi.common.cluster.model import load
 from sensorpi.common.cluster.secrets import make_key
-from tests.integration.kafka_fixture import COMMAND, free_ports, wait_until
+from sensorpi.common.errors import UserError
+from sensorpi.mesos_node.scheduler.api_client import SchedulerUnavailable, api_client
+from tests.integration.kafka_fixture import COMMAND, wait_until
 from tests.integration.mesos_fixture import MesosCluster, Program
+from tests.integration.ports import free_ports, ports_in_a_row
 
 #: Longer than a scheduler's session in ZooKeeper, and than Mesos takes to mark an agent unreachable.
 RECOVER_S = 60.0
@@ -56,9 +59,10 @@ class SchedulerCluster:
         self.port, self.controller_port, api_port = free_ports(3)
         self.folder = directory / "tasks"
         self.folder.mkdir(parents=True)
+        first = ports_in_a_row(11)
         offered = ",".join(f"{port}-{port}" for port in (self.port, self.controller_port, *ports))
         hosts = tuple(re.findall(r"^\[nodes\.(w\d)\]$", nodes, re.MULTILINE))
-        self.mesos = MesosCluster(directory, masters, hosts, real_mesos, f"{offered},31000-31010", cpus=4)
+        self.mesos = MesosCluster(directory, masters, hosts, real_mesos, f"{offered},{first}-{first + 10}", cpus=4)
         self.config = directory / "config"
         self.config.mkdir()
         (self.config / "cluster.toml").write_text(
@@ -66,6 +70,8 @@ class SchedulerCluster:
             f"[mesos]\nzookeeper_port = {self.mesos.zookeeper.port}\napi_port = {api_port}\n"
         )
         make_key(self.config / "cluster.key")
+        key = (self.config / "cluster.key").read_bytes()
+        self._api = api_client(load(self.config / "cluster.toml"), key)
         stand_in = [sys.executable, str(_TASK), str(self.folder), str(self.controller_port)]
         words = ["--task-config", str(self.config), "--task-user", getpass.getuser()]
         words += ["--spark-command", spark] if spark else []
@@ -105,10 +111,20 @@ class SchedulerCluster:
         assert result.returncode == 0, result.stderr + self.log()
         return result.stdout
 
+    def status(self) -> dict[str, Any]:
+        """What the scheduler's API shows; empty while no scheduler answers. Asking costs less than a command does."""
+        try:
+            return self._api.get("/v1/status")
+        except (SchedulerUnavailable, UserError):
+            return {}
+
     def brokers(self) -> dict[int, dict[str, Any]]:
         """The brokers by id; none while no scheduler answers."""
-        result = self.command("kafka", "broker", "list", "--json")
-        return {each["id"]: each for each in json.loads(result.stdout)["brokers"]} if result.returncode == 0 else {}
+        return {each["id"]: each for each in self.status().get("brokers", [])}
+
+    def job(self) -> dict[str, Any]:
+        """The job; empty while no scheduler answers."""
+        return self.status().get("job") or {}
 
     def states(self) -> list[str]:
         """The brokers' states, in the order of their ids."""
@@ -117,7 +133,7 @@ class SchedulerCluster:
     def settle(self) -> None:
         """Wait until the three brokers and the job run."""
         wait_until(lambda: self.states() == ["running"] * 3, f"three running brokers: {self.log()}", RECOVER_S)
-        wait_until(lambda: self.command("job", "status").returncode == 0, "a running job", RECOVER_S)
+        wait_until(lambda: self.job().get("state") == "running", "a running job", RECOVER_S)
 
     def starts(self, name: str) -> list[int]:
         """The process ids of the stand-in with which a task was started, in order."""

@@ -16,7 +16,8 @@ from sensorpi.pipeline.influx.client import (
     writer_client,
 )
 from sensorpi.pipeline.influx.setup import set_up, wait_for_ping
-from tests.integration.influx_fixture import InfluxServer, free_port
+from tests.integration.influx_fixture import InfluxServer
+from tests.integration.ports import free_port
 
 POINT = "sensor,sensor=EnviroPhat,host=a temperature=21.5 1700000000000"
 

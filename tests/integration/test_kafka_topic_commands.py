@@ -9,9 +9,6 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from sensorpi.common.cli.exit_code import ExitCode
 from tests.integration.kafka_fixture import COMMAND, KafkaBroker, wait_until
-from tests.integration.test_kafka_quorum import brokers
-
-__all__ = ["brokers"]
 
 
 def topic(broker: KafkaBroker, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -85,12 +82,8 @@ def test_another_clusters_topics_are_left_alone(kafka_broker: KafkaBroker) -> No
 
 
 @pytest.fixture
-def three(brokers: list[KafkaBroker]) -> KafkaBroker:
-    for broker in brokers:
-        broker.launch()
-    for broker in brokers:
-        broker.wait_until_ready()
-    return brokers[0]
+def three(three_brokers: list[KafkaBroker]) -> KafkaBroker:
+    return three_brokers[0]
 
 
 def replicas(listed: dict[str, dict[str, object]], name: str) -> list[list[int]]:

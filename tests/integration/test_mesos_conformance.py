@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ from kazoo.client import KazooClient
 
 from tests.fakes.mesos_recorder import SCHEDULER, Answer, Json, Subscription, ask, normal, text
 from tests.fakes.mesos_recordings import DIRECTORY, Line, lines
-from tests.integration.kafka_fixture import free_ports, wait_until
+from tests.integration.kafka_fixture import wait_until
 from tests.integration.mesos_fixture import MesosCluster, real_mesos
+from tests.integration.ports import ports_in_a_row
 
 __all__ = ["real_mesos"]
 
@@ -23,12 +23,8 @@ INFO = TALK[0]["request"]["subscribe"]["framework_info"]
 
 
 def first_port() -> int:
-    """A first port with which the recorded web task's, 31005, is free, and nothing listens on that of `unhealthy`."""
-    while True:
-        [web] = free_ports(1)
-        with socket.socket() as probe:
-            if 2000 < web < 65000 and probe.connect_ex(("127.0.0.1", web + 3)) != 0:
-                return web - 5
+    """Takes the place of 31000 in the recordings, whose tasks have ports up to 31010."""
+    return ports_in_a_row(11)
 
 
 def heads(answer: Answer | Subscription) -> Any:

@@ -173,6 +173,29 @@ def test_a_query_is_answered_while_the_pipeline_runs(live: Live) -> None:
     assert row["count"] > 0
 
 
+# A run that is killed
+
+
+@dataclass
+class Killed:
+    """What a run that was killed has left."""
+
+    processes: dict[int, str]
+    endpoints_left: bool
+
+
+@pytest.fixture(scope="module")
+def killed(home: Path) -> Killed:
+    """Kill -9 of a run that was ready."""
+    run = OneboxRun(home)
+    try:
+        run.endpoints()
+        processes = descendants(run.process.pid)
+    finally:
+        run.close()
+    return Killed(processes, run.endpoints_file.exists())
+
+
 # Recordings
 
 
@@ -188,8 +211,8 @@ FULL_SPEED = ("--speed", "max", "--timestamps", "original", "--json")
 
 
 @pytest.fixture(scope="module")
-def csv_replays(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Replays:
-    """A CSV recording with a mapping of its own, played twice at full speed."""
+def csv_replays(home: Path, killed: Killed, tmp_path_factory: pytest.TempPathFactory) -> Replays:
+    """A CSV recording with a mapping of its own, played twice at full speed, after a run that was killed."""
     folder = tmp_path_factory.mktemp("recordings with a blank")
     rows = [
         {"time": START_MS + 7_000 * number, "t": 18 + number * 0.05, "p": 990 + number * 0.25, "h": number * 1.7 % 360}
@@ -219,6 +242,12 @@ def json_replay(home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
                 text.write(json.dumps(reading) + "\n")
     relative = os.path.relpath(folder / "two.jsonl", ROOT)
     return onebox(home, "--replay", relative, *FULL_SPEED).summary
+
+
+def test_a_killed_run_takes_its_parts_along_and_the_next_one_starts(killed: Killed, csv_replays: Replays) -> None:
+    assert killed.endpoints_left
+    assert csv_replays.summaries[0]["lost"] == 0
+    assert not still_running(killed.processes)
 
 
 def test_a_recording_is_stored_to_the_last_row(csv_replays: Replays) -> None:
@@ -397,15 +426,3 @@ def test_ctrl_c_at_the_start_stops_all_at_once(home: Path) -> None:
         assert not descendants(run.process.pid)
     finally:
         run.close()
-
-
-def test_all_parts_end_with_a_killed_run_and_the_next_one_starts(home: Path) -> None:
-    run = OneboxRun(home)
-    try:
-        run.endpoints()
-        processes = descendants(run.process.pid)
-    finally:
-        run.close()  # kill -9
-    assert run.endpoints_file.exists()
-    assert onebox(home, "--for", "2", "--rate", "2", "--json").summary["lost"] == 0
-    assert not still_running(processes)

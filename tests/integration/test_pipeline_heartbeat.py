@@ -9,38 +9,27 @@ import pytest
 
 from onebox.process import Service
 from sensorpi.common.daemon.service import HEARTBEAT
-from tests.integration.pipeline_fixture import Pipeline, wait_until
-from tests.integration.test_pipeline_takeover import second, start
+from tests.integration.pipeline_fixture import Pipeline, jvm_of, wait_until
+from tests.integration.test_pipeline_takeover import folder, second, start
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("another-pipeline")]
 
-__all__ = ["second"]
+__all__ = ["folder", "second"]
 
 #: Spark tells of a stream without messages every ten seconds.
 QUIET_S = 15.0
 
 
-@pytest.fixture
-def more_environment(tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def more_environment(folder: Path) -> dict[str, str]:
     """The job's alone: the dashboard that other tests have in this process has a heart, too."""
-    return {"MESOS_SANDBOX": str(tmp_path)}
+    return {"MESOS_SANDBOX": str(folder)}
 
 
 @pytest.fixture
-def heart(tmp_path: Path) -> Path:
+def heart(folder: Path) -> Path:
     """The file."""
-    return tmp_path / HEARTBEAT
-
-
-def jvm_of(job: Service) -> int | None:
-    children = [job.pid] if job.pid is not None else []
-    while children:
-        pid = children.pop()
-        if Path(f"/proc/{pid}/comm").read_text() == "java\n":
-            return pid
-        files = Path(f"/proc/{pid}/task").glob("*/children")
-        children += [int(each) for file in files for each in file.read_text().split()]
-    return None
+    return folder / HEARTBEAT
 
 
 def beats(heart: Path, within_s: float) -> bool:
@@ -53,20 +42,20 @@ def beats(heart: Path, within_s: float) -> bool:
 
 
 def test_heartbeat_follows_the_stream_while_it_flows_or_waits(
-    heart: Path, pipeline: Pipeline, second: Service, tmp_path: Path
+    heart: Path, pipeline: Pipeline, second: Service, folder: Path
 ) -> None:
     start(second)
     assert beats(heart, QUIET_S)
 
     pipeline.service("influxdb").stop()
     pipeline.send_readings(pipeline.new_sensor(), 5)
-    wait_until(lambda: "InfluxDB is down" in (tmp_path / "job.log").read_text(), "the outage in the log")
+    wait_until(lambda: "InfluxDB is down" in (folder / "job.log").read_text(), "the outage in the log")
     assert all(beats(heart, QUIET_S) for _ in range(3))
     pipeline.restart("influxdb")
 
     pipeline.service("kafka").stop(grace_s=60)  # perhaps with that batch still under way
     try:
-        said = tmp_path / "job.log"
+        said = folder / "job.log"
         wait_until(lambda: "Reading from Kafka is down" in said.read_text(), "the outage in the log", 170)
         assert "\n\tat " not in said.read_text()  # Java's stack of calls
         assert all(beats(heart, 60) for _ in range(2))
@@ -75,7 +64,6 @@ def test_heartbeat_follows_the_stream_while_it_flows_or_waits(
     assert beats(heart, 60)
 
     jvm = jvm_of(second)
-    assert jvm is not None
     os.kill(jvm, signal.SIGSTOP)
     try:
         # One beat may have been under way.

@@ -11,7 +11,7 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from sensorpi.common.reading import FIELDS, TOPIC, Reading
-from tests.integration.pipeline_fixture import Pipeline, reading_json, wait_until
+from tests.integration.pipeline_fixture import Pipeline, jvm_of, reading_json, wait_until
 
 ROOT = Path(__file__).parents[2]
 DAY_MS = 24 * 3600 * 1000
@@ -174,47 +174,6 @@ def checkpoint_of(pipeline: Pipeline) -> Path:
     return pipeline.stages.home.path / "spark" / "checkpoint"
 
 
-def test_a_checkpoint_torn_by_a_power_cut_is_healed_at_the_start(pipeline: Pipeline) -> None:
-    sensor = pipeline.new_sensor()
-    pipeline.send_readings(sensor, 5)
-    pipeline.wait_for_points(sensor, 5)
-    pipeline.service("spark").stop()
-    last = max((checkpoint_of(pipeline) / "commits").glob("[0-9]*"), key=lambda file: int(file.name))
-    last.write_bytes(b"")
-    pipeline.restart("spark")
-    pipeline.send_readings(sensor, 5, first=6)
-    pipeline.wait_for_points(sensor, 10)
-    assert f"The checkpoint was damaged from batch {last.name} on" in pipeline.log("spark")
-
-
-def test_job_without_checkpoint_continues_at_committed_offsets(pipeline: Pipeline) -> None:
-    sensor, probe = pipeline.new_sensor(), pipeline.new_sensor()
-    pipeline.send_readings(sensor, 5)
-    first_offset = pipeline.send(reading_json(probe, now_ms(), temperature=1))
-    pipeline.wait_for_points(probe, 1)
-    test_the_jobs_place_is_committed_to_its_consumer_group(pipeline)
-    pipeline.service("spark").stop()
-    shutil.rmtree(checkpoint_of(pipeline))
-    pipeline.restart("spark")
-    pipeline.send_readings(sensor, 5, first=6)
-    pipeline.wait_for_points(sensor, 10)
-    planned = (checkpoint_of(pipeline) / "offsets" / "0").read_text()
-    assert json.loads(planned.splitlines()[-1])["sensors"]["0"] > first_offset
-    stored_since_start = int(pipeline.service("spark").status.split()[0])
-    assert stored_since_start < 100  # and not the thousands that the topic holds
-
-
-def test_a_broker_that_restarts_is_waited_for(pipeline: Pipeline) -> None:
-    sensor = pipeline.new_sensor()
-    pipeline.send_readings(sensor, 5)
-    pipeline.wait_for_points(sensor, 5)
-    pipeline.service("kafka").stop(grace_s=60)
-    pipeline.restart("kafka")
-    pipeline.send_readings(sensor, 5, first=6)
-    points = pipeline.wait_for_points(sensor, 10, timeout_s=120)
-    assert sorted(point["sequence"] for point in points) == list(range(1, 11))
-
-
 def test_sigterm_ends_the_job_cleanly_while_influxdb_is_away(pipeline: Pipeline) -> None:
     sensor = pipeline.new_sensor()
     pipeline.service("influxdb").stop()
@@ -231,6 +190,23 @@ def test_sigterm_ends_the_job_cleanly_while_influxdb_is_away(pipeline: Pipeline)
     pipeline.wait_for_points(sensor, 5)
 
 
+def test_its_jvm_ends_before_the_job(pipeline: Pipeline) -> None:
+    jvm = jvm_of(pipeline.service("spark"))
+    pipeline.service("spark").stop(grace_s=60)
+    assert not Path(f"/proc/{jvm}").exists()
+
+
+def test_a_checkpoint_torn_by_a_power_cut_is_healed_at_the_start(pipeline_without_job: Pipeline) -> None:
+    pipeline, sensor = pipeline_without_job, pipeline_without_job.new_sensor()
+    last = max((checkpoint_of(pipeline) / "commits").glob("[0-9]*"), key=lambda file: int(file.name))
+    last.write_bytes(b"")
+    pipeline.send_readings(sensor, 5)
+    pipeline.restart("spark")
+    pipeline.send_readings(sensor, 5, first=6)
+    pipeline.wait_for_points(sensor, 10)
+    assert f"The checkpoint was damaged from batch {last.name} on" in pipeline.log("spark")
+
+
 def test_sigterm_ends_the_job_cleanly_while_kafka_is_away(pipeline: Pipeline) -> None:
     sensor = pipeline.new_sensor()
     pipeline.send_readings(sensor, 5)
@@ -243,10 +219,31 @@ def test_sigterm_ends_the_job_cleanly_while_kafka_is_away(pipeline: Pipeline) ->
     wait_until(lambda: job.exit_status is not None, "the job's end", timeout_s=40)
     assert job.exit_status == 0
     assert "Traceback" not in pipeline.log("spark")[before:]
-    pipeline.restart("kafka")
+
+
+def test_job_without_checkpoint_continues_at_committed_offsets(pipeline_without_job: Pipeline) -> None:
+    pipeline, sensor = pipeline_without_job, pipeline_without_job.new_sensor()
+    committed = pipeline.committed()
+    shutil.rmtree(checkpoint_of(pipeline))
+    pipeline.send_readings(sensor, 5)
     pipeline.restart("spark")
     pipeline.send_readings(sensor, 5, first=6)
     pipeline.wait_for_points(sensor, 10)
+    planned = (checkpoint_of(pipeline) / "offsets" / "0").read_text()
+    assert json.loads(planned.splitlines()[-1])["sensors"]["0"] > committed
+    stored_since_start = int(pipeline.service("spark").status.split()[0])
+    assert stored_since_start < 100  # and not the thousands that the topic holds
+
+
+def test_a_broker_that_restarts_is_waited_for(pipeline: Pipeline) -> None:
+    sensor = pipeline.new_sensor()
+    pipeline.send_readings(sensor, 5)
+    pipeline.wait_for_points(sensor, 5)
+    pipeline.service("kafka").stop(grace_s=60)
+    pipeline.restart("kafka")
+    pipeline.send_readings(sensor, 5, first=6)
+    points = pipeline.wait_for_points(sensor, 10, timeout_s=120)
+    assert sorted(point["sequence"] for point in points) == list(range(1, 11))
 
 
 def java_producer(pipeline: Pipeline, codec: str, lines: list[bytes]) -> None:

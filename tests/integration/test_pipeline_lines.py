@@ -6,7 +6,8 @@ import pytest
 
 from sensorpi.pipeline.influx.client import DATABASE, RAW, WRITER, Endpoint, open_client
 from sensorpi.pipeline.job.lines import COMMON_CAUSE, InfluxUnavailable, LineWriter
-from tests.integration.influx_fixture import InfluxServer, free_port
+from tests.integration.influx_fixture import InfluxServer
+from tests.integration.ports import free_port
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 
 from sensorpi.common.reading import TOPIC
 from sensorpi.mesos_node.kafka.topics import ensure_topics, topic_specs
+from sensorpi.pipeline.job import offsets
 from sensorpi.pipeline.job.claim import Claim, Superseded
 from sensorpi.pipeline.job.offsets import GROUP, OFFSETS_TOPIC, GroupOffsets
 from tests.integration.kafka_fixture import KafkaBroker, fresh_broker_in, wait_until
@@ -95,9 +96,11 @@ def test_newest_job_ends_the_one_before_and_continues(
 
 
 def test_restarted_job_leaves_a_newer_live_one_alone(
-    new_job: Callable[[str], Job], other_program: KafkaConsumer
+    new_job: Callable[[str], Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else two supervisors that always start their job again would have them end each other for ever."""
+    monkeypatch.setattr(offsets, "_BEAT_S", 2.0)
+    monkeypatch.setattr(offsets, "_ALIVE_S", 6.0)
     old = new_job("old")
     old.take_over()
     new = new_job("new")

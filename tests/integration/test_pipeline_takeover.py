@@ -3,34 +3,20 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
 
 from onebox.home import ROOT
 from onebox.process import Service
 from sensorpi.common.cli.exit_code import ExitCode
-from sensorpi.common.reading import TOPIC
 from tests.integration.pipeline_fixture import Pipeline, wait_until
 
 #: Several JVMs, one after the other.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("another-pipeline")]
 
 COMMAND = str(Path(sys.executable).with_name("sensorpi"))
-
-
-def new_job(pipeline: Pipeline, state: Path, log: Path, more: Mapping[str, str] | None = None) -> Service:
-    """A job of the same cluster with a state folder of its own, as on another node; it has yet to be started.
-
-    ``more`` is for its environment.
-    """
-    jars = str(ROOT / ".cache/jars/spark")
-    environment = os.environ | {"SENSORPI_CONFIG": str(pipeline.stages.home.config)} | dict(more or {})
-    return Service(
-        "job", [COMMAND, "pipeline", "job", "--state", str(state), "--jars", jars], log, environment
-    )  # fmt: skip
 
 
 def start(job: Service) -> None:
@@ -39,36 +25,36 @@ def start(job: Service) -> None:
     job.wait_until_ready(240)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def more_environment() -> dict[str, str]:
     """Of the second job; a module may have another."""
     return {}
 
 
-@pytest.fixture
-def second(pipeline: Pipeline, tmp_path: Path, more_environment: dict[str, str]) -> Iterator[Service]:
-    """A second job, not yet started; afterwards the first one runs again, whatever became of it."""
-    job = new_job(pipeline, tmp_path / "state", tmp_path / "job.log", more_environment)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Holds what the second job has for itself."""
+    return tmp_path_factory.mktemp("second")
+
+
+@pytest.fixture(scope="module")
+def second(running_pipeline: Pipeline, folder: Path, more_environment: dict[str, str]) -> Iterator[Service]:
+    """A second job of the same cluster, as on another node, not yet started; afterwards no job runs."""
+    environment = os.environ | {"SENSORPI_CONFIG": str(running_pipeline.stages.home.config)} | more_environment
+    places = ["--state", str(folder / "state"), "--jars", str(ROOT / ".cache/jars/spark")]
+    job = Service("job", [COMMAND, "pipeline", "job", *places], folder / "job.log", environment)
+    first = running_pipeline.service("spark")
     try:
         yield job
     finally:
         job.close()
-        first = pipeline.service("spark")
         if first.pid is not None:
             os.killpg(first.pid, signal.SIGCONT)
         first.stop()
-        start(first)
 
 
-def committed(pipeline: Pipeline) -> int | None:
-    servers = pipeline.stages.cluster.bootstrap_servers
-    consumer = KafkaConsumer(bootstrap_servers=servers, group_id="sensorpi-job", enable_auto_commit=False)
-    offset: int | None = consumer.committed(TopicPartition(TOPIC, 0))
-    consumer.close(autocommit=False)
-    return offset
-
-
-def test_an_old_job_that_comes_back_ends_and_does_no_harm(pipeline: Pipeline, second: Service, tmp_path: Path) -> None:
+def test_an_old_job_that_comes_back_ends_and_does_no_harm(pipeline: Pipeline, second: Service, folder: Path) -> None:
+    second.stop()
     sensor, first = pipeline.new_sensor(), pipeline.service("spark")
     first_log = len(pipeline.log("spark"))
     pipeline.send_readings(sensor, 500)
@@ -81,7 +67,7 @@ def test_an_old_job_that_comes_back_ends_and_does_no_harm(pipeline: Pipeline, se
     pipeline.send_readings(sensor, 1000, first=3501)
     letter = pipeline.send(b"while it was away")
     pipeline.wait_for_points(sensor, 4500)
-    wait_until(lambda: committed(pipeline) == letter + 1, "the new job's commit")
+    wait_until(lambda: pipeline.committed() == letter + 1, "the new job's commit")
 
     os.killpg(first.pid, signal.SIGCONT)
     wait_until(lambda: first.exit_status is not None, "the old job's end", timeout_s=30)
@@ -94,25 +80,27 @@ def test_an_old_job_that_comes_back_ends_and_does_no_harm(pipeline: Pipeline, se
     points = pipeline.wait_for_points(sensor, 5000)
     assert sorted(point["sequence"] for point in points) == list(range(1, 5001))
     assert pipeline.dead_letters({letter})[letter].value == b"while it was away"
-    wait_until(lambda: committed(pipeline) == letter + 501, "the place after the last message")
+    wait_until(lambda: pipeline.committed() == letter + 501, "the place after the last message")
 
     first.start()  # as a supervisor might
     wait_until(lambda: first.exit_status is not None, "the old job's end", timeout_s=180)
     assert first.exit_status == ExitCode.SUPERSEDED
     assert second.pid is not None
-    assert "This job ends" not in (tmp_path / "job.log").read_text()
+    assert "This job ends" not in (folder / "job.log").read_text()
 
 
-def test_a_job_that_comes_back_later_leaves_its_stale_checkpoint(pipeline: Pipeline, second: Service) -> None:
+def test_a_job_that_comes_back_later_leaves_its_stale_checkpoint(running_pipeline: Pipeline, second: Service) -> None:
     """It would read once more all that the other one did since."""
+    pipeline = running_pipeline  # in which the second job may be the one that runs
     sensor, first = pipeline.new_sensor(), pipeline.service("spark")
     pipeline.send_readings(sensor, 10)
     pipeline.wait_for_points(sensor, 10)
     first.stop()
-    start(second)
+    if second.pid is None:
+        start(second)
     last = pipeline.send_readings(sensor, 2000, first=11) and pipeline.send(b"the last")
     pipeline.wait_for_points(sensor, 2010)
-    wait_until(lambda: committed(pipeline) == last + 1, "the commit")
+    wait_until(lambda: pipeline.committed() == last + 1, "the commit")
     second.stop()
 
     start(first)

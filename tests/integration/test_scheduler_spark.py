@@ -1,6 +1,5 @@
 """Spark's own master and worker as tasks of the scheduler, with real ZooKeeper; broker and job are stand-ins."""
 
-import json
 import os
 import shlex
 import signal
@@ -15,8 +14,8 @@ from sensorpi.common.cluster.spark import spark_master_url, spark_ports
 from sensorpi.mesos_node.launcher import ProbeError
 from sensorpi.mesos_node.spark.probe import master_probe
 from tests.integration.kafka_fixture import COMMAND, wait_until
+from tests.integration.ports import ports_in_a_row
 from tests.integration.scheduler_fixture import SchedulerCluster
-from tests.integration.test_spark_cluster import ports_in_a_row
 
 START_S = 150.0
 
@@ -48,9 +47,9 @@ exec {command} spark $role --home {home} --state {folder}/$role "$@"
 
 
 def daemons(cluster: SchedulerCluster) -> dict[str, dict[str, Any]] | None:
-    """Spark's daemons by name, as `sensorpi job status` shows them; None while no scheduler answers."""
-    shown = json.loads(cluster.command("job", "status", "--json").stdout)
-    return {each["name"]: each for each in shown["spark"]} if "spark" in shown else None
+    """Spark's daemons by name; None while no scheduler answers."""
+    shown = cluster.status()
+    return {each["name"]: each for each in shown["spark"]} if shown else None
 
 
 def states(cluster: SchedulerCluster) -> set[str]:
@@ -84,7 +83,7 @@ def test_sparks_daemons_are_tasks(tmp_path: Path) -> None:
 
     with cluster:
         wait_until(has_its_worker, f"Spark's worker with its master: {cluster.log()}", START_S)
-        wait_until(lambda: cluster.command("job", "status").returncode == 0, "a running job", START_S)
+        wait_until(lambda: cluster.job().get("state") == "running", "a running job", START_S)
         wait_until(lambda: states(cluster) == {"running"}, "health", START_S)
         assert {name: each["task"]["host"] for name, each in (daemons(cluster) or {}).items()} == {
             "spark-master": "w0",

@@ -36,8 +36,8 @@ def starts(cluster: SchedulerCluster) -> dict[str, list[int]]:
 
 
 def job_task(cluster: SchedulerCluster) -> dict[str, Any]:
-    """The job's task as `sensorpi job status` shows it; empty while it has none."""
-    task: dict[str, Any] = json.loads(cluster.command("job", "status", "--json").stdout).get("task", {})
+    """The job's task as the scheduler shows it; empty while it has none."""
+    task: dict[str, Any] = cluster.job().get("task", {})
     return task
 
 
@@ -55,9 +55,10 @@ def is_alive(pid: int) -> bool:
 
 
 def test_the_first_boot_needs_no_command(cluster: SchedulerCluster) -> None:
-    brokers = cluster.brokers()
-    assert [brokers[each]["task"]["host"] for each in range(3)] == ["w0", "w1", "w2"]
-    assert all(each["controller"] for each in brokers.values())
+    brokers = json.loads(cluster.do("kafka", "broker", "list", "--json"))["brokers"]
+    assert [each["task"]["host"] for each in brokers] == ["w0", "w1", "w2"]
+    assert all(each["controller"] for each in brokers)
+    assert cluster.do("job", "status").startswith("job: running on w")
     assert cluster.do("kafka", "broker", "log", "2").startswith("broker-2 runs with --id 2 --heap 128")
     assert cluster.do("job", "log").startswith("job runs with")
 
@@ -111,9 +112,11 @@ def test_an_agent_that_comes_back_still_has_its_tasks(cluster: SchedulerCluster)
 
 def test_zookeeper_may_be_unavailable_for_a_while(cluster: SchedulerCluster) -> None:
     before = starts(cluster)
+    leader = cluster.mesos.leader
     cluster.mesos.zookeeper.kill()
+    wait_until(lambda: not leader.running, "the leading master's end", RECOVER_S)  # by design
     cluster.mesos.zookeeper.start()
-    for each in (*cluster.mesos.masters, *cluster.schedulers):  # a master that loses ZooKeeper aborts by design
+    for each in (*cluster.mesos.masters, *cluster.schedulers):
         if not each.running and each is not cluster.schedulers[0]:
             each.start()
     cluster.settle()

@@ -14,7 +14,8 @@ from kafka import KafkaConsumer
 
 from sensorpi.common.reading import TOPIC
 from tests.fakes.recordings import write_astro_pi
-from tests.integration.kafka_fixture import KafkaBroker, free_ports, wait_until
+from tests.integration.kafka_fixture import KafkaBroker, wait_until
+from tests.integration.ports import free_ports
 
 COMMAND = Path(sys.executable).with_name("sensorpi")
 

@@ -4,11 +4,9 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +19,10 @@ from onebox.process import Service
 from sensorpi.common.cluster.model import Cluster, load
 from sensorpi.common.cluster.spark import SparkPorts, spark_ports, spark_secret
 from tests.integration.pipeline_fixture import Pipeline, wait_until
+from tests.integration.ports import ports_in_a_row
 
 #: Several JVMs, one after the other.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("another-pipeline")]
 
 COMMAND = str(Path(sys.executable).with_name("sensorpi"))
 HOME = Path(pyspark.__file__).parent
@@ -37,19 +36,6 @@ if "pyspark.daemon" in sys.orig_argv:
 """
 
 
-def ports_in_a_row(count: int) -> int:
-    """The first of so many free TCP ports."""
-    for first in range(20_000, 32_000, count):
-        with ExitStack() as stack:
-            try:
-                for port in range(first, first + count):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return first
-    raise AssertionError("no free ports")
-
-
 @dataclass
 class SparkCluster:
     """The three processes, over the pipeline's Kafka and InfluxDB."""
@@ -60,6 +46,11 @@ class SparkCluster:
     master: Service
     worker: Service
     job: Service
+
+    @property
+    def parts(self) -> tuple[Service, ...]:
+        """The first one to stop comes first."""
+        return self.job, self.worker, self.master
 
     @property
     def cluster(self) -> Cluster:
@@ -75,11 +66,12 @@ class SparkCluster:
             return state
 
     def log(self, name: str) -> str:
-        return (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+        file = self.folder / f"{name}.log"
+        return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
 
     def processes(self) -> dict[int, str]:
         """Process id -> command line, of all three and of what they started."""
-        roots = [service.pid for service in (self.master, self.worker, self.job) if service.pid is not None]
+        roots = [service.pid for service in self.parts if service.pid is not None]
         found: dict[int, str] = {}
         while roots:
             pid = roots.pop()
@@ -93,11 +85,11 @@ class SparkCluster:
 
 
 @pytest.fixture(scope="module")
-def spark(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkCluster]:
-    """The cluster with the job running on it, in place of the pipeline's own job."""
+def stopped_spark(running_pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkCluster]:
+    """The cluster, yet to be started."""
     folder = tmp_path_factory.mktemp("spark-cluster")
     config = folder / "config"
-    shutil.copytree(pipeline.stages.home.config, config)
+    shutil.copytree(running_pipeline.stages.home.config, config)
     first = ports_in_a_row(7)
     more = f'[spark]\nmaster = "spark://127.0.0.1:{first}"\nfirst_port = {first + 1}\n'
     text = (config / "cluster.toml").read_text()
@@ -109,23 +101,29 @@ def spark(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Itera
         return Service(name, argv, folder / f"{name}.log", environment)
 
     cluster = SparkCluster(
-        pipeline, config, folder,
+        running_pipeline, config, folder,
         service("master", "spark", "master", "--home", str(HOME)),
         service("worker", "spark", "worker", "--home", str(HOME)),
         service("job", "pipeline", "job", "--jars", str(ROOT / ".cache/jars/spark")),
     )  # fmt: skip
-    pipeline.service("spark").stop()
     try:
-        # The job and the worker wait for the master, and the job for the worker.
-        for each in (cluster.job, cluster.worker, cluster.master):
-            each.start()
-        for each in (cluster.master, cluster.worker, cluster.job):
-            each.wait_until_ready(240)
         yield cluster
     finally:
-        for each in (cluster.job, cluster.worker, cluster.master):
+        for each in cluster.parts:
             each.close()
-        pipeline.restart("spark")
+
+
+@pytest.fixture
+def spark(stopped_spark: SparkCluster) -> SparkCluster:
+    """The cluster with the job running on it, in place of the pipeline's own; a test may leave parts stopped."""
+    stopped_spark.pipeline.service("spark").stop()
+    # The job and the worker wait for the master, and the job for the worker.
+    stopped = [each for each in stopped_spark.parts if each.pid is None]
+    for each in stopped:
+        each.start()
+    for each in reversed(stopped):
+        each.wait_until_ready(240)
+    return stopped_spark
 
 
 def test_readings_reach_influxdb_through_the_worker(spark: SparkCluster) -> None:
@@ -209,7 +207,15 @@ def test_a_worker_that_dies_is_waited_for_and_said_once(spark: SparkCluster) -> 
     assert spark.job.pid == job
 
 
-def test_a_worker_with_another_python_is_one_line(spark: SparkCluster, tmp_path: Path) -> None:
+def test_each_part_stops_cleanly(spark: SparkCluster) -> None:
+    for service in spark.parts:
+        service.terminate()
+        wait_until(lambda service=service: service.exit_status is not None, service.name, timeout_s=40)  # type: ignore[misc]
+        assert service.exit_status == 0, service.name
+
+
+def test_a_worker_with_another_python_is_one_line(stopped_spark: SparkCluster, tmp_path: Path) -> None:
+    spark = stopped_spark
     (tmp_path / "sitecustomize.py").write_text(ANOTHER_PYTHON)
     argv = [COMMAND, "spark", "worker", "--home", str(HOME), "--state", str(tmp_path / "worker")]
     environment = os.environ | {"SENSORPI_CONFIG": str(spark.config), "PYTHONPATH": str(tmp_path)}
@@ -217,6 +223,8 @@ def test_a_worker_with_another_python_is_one_line(spark: SparkCluster, tmp_path:
     before = len(spark.log("job"))
     spark.job.stop()
     spark.worker.stop()
+    if spark.master.pid is None:
+        spark.master.start()
     try:
         other.start()
         other.wait_until_ready(240)
@@ -228,16 +236,3 @@ def test_a_worker_with_another_python_is_one_line(spark: SparkCluster, tmp_path:
     minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
     line = f"sensorpi: a Spark worker has Python 3.99 and the job {minor}: install the same Debian release on all nodes"
     assert line in spark.log("job")[before:].splitlines()
-    spark.worker.start()
-    spark.job.start()
-    spark.job.wait_until_ready(240)
-
-
-def test_each_part_stops_cleanly(spark: SparkCluster) -> None:
-    for service in (spark.job, spark.worker, spark.master):
-        service.terminate()
-        wait_until(lambda service=service: service.exit_status is not None, service.name, timeout_s=40)  # type: ignore[misc]
-        assert service.exit_status == 0, service.name
-    for service in (spark.master, spark.worker, spark.job):
-        service.start()
-        service.wait_until_ready(240)
