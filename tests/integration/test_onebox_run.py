@@ -244,7 +244,7 @@ def json_replay(home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     return onebox(home, "--replay", relative, *FULL_SPEED).summary
 
 
-def test_a_killed_run_takes_its_parts_along_and_the_next_one_starts(killed: Killed, csv_replays: Replays) -> None:
+def test_a_killed_run_takes_its_parts_along_and_the_next_starts(killed: Killed, csv_replays: Replays) -> None:
     assert killed.endpoints_left
     assert csv_replays.summaries[0]["lost"] == 0
     assert not still_running(killed.processes)
