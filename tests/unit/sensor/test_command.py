@@ -16,6 +16,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from pytest_mock import MockerFixture
 
 from sensorpi.common.cli.main import main
 from sensorpi.common.reading import FIELDS, json_schema
@@ -53,11 +54,8 @@ def test_read_prints_one_message_that_fits_the_schema(capsys: pytest.CaptureFixt
     assert set(FIELDS) <= set(message)
 
 
-def test_read_without_a_board_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def without_devices(_board: RealBoard) -> ModuleType:
-        raise BoardMissingError("I²C is off")
-
-    monkeypatch.setattr(RealBoard, "smbus_module", without_devices)
+def test_read_without_a_board_is_one_line(capsys: pytest.CaptureFixture[str], mocker: MockerFixture) -> None:
+    mocker.patch.object(RealBoard, "smbus_module", side_effect=BoardMissingError("I²C is off"))
     assert main(["sensor", "read"]) == 2
     assert capsys.readouterr().err == "sensorpi: I²C is off\n"
 
@@ -103,9 +101,9 @@ def test_probe_without_a_bus_tells_how_to_switch_it_on(tmp_path: Path) -> None:
     assert "modprobe i2c-dev" in trouble
 
 
-def test_probe_without_permission_names_the_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_probe_without_permission_names_the_group(tmp_path: Path, mocker: MockerFixture) -> None:
     (tmp_path / "i2c-1").touch()
-    monkeypatch.setattr(os, "access", lambda _path, _mode: False)  # root may do anything
+    mocker.patch.object(os, "access", return_value=False)  # root may do anything
     assert "adduser $USER i2c" in (probe.i2c_trouble(tmp_path) or "")
 
 
@@ -114,10 +112,8 @@ def test_probe_reports_nothing_for_a_bus_that_can_be_opened(tmp_path: Path) -> N
     assert probe.i2c_trouble(tmp_path) is None
 
 
-def test_probe_ends_with_1_when_something_is_wrong(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(EmulatedBoard, "smbus_module", lambda _board: RealBoard(Path("/nowhere")).smbus_module())
+def test_probe_ends_with_1_when_something_is_wrong(capsys: pytest.CaptureFixture[str], mocker: MockerFixture) -> None:
+    mocker.patch.object(EmulatedBoard, "smbus_module", side_effect=RealBoard(Path("/nowhere")).smbus_module)
     assert main(["sensor", "probe", "--board", "emulated"]) == 1
     assert "I²C is off" in capsys.readouterr().out
 
@@ -220,15 +216,15 @@ def test_leds_are_driven_through_lgpio() -> None:
         (set(), ["StandInGPIO"]),
     ],
 )
-def test_gpio_libraries_are_tried_in_order(monkeypatch: pytest.MonkeyPatch, works: set[str], names: list[str]) -> None:
+def test_gpio_libraries_are_tried_in_order(mocker: MockerFixture, works: set[str], names: list[str]) -> None:
     def fake_import(name: str) -> ModuleType:
         if name not in works:
             raise RuntimeError("this module can only be run on a Raspberry Pi")
         return FakeLgpio() if name == "lgpio" else ModuleType(name)
 
-    monkeypatch.setattr(importlib, "import_module", fake_import)
+    patch = mocker.patch.object(importlib, "import_module", side_effect=fake_import)
     found = [type(module).__name__ for module in gpio_modules()]
-    monkeypatch.undo()
+    mocker.stop(patch)
     assert found == names
 
 
@@ -318,6 +314,7 @@ rate_hz = 0.5
 def test_options_come_before_the_cluster_file(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    mocker: MockerFixture,
     cluster: str | None,
     arguments: list[str],
     settings: tuple[Any, ...],
@@ -326,21 +323,14 @@ def test_options_come_before_the_cluster_file(
     if cluster is not None:
         (tmp_path / "cluster.toml").write_text(cluster)
         (tmp_path / "node").write_text("attic\n")
-    seen: list[tuple[Any, ...]] = []
-
-    class Recorder:
-        def __init__(self, settings: SensorConfig, _board: object, environment: Beat, *_rest: object) -> None:
-            host = None if settings.host == socket.gethostname() else settings.host
-            seen.append((settings.bootstrap_servers, host, environment._rate))
-
-        def run(self) -> int:
-            return 0
-
-    monkeypatch.setattr("sensorpi.sensor.run.SensorService", Recorder)
-    monkeypatch.setattr("sensorpi.common.daemon.service.stop_on_signals", threading.Event)
-    monkeypatch.setattr("sensorpi.common.daemon.service.set_up_logging", lambda: None)
+    service = mocker.patch("sensorpi.sensor.run.SensorService", autospec=True)
+    service.return_value.run.return_value = 0
+    mocker.patch("sensorpi.common.daemon.service.stop_on_signals")
+    mocker.patch("sensorpi.common.daemon.service.set_up_logging")
     assert main(["sensor", "run", *arguments]) == 0
-    assert seen == [settings]
+    config, _board, environment, *_ = service.call_args.args
+    host = None if config.host == socket.gethostname() else config.host
+    assert (config.bootstrap_servers, host, environment._rate) == settings
 
 
 class Service:
@@ -388,9 +378,9 @@ def test_a_run_ends_after_its_time_with_everything_acknowledged(tmp_path: Path) 
         jsonschema.validate(message, json_schema())
 
 
-def test_leds_are_off_when_a_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leds_are_off_when_a_run_ends(tmp_path: Path, mocker: MockerFixture) -> None:
     board = EmulatedBoard()
-    monkeypatch.setattr(board, "feel", lambda _moment: board.gpio.output(4, 1))
+    mocker.patch.object(board, "feel", side_effect=lambda _moment: board.gpio.output(4, 1))
     Service(tmp_path, board, for_s=0.05).service.run()
     assert board.gpio.levels == {4: 0}
 

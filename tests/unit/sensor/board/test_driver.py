@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
 from sensorpi.sensor.board.cpu_heat import CpuHeat
 from sensorpi.sensor.board.driver import EnviroPhat
@@ -123,16 +124,13 @@ def test_a_dead_chip_is_reported_once_down_and_once_up(
     ("address", "register"), [(bmp280.ADDRESS, 0xE0), (tcs3472.ADDRESS, 0x80), (lsm303d.ADDRESS, 0x20)]
 )
 def test_a_chip_that_was_down_is_always_set_up_again(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, address: int, register: int
+    bench: Bench, mocker: MockerFixture, address: int, register: int
 ) -> None:
     bench.read()
-    written: list[int] = []
-    chip = bench.board.chips[address]
-    write = chip.write
-    monkeypatch.setattr(chip, "write", lambda place, value: (written.append(place), write(place, value)))
+    write = mocker.spy(bench.board.chips[address], "write")
     bench.board.bus.faults.append(FailingTransactions(address, errno.EIO, times=3))
     bench.read_until_whole()
-    assert written[0] == register
+    assert write.call_args_list[0].args[0] == register
 
 
 def test_a_dead_chip_is_tried_ever_more_seldom(bench: Bench) -> None:
@@ -241,8 +239,8 @@ def test_readings_of_the_first_second_after_set_up_are_discarded(bench: Bench) -
     assert set(seen) == {1000}
 
 
-def test_a_heading_that_cannot_be_computed_is_left_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench.driver._library.motion, "heading", lambda: None)
+def test_a_heading_that_cannot_be_computed_is_left_out(bench: Bench, mocker: MockerFixture) -> None:
+    mocker.patch.object(bench.driver._library.motion, "heading", return_value=None)
     assert set(bench.read()) == ALL_FIELDS - {"heading"}
 
 
@@ -253,11 +251,8 @@ def test_leds_are_off_after_the_end(bench: Bench) -> None:
     assert bench.board.gpio.levels == {4: 0}
 
 
-def test_a_gpio_that_fails_at_the_end_does_not_matter(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_pin: int, _level: int) -> None:
-        raise RuntimeError("not set up")
-
-    monkeypatch.setattr(bench.board.gpio, "output", fail)
+def test_a_gpio_that_fails_at_the_end_does_not_matter(bench: Bench, mocker: MockerFixture) -> None:
+    mocker.patch.object(bench.board.gpio, "output", side_effect=RuntimeError("not set up"))
     bench.driver.close()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.sensor.publishing import publisher as publisher_module
@@ -287,56 +288,49 @@ def test_a_recording_waits_for_kafka_and_fills_no_spool(patient: Bench) -> None:
 
 
 def test_a_failing_disk_keeps_readings_in_memory_and_loses_none(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    bench: Bench, mocker: MockerFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def full(_entries: object) -> None:
-        raise OSError("disk is full")
-
     bench.kafka.reachable = False
-    with monkeypatch.context() as patch:
-        patch.setattr(bench.spool, "append", full)
-        for _ in range(10):
-            bench.submit(1)
-            bench.rounds(1, each_s=1.0)
+    full = mocker.patch.object(bench.spool, "append", side_effect=OSError("disk is full"))
+    for _ in range(10):
+        bench.submit(1)
+        bench.rounds(1, each_s=1.0)
+    mocker.stop(full)
     assert len(caplog.records) == 2  # Kafka, and the disk
     bench.kafka.reachable = True
     bench.rounds(60, each_s=1.0)
     assert bench.acknowledged == list(range(1, 11))
 
 
-def test_order_is_kept_when_kafka_fails_with_readings_in_memory(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_entries: object) -> None:
-        raise OSError("disk is full")
-
+def test_order_is_kept_when_kafka_fails_with_readings_in_memory(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture
+) -> None:
     monkeypatch.setattr(publisher_module, "MOST_IN_FLIGHT", 3)
     bench.kafka.reachable = False
-    with monkeypatch.context() as patch:
-        patch.setattr(bench.spool, "append", full)
-        bench.submit(6)
-        bench.rounds(1)
-        bench.kafka.reachable, bench.kafka.answers = True, None
-        bench.rounds(2, each_s=2.0)
-        bench.submit(2)
-        bench.rounds(1, each_s=10.1)
-        bench.kafka.answers = True
-        bench.rounds(30, each_s=1.0)
+    full = mocker.patch.object(bench.spool, "append", side_effect=OSError("disk is full"))
+    bench.submit(6)
+    bench.rounds(1)
+    bench.kafka.reachable, bench.kafka.answers = True, None
+    bench.rounds(2, each_s=2.0)
+    bench.submit(2)
+    bench.rounds(1, each_s=10.1)
+    bench.kafka.answers = True
+    bench.rounds(30, each_s=1.0)
+    mocker.stop(full)
     bench.rounds(30, each_s=1.0)
     assert bench.acknowledged == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 def test_without_kafka_and_disk_the_oldest_in_memory_are_dropped(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def full(_entries: object) -> None:
-        raise OSError("disk is full")
-
     monkeypatch.setattr(publisher_module, "MOST_IN_MEMORY", 5)
     bench.kafka.reachable = False
-    with monkeypatch.context() as patch:
-        patch.setattr(bench.spool, "append", full)
-        for _ in range(200):
-            bench.submit(1)
-            bench.rounds(1, each_s=1.0)
+    full = mocker.patch.object(bench.spool, "append", side_effect=OSError("disk is full"))
+    for _ in range(200):
+        bench.submit(1)
+        bench.rounds(1, each_s=1.0)
+    mocker.stop(full)
     assert bench.publisher.waiting <= 35  # 5, and what came since the disk was last tried
     assert sum("the oldest are dropped" in message for message in caplog.messages) == 1
     bench.kafka.reachable = True

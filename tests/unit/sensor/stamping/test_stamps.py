@@ -143,8 +143,8 @@ def test_the_state_directory_is_not_written_before_the_end(tmp_path: Path) -> No
     assert json.loads((tmp_path / "latest-timestamps.json").read_text()) == {"S": 1_700_000_000_000}
 
 
-def test_the_clock_is_trusted_once_timesyncd_has_set_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system_clock, "kernel_says_synchronised", lambda: False)
+def test_the_clock_is_trusted_once_timesyncd_has_set_it(tmp_path: Path, mocker: MockerFixture) -> None:
+    mocker.patch.object(system_clock, "kernel_says_synchronised", return_value=False)
     (tmp_path / "systemd/timesync").mkdir(parents=True)
     clock = Clock(tmp_path)
     assert not clock.synchronised()
@@ -152,22 +152,22 @@ def test_the_clock_is_trusted_once_timesyncd_has_set_it(tmp_path: Path, monkeypa
     assert clock.synchronised()
 
 
-def test_the_clock_is_trusted_once_the_kernel_reports_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system_clock, "kernel_says_synchronised", lambda: True)
+def test_the_clock_is_trusted_once_the_kernel_reports_that(tmp_path: Path, mocker: MockerFixture) -> None:
+    mocker.patch.object(system_clock, "kernel_says_synchronised", return_value=True)
     assert Clock(tmp_path).synchronised()
 
 
 @pytest.mark.parametrize(("service", "trusted"), [(None, True), ("systemd/timesync", False), ("ntpd.pid", False)])
 def test_without_a_time_service_the_clock_is_trusted_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: str | None, trusted: bool
+    tmp_path: Path, mocker: MockerFixture, service: str | None, trusted: bool
 ) -> None:
-    monkeypatch.setattr(system_clock, "kernel_says_synchronised", lambda: False)
+    mocker.patch.object(system_clock, "kernel_says_synchronised", return_value=False)
     if service is not None:
         (tmp_path / service).mkdir(parents=True)
     now_s = time.monotonic()
     clock = Clock(tmp_path)
     assert not clock.synchronised()
-    monkeypatch.setattr(time, "monotonic", lambda: now_s + 200)
+    mocker.patch.object(time, "monotonic", return_value=now_s + 200)
     assert clock.synchronised() is trusted
 
 
