@@ -5,8 +5,10 @@ import json
 import re
 import socket
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
+from pytest_mock import MockerFixture
 
 from sensorpi.common.errors import UserError
 from sensorpi.pipeline.dashboard import command as dashboard_command
@@ -27,30 +29,26 @@ def run(*arguments: str) -> int:
 
 
 @pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    """What `serve` was called with."""
+def served(monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture) -> MagicMock:
+    """`serve`, as the command calls it."""
     monkeypatch.delenv(PASSWORD_VARIABLE, raising=False)
-    monkeypatch.setattr("sensorpi.common.daemon.service.set_up_logging", lambda: None)
-    call: dict[str, object] = {}
-    monkeypatch.setattr(dashboard_command, "serve", lambda **arguments: call.update(arguments))
-    return call
+    mocker.patch("sensorpi.common.daemon.service.set_up_logging")
+    return mocker.patch.object(dashboard_command, "serve", autospec=True)
 
 
-def test_it_listens_on_loopback_unless_told_otherwise(
-    served: dict[str, object], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_listens_on_loopback_unless_told_otherwise(served: MagicMock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PASSWORD_VARIABLE, "from the environment")
     assert run() == 0
-    assert served["listen"] == Endpoint("127.0.0.1", 8080)
-    assert served["influxdb"] == Endpoint("127.0.0.1", 8086)
-    assert served["reader_password"] == "from the environment"
-    assert served["default_range"] is None
+    assert served.call_args.kwargs["listen"] == Endpoint("127.0.0.1", 8080)
+    assert served.call_args.kwargs["influxdb"] == Endpoint("127.0.0.1", 8086)
+    assert served.call_args.kwargs["reader_password"] == "from the environment"
+    assert served.call_args.kwargs["default_range"] is None
 
 
-def test_a_password_file_is_read_without_its_line_end(served: dict[str, object], tmp_path: Path) -> None:
+def test_a_password_file_is_read_without_its_line_end(served: MagicMock, tmp_path: Path) -> None:
     (tmp_path / "password").write_text("from the file\n", encoding="utf-8")
     run("--password-file", str(tmp_path / "password"))
-    assert served["reader_password"] == "from the file"
+    assert served.call_args.kwargs["reader_password"] == "from the file"
 
 
 @pytest.mark.usefixtures("served")
@@ -74,10 +72,10 @@ def test_an_address_that_is_none_is_named(option: str, address: str, monkeypatch
         run(option, address)
 
 
-def test_the_page_can_open_on_a_recording_s_range(served: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_can_open_on_a_recording_s_range(served: MagicMock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PASSWORD_VARIABLE, "x")
     run("--from", "1624000000000", "--to", "2021-06-19T07:00:00Z")
-    assert served["default_range"] == ("1624000000000", "2021-06-19T07:00:00Z")
+    assert served.call_args.kwargs["default_range"] == ("1624000000000", "2021-06-19T07:00:00Z")
 
 
 @pytest.mark.usefixtures("served")

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
 from sensorpi.common.cluster.model import Cluster, parse
 from sensorpi.common.errors import UserError
@@ -18,10 +19,9 @@ CREDENTIALS = Credentials("a", "w", "r")
 class Influxd:
     """What happens to InfluxDB, in order."""
 
-    def __init__(self, drop_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, drop_in: Path) -> None:
         self.drop_in = drop_in
         self.events: list[str] = []
-        monkeypatch.setattr(influx_service, "wait_for_ping", lambda endpoint, wait_s: None)
 
     def restart(self) -> None:
         open_to_all = "HTTP_BIND_ADDRESS=:" in self.drop_in.read_text()
@@ -39,8 +39,9 @@ class Influxd:
 
 
 @pytest.fixture
-def influxd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Influxd:
-    return Influxd(tmp_path / "influxdb.service.d/sensorpi.conf", monkeypatch)
+def influxd(tmp_path: Path, mocker: MockerFixture) -> Influxd:
+    mocker.patch.object(influx_service, "wait_for_ping")
+    return Influxd(tmp_path / "influxdb.service.d/sensorpi.conf")
 
 
 def test_it_listens_on_loopback_until_its_admin_exists(influxd: Influxd) -> None:
