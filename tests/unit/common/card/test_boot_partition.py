@@ -4,6 +4,7 @@ import errno
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
 from sensorpi.common.card import boot_partition
 from sensorpi.common.card.boot_partition import take_in
@@ -115,12 +116,10 @@ def test_a_power_cut_while_the_key_is_erased_does_not_lose_it(card: Card) -> Non
     assert not (card.boot / "cluster.key").exists()
 
 
-def test_a_key_that_cannot_be_deleted_is_reported(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path) -> None:
-        raise OSError(errno.EROFS, "Read-only file system", str(path))
-
-    (card.boot / "cluster.key").write_bytes(KEY)
-    monkeypatch.setattr(boot_partition, "erase", refuse)
+def test_a_key_that_cannot_be_deleted_is_reported(card: Card, mocker: MockerFixture) -> None:
+    key = card.boot / "cluster.key"
+    key.write_bytes(KEY)
+    mocker.patch.object(boot_partition, "erase", side_effect=OSError(errno.EROFS, "Read-only file system", str(key)))
     with pytest.raises(UserError, match=r"cluster\.key: was copied to .*/etc, .* \(Read-only file system\)"):
         card.take_in()
     assert (card.etc / "cluster.key").read_bytes() == KEY
@@ -135,12 +134,10 @@ def test_a_broken_key_stays_where_it_is(card: Card) -> None:
 
 
 def test_an_unreadable_partition_is_reported_and_ignored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, mocker: MockerFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(*_places: Path) -> None:
-        raise OSError(errno.EIO, "Input/output error", "/boot/firmware/sensorpi.toml")
-
-    monkeypatch.setattr(apply_command, "take_in", broken)
+    error = OSError(errno.EIO, "Input/output error", "/boot/firmware/sensorpi.toml")
+    mocker.patch.object(apply_command, "take_in", side_effect=error)
     [mistake] = apply_command._take_in_boot_partition(Places(config=tmp_path))
     assert mistake == "/boot/firmware/sensorpi.toml: Input/output error; the file is ignored"
     assert capsys.readouterr().err == f"sensorpi: {mistake}\n"

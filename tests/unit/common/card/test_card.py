@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
 from sensorpi.common.card import boot_files, writing
 from sensorpi.common.cli import main as command
@@ -243,28 +244,18 @@ def test_other_cards_files_stay_as_they_are(either: Desk) -> None:
     }
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_no_other(either: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(either: Desk, mocker: MockerFixture) -> None:
     before = cards.contents(either.card)
-
-    def fail(descriptor: int) -> None:
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(os, "fsync", fail)
+    mocker.patch.object(os, "fsync", side_effect=OSError(5, "Input/output error"))
     assert either.run("sensor01", *either.repository) == 2
     assert cards.contents(either.card) == before
 
 
-def test_the_kernels_command_line_is_written_last(either: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    replaced: list[str] = []
-    replace = Path.replace
-
-    def note(path: Path, target: Path) -> Path:
-        replaced.append(Path(target).name)
-        return replace(path, target)
-
-    monkeypatch.setattr(Path, "replace", note)
+def test_the_kernels_command_line_is_written_last(either: Desk, mocker: MockerFixture) -> None:
+    replace = mocker.spy(Path, "replace")
     either.prepare("worker01")
-    assert replaced[-1] == "cmdline.txt"
+    _path, target = replace.call_args.args
+    assert Path(target).name == "cmdline.txt"
 
 
 def deb(folder: Path, name: str, depends: str = "", version: str = "1") -> Path:
@@ -296,11 +287,10 @@ def test_the_debs_that_a_node_needs_come_along_as_a_repository(either: Desk) -> 
 
 
 def test_a_lack_of_space_is_reported_before_any_writing(
-    either: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    either: Desk, mocker: MockerFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = cards.contents(either.card)
-    usage = type("Usage", (), {"free": 1000, "total": 500_000_000})
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    mocker.patch.object(shutil, "disk_usage", return_value=mocker.Mock(free=1000, total=500_000_000))
     assert either.run("worker01", *either.repository) == 2
     assert "MB are needed, 0.0 MB are free" in capsys.readouterr().err
     assert cards.contents(either.card) == before
@@ -374,24 +364,17 @@ def test_this_machines_own_boot_partition_is_refused(
     assert "this machine's own boot partition" in refused(desk, capsys, "sensor01", *desk.repository)
 
 
-def test_a_read_only_card_is_one_line(
-    either: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*arguments: object) -> None:
-        raise OSError(30, "Read-only file system", str(either.card / "sensorpi"))
-
-    monkeypatch.setattr(writing, "_replace", refuse)
+def test_a_read_only_card_is_one_line(either: Desk, capsys: pytest.CaptureFixture[str], mocker: MockerFixture) -> None:
+    error = OSError(30, "Read-only file system", str(either.card / "sensorpi"))
+    mocker.patch.object(writing, "_replace", side_effect=error)
     message = refused(either, capsys, "sensor01", *either.repository)
     assert message == f"{either.card}/sensorpi: cannot be written: Read-only file system"
 
 
 def test_a_card_that_cannot_be_read_is_one_line(
-    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    desk: Desk, capsys: pytest.CaptureFixture[str], mocker: MockerFixture
 ) -> None:
-    def refuse(path: Path) -> bool:
-        raise PermissionError(13, "Permission denied", str(path))
-
-    monkeypatch.setattr(Path, "is_dir", refuse)
+    mocker.patch.object(Path, "is_dir", side_effect=PermissionError(13, "Permission denied", str(desk.card)))
     assert desk.run("sensor01", *desk.repository) == 2
     assert capsys.readouterr().err == f"sensorpi: {desk.card}: Permission denied\n"
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
 from sensorpi.common.cli.node_context import NodeContext, run_with_context
 from sensorpi.common.cluster.model import example_text
@@ -41,8 +42,8 @@ def test_an_option_names_another_node(config: Path) -> None:
     assert context.node == context.known_node == context.cluster.node("worker01")
 
 
-def test_an_unknown_machine_is_not_an_error_by_itself(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
+def test_an_unknown_machine_is_not_an_error_by_itself(config: Path, mocker: MockerFixture) -> None:
+    mocker.patch("socket.gethostname", return_value="elsewhere")
     (config / "node").unlink()
     assert NodeContext(config).known_node is None
     with pytest.raises(UserError, match="write one of sensor01"):
@@ -64,16 +65,14 @@ def test_a_reason_to_wait_is_found(config: Path) -> None:
 
 
 @pytest.mark.parametrize(("node_option", "words"), [(False, []), (True, ["--node", "worker03"])])
-def test_a_command_is_given_its_context(config: Path, node_option: bool, words: list[str]) -> None:
-    seen = []
-
-    def run(context: NodeContext, options: argparse.Namespace) -> int:
-        seen.append((context, options.more))
-        return 7
-
+def test_a_command_is_given_its_context(
+    config: Path, mocker: MockerFixture, node_option: bool, words: list[str]
+) -> None:
+    run = mocker.Mock(return_value=7)
     command = argparse.ArgumentParser()
     run_with_context(command, run, node_option=node_option)
     command.add_argument("--more", action="store_true")
     options = command.parse_args(["--config", str(config), "--more", *words])
     assert options.run(options) == 7
-    assert seen == [(NodeContext(config, "worker03" if node_option else None), True)]
+    assert options.more
+    run.assert_called_once_with(NodeContext(config, "worker03" if node_option else None), options)

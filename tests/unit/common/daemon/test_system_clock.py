@@ -5,14 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
 from sensorpi.common.daemon import system_clock
 from sensorpi.common.daemon.system_clock import has_time_service, is_synchronised, wait_until_synchronised
 
 
 @pytest.fixture(autouse=True)
-def _kernel_says_no(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system_clock, "kernel_says_synchronised", lambda: False)
+def _kernel_says_no(mocker: MockerFixture) -> None:
+    mocker.patch.object(system_clock, "kernel_says_synchronised", return_value=False)
 
 
 def a_time_service(run: Path) -> Path:
@@ -52,9 +53,9 @@ def test_without_a_time_service_nothing_is_waited_for(tmp_path: Path, caplog: py
     assert caplog.records == []
 
 
-def test_a_clock_that_is_right_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_is_right_is_not_waited_for(tmp_path: Path, mocker: MockerFixture) -> None:
     a_time_service(tmp_path)
-    monkeypatch.setattr(system_clock, "kernel_says_synchronised", lambda: True)
+    mocker.patch.object(system_clock, "kernel_says_synchronised", return_value=True)
     assert is_synchronised(tmp_path)
     assert wait(tmp_path) == 0
 
