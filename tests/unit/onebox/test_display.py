@@ -4,16 +4,17 @@ import logging
 import os
 
 import pytest
+from pytest_mock import MockerFixture
 
 from onebox.display import LogToScreen, Screen, StageLines
 from onebox.ledger import Ledger
 
 
 @pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Screen:
+def terminal(monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture) -> Screen:
     """A screen of 40 columns."""
     monkeypatch.setattr(Screen, "is_terminal", True)
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((40, 24)))
+    mocker.patch("shutil.get_terminal_size", return_value=os.terminal_size((40, 24)))
     return Screen()
 
 
