@@ -20,7 +20,7 @@ PIP := $(VENV)/bin/pip --quiet --disable-pip-version-check --no-cache-dir
 PIP_INSTALL := $(PIP) install --require-hashes --no-deps --no-build-isolation --use-pep517
 
 # tests/conftest.py says which tests share a process. Much of their time is waiting: hence more processes than cores.
-SIDE_BY_SIDE := -n 3 --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE := -n 3
 
 .PHONY: help run test unit lint bench bench-scheduler fetch deb repo mesos-deb test-packages test-cluster image test-image docs pins clean
 

@@ -12,7 +12,7 @@ from sensorpi.common.daemon.service import HEARTBEAT
 from tests.integration.pipeline_fixture import Pipeline, jvm_of, wait_until
 from tests.integration.test_pipeline_takeover import folder, second, start
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("another-pipeline")]
+pytestmark = pytest.mark.timeout(900)
 
 __all__ = ["folder", "second"]
 

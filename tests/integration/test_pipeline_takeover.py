@@ -14,7 +14,7 @@ from sensorpi.common.cli.exit_code import ExitCode
 from tests.integration.pipeline_fixture import Pipeline, wait_until
 
 #: Several JVMs, one after the other.
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("another-pipeline")]
+pytestmark = pytest.mark.timeout(900)
 
 COMMAND = str(Path(sys.executable).with_name("sensorpi"))
 

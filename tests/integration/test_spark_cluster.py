@@ -22,7 +22,7 @@ from tests.integration.pipeline_fixture import Pipeline, wait_until
 from tests.integration.ports import ports_in_a_row
 
 #: Several JVMs, one after the other.
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("another-pipeline")]
+pytestmark = pytest.mark.timeout(900)
 
 COMMAND = str(Path(sys.executable).with_name("sensorpi"))
 HOME = Path(pyspark.__file__).parent
