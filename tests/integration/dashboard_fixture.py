@@ -101,7 +101,7 @@ def _fill(server: InfluxServer, start_ms: int) -> None:
         time_ms = start_ms + second * 1000
         if second not in GAP_S:
             lines += [_reading(host, second, time_ms) for host in SENSOR_HOSTS]
-        figures = f"stored=2,dead_lettered={int(second % 300 == 7)},refused=0,batch_ms={300 + second % 9}"
+        figures = f"stored=2,dead_lettered={int(second % 300 == 7)},refused=0,lost=0,batch_ms={300 + second % 9}"
         lines.append(f"pipeline,host=master02 {figures},lag={second % 5},late_ms={800 + second % 50} {time_ms}")
     lines.append(f'events,kind=influxdb text="InfluxDB was away for 58 s" {start_ms + GAP_S.stop * 1000}')
     writer = server.writer

@@ -22,8 +22,14 @@ def said(pipeline: Pipeline) -> Iterator[list[str]]:
     """The job's lines about it since the test began, once it is over; the test says how many there must be."""
     before = len(pipeline.log("spark"))
     lines: list[str] = []
+
+    def logged() -> list[str]:
+        return [line for line in pipeline.log("spark")[before:].splitlines() if LINE in line]
+
     yield lines
-    assert [line for line in pipeline.log("spark")[before:].splitlines() if LINE in line] == lines
+    # The running stream may store the new topic's first readings a moment before the job sees that it is a new one.
+    wait_until(lambda: len(logged()) >= len(lines), "the job's line")
+    assert logged() == lines
 
 
 def lose_all_messages(pipeline: Pipeline) -> None:
