@@ -65,15 +65,24 @@ def ensure_topics(
 ) -> list[str]:
     """Create or correct the topics and return a line for each change; an empty list when nothing had to be changed.
 
-    Partitions are only added. Raises ``UserError`` when no broker answers or one refuses, and before any change when a
-    cluster with another id answers: another Kafka may have the port.
+    Partitions are only added. What a broker that is just starting cannot answer is asked again for ``timeout_s``: it
+    registers a moment before it listens. Raises ``UserError`` when no broker answers or one refuses, and before any
+    change when a cluster with another id answers: another Kafka may have the port.
     """
-    try:
-        with connect(bootstrap_servers, timeout_s) as admin:
-            describe_cluster(admin, bootstrap_servers, cluster_id)
-            return [line for spec in specs for line in _ensure_topic(admin, spec)]
-    except KafkaError as error:
-        raise UserError(f"Kafka at {bootstrap_servers}: topics are not as declared: {error}") from error
+    deadline_s = time.monotonic() + timeout_s
+    changes: list[str] = []
+    for pause_s in backoff_s(0.2, 2.0):
+        try:
+            with connect(bootstrap_servers, timeout_s) as admin:
+                describe_cluster(admin, bootstrap_servers, cluster_id)
+                for spec in specs:
+                    changes += _ensure_topic(admin, spec)
+            break
+        except KafkaError as error:
+            if not error.retriable or time.monotonic() + pause_s > deadline_s:
+                raise UserError(f"Kafka at {bootstrap_servers}: topics are not as declared: {error}") from error
+        time.sleep(pause_s)
+    return changes
 
 
 def _ensure_topic(admin: KafkaAdminClient, spec: TopicSpec) -> list[str]:
