@@ -198,7 +198,7 @@ def test_a_range_without_data_is_an_empty_answer(dashboard_site: DashboardSite) 
         ("api/events", {"dashboard": ENVIROPHAT}, 400, "is not a time"),
         ("api/hosts", {}, 404, "no such dashboard"),
         ("api/nothing", {}, 404, "Not found"),
-        ("web/..%2fdashboard_server.py", {}, 404, "Not found"),
+        ("web/..%2fserver.py", {}, 404, "Not found"),
     ],
 )
 def test_a_bad_request_is_one_line_of_json(
