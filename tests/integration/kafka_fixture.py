@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,22 +14,11 @@ from sensorpi.common.cluster.model import load
 from sensorpi.common.cluster.secrets import kafka_cluster_id, make_key
 from sensorpi.mesos_node.kafka.topics import ensure_topics, topic_specs
 from tests.integration.ports import free_ports
+from tests.integration.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 JARS = ROOT / ".cache/jars/kafka"
 COMMAND = Path(sys.executable).with_name("sensorpi")
-
-#: A broker that has not started by now will not.
-START_S = 90.0
-
-
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = START_S) -> None:
-    """Poll until it holds; fail the test with ``what`` after ``timeout_s``."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {timeout_s:g} s: {what}")
-        time.sleep(0.05)
 
 
 class KafkaBroker:

@@ -15,8 +15,8 @@ from typing import Self
 
 import pytest
 
-from tests.integration.kafka_fixture import wait_until
 from tests.integration.ports import free_ports
+from tests.integration.waiting import wait_until
 
 DOUBLE = Path(__file__).parents[1] / "fakes/mesos"
 

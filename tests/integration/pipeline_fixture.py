@@ -3,7 +3,7 @@
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,9 @@ from onebox.stages import Stages
 from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC, Reading
 from sensorpi.pipeline.influx.client import reader_client, writer_client
 from tests.integration.ports import free_ports
+from tests.integration.waiting import wait_until
 
 LARGEST_BYTES = 12 * 1024 * 1024
-
-
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
-    """Poll until the condition holds; fail with ``what`` when it does not."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {timeout_s:.0f} s: {what}")
-        time.sleep(0.05)
 
 
 @dataclass

@@ -13,9 +13,10 @@ from sensorpi.common.cluster.model import load
 from sensorpi.common.cluster.secrets import make_key
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.scheduler.api_client import SchedulerUnavailable, api_client
-from tests.integration.kafka_fixture import COMMAND, wait_until
+from tests.integration.kafka_fixture import COMMAND
 from tests.integration.mesos_fixture import MesosCluster, Program
 from tests.integration.ports import free_ports, ports_in_a_row
+from tests.integration.waiting import wait_until
 
 #: Longer than a scheduler's session in ZooKeeper, and than Mesos takes to mark an agent unreachable.
 RECOVER_S = 60.0
@@ -132,7 +133,7 @@ class SchedulerCluster:
 
     def settle(self) -> None:
         """Wait until the three brokers and the job run."""
-        wait_until(lambda: self.states() == ["running"] * 3, f"three running brokers: {self.log()}", RECOVER_S)
+        wait_until(lambda: self.states() == ["running"] * 3, "three running brokers", RECOVER_S, self.log)
         wait_until(lambda: self.job().get("state") == "running", "a running job", RECOVER_S)
 
     def starts(self, name: str) -> list[int]:

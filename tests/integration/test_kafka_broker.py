@@ -13,7 +13,8 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from sensorpi.mesos_node.kafka.probe import kafka_probe
 from sensorpi.mesos_node.kafka.topics import TopicSpec, ensure_topics
 from sensorpi.mesos_node.launcher import ProbeError
-from tests.integration.kafka_fixture import KafkaBroker, one_broker, wait_until
+from tests.integration.kafka_fixture import KafkaBroker, one_broker
+from tests.integration.waiting import wait_until
 
 KEPT = TopicSpec("kept", 1, 1, {})
 

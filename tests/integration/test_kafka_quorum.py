@@ -6,7 +6,8 @@ from pathlib import Path
 from kafka import KafkaAdminClient
 
 from sensorpi.mesos_node.kafka.topics import ensure_topics, topic_specs
-from tests.integration.kafka_fixture import KafkaBroker, three_voters, wait_until
+from tests.integration.kafka_fixture import KafkaBroker, three_voters
+from tests.integration.waiting import wait_until
 
 
 def in_sync_replicas(broker: KafkaBroker) -> list[set[int]]:

@@ -8,7 +8,8 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from sensorpi.common.cli.exit_code import ExitCode
-from tests.integration.kafka_fixture import COMMAND, KafkaBroker, wait_until
+from tests.integration.kafka_fixture import COMMAND, KafkaBroker
+from tests.integration.waiting import wait_until
 
 
 def topic(broker: KafkaBroker, *words: str) -> "subprocess.CompletedProcess[str]":

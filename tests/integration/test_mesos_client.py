@@ -16,8 +16,8 @@ from sensorpi.mesos_node.mesos.master_detector import MasterDetector
 from sensorpi.mesos_node.mesos.sandbox import find_sandbox
 from tests.fakes.mesos_framework import Framework
 from tests.fakes.mesos_recordings import lines
-from tests.integration.kafka_fixture import wait_until
 from tests.integration.mesos_fixture import MesosCluster
+from tests.integration.waiting import wait_until
 
 INFO = lines("conversation.jsonl")[0]["request"]["subscribe"]["framework_info"]
 

@@ -11,9 +11,9 @@ from kazoo.client import KazooClient
 
 from tests.fakes.mesos_recorder import SCHEDULER, Answer, Json, Subscription, ask, normal, text
 from tests.fakes.mesos_recordings import DIRECTORY, Line, lines
-from tests.integration.kafka_fixture import wait_until
 from tests.integration.mesos_fixture import MesosCluster, real_mesos
 from tests.integration.ports import ports_in_a_row
+from tests.integration.waiting import wait_until
 
 __all__ = ["real_mesos"]
 

@@ -17,9 +17,9 @@ from sensorpi.mesos_node.mesos import calls
 from tests.fakes.mesos_framework import Framework
 from tests.fakes.mesos_recorder import ask
 from tests.fakes.mesos_recordings import lines
-from tests.integration.kafka_fixture import wait_until
 from tests.integration.mesos_fixture import DOUBLE, MesosCluster
 from tests.integration.ports import free_ports
+from tests.integration.waiting import wait_until
 
 INFO = lines("conversation.jsonl")[0]["request"]["subscribe"]["framework_info"]
 MORE_S = 30.0

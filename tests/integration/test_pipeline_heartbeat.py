@@ -9,8 +9,9 @@ import pytest
 
 from onebox.process import Service
 from sensorpi.common.daemon.service import HEARTBEAT
-from tests.integration.pipeline_fixture import Pipeline, jvm_of, wait_until
+from tests.integration.pipeline_fixture import Pipeline, jvm_of
 from tests.integration.test_pipeline_takeover import folder, second, start
+from tests.integration.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(900)
 

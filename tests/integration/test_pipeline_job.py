@@ -11,7 +11,8 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from sensorpi.common.reading import FIELDS, TOPIC, Reading
-from tests.integration.pipeline_fixture import Pipeline, jvm_of, reading_json, wait_until
+from tests.integration.pipeline_fixture import Pipeline, jvm_of, reading_json
+from tests.integration.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 DAY_MS = 24 * 3600 * 1000

@@ -9,8 +9,9 @@ from kafka import KafkaConsumer, TopicPartition
 from sensorpi.common.cluster import secrets
 from sensorpi.common.reading import TOPIC
 from sensorpi.mesos_node.kafka.topics import ensure_topics, topic_specs
-from tests.integration.pipeline_fixture import Pipeline, wait_until
+from tests.integration.pipeline_fixture import Pipeline
 from tests.integration.test_pipeline_job import checkpoint_of
+from tests.integration.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -14,7 +14,8 @@ from sensorpi.mesos_node.kafka.topics import ensure_topics, topic_specs
 from sensorpi.pipeline.job import offsets
 from sensorpi.pipeline.job.claim import Claim, Superseded
 from sensorpi.pipeline.job.offsets import GROUP, OFFSETS_TOPIC, GroupOffsets
-from tests.integration.kafka_fixture import KafkaBroker, fresh_broker_in, wait_until
+from tests.integration.kafka_fixture import KafkaBroker, fresh_broker_in
+from tests.integration.waiting import wait_until
 
 PARTITION = TopicPartition(TOPIC, 0)
 

@@ -11,7 +11,8 @@ import pytest
 from onebox.home import ROOT
 from onebox.process import Service
 from sensorpi.common.cli.exit_code import ExitCode
-from tests.integration.pipeline_fixture import Pipeline, wait_until
+from tests.integration.pipeline_fixture import Pipeline
+from tests.integration.waiting import wait_until
 
 #: Several JVMs, one after the other.
 pytestmark = pytest.mark.timeout(900)

@@ -16,8 +16,9 @@ from sensorpi.common.cluster.model import load
 from sensorpi.common.cluster.secrets import kafka_cluster_id
 from sensorpi.mesos_node.kafka.topics import ensure_topics, topic_specs
 from sensorpi.mesos_node.scheduler.replicas import what_is_not_in_sync
-from tests.integration.kafka_fixture import COMMAND, JARS, wait_until
+from tests.integration.kafka_fixture import COMMAND, JARS
 from tests.integration.scheduler_fixture import SchedulerCluster
+from tests.integration.waiting import wait_until
 
 START_S = 150.0
 
@@ -54,7 +55,7 @@ def test_late_voters_are_retried_without_limit_until_they_meet(tmp_path: Path) -
     with cluster:
         cluster.mesos.agents = agents
         for _ in range(4):  # alone, it ends each time
-            wait_until(lambda: task_of_broker_0(cluster).get("healthy") is True, "the voter", START_S)
+            wait_until(lambda: task_of_broker_0(cluster).get("healthy") is True, "the voter", START_S, cluster.log)
             before = task_of_broker_0(cluster)["id"]
             os.kill(jvm_of_broker(cluster, 0), signal.SIGKILL)
             wait_until(lambda: task_of_broker_0(cluster).get("id", before) != before, "another", AGAIN_S)  # noqa: B023
@@ -62,7 +63,7 @@ def test_late_voters_are_retried_without_limit_until_they_meet(tmp_path: Path) -
         for agent in agents[1:]:
             time.sleep(20)
             agent.start()
-        wait_until(lambda: what_is_not_in_sync(described, [0, 1, 2]) == "", f"brokers: {cluster.log()}", START_S)
+        wait_until(lambda: what_is_not_in_sync(described, [0, 1, 2]) == "", "brokers", START_S, cluster.log)
 
 
 @pytest.mark.timeout(900)  # six starts of a broker
@@ -71,7 +72,7 @@ def test_a_rolling_restart_waits_for_the_replicas(tmp_path: Path) -> None:
     described = load(cluster.config / "cluster.toml")
     key_id = kafka_cluster_id((cluster.config / "cluster.key").read_bytes())
     with cluster:
-        wait_until(lambda: what_is_not_in_sync(described, [0, 1, 2]) == "", f"brokers: {cluster.log()}", START_S)
+        wait_until(lambda: what_is_not_in_sync(described, [0, 1, 2]) == "", "brokers", START_S, cluster.log)
         ensure_topics(described.bootstrap_servers, topic_specs(described), key_id)
         before = {number: each["task"]["id"] for number, each in cluster.brokers().items()}
         stop = threading.Event()

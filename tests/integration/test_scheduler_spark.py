@@ -13,9 +13,10 @@ from sensorpi.common.cluster.model import load
 from sensorpi.common.cluster.spark import spark_master_url, spark_ports
 from sensorpi.mesos_node.launcher import ProbeError
 from sensorpi.mesos_node.spark.probe import master_probe
-from tests.integration.kafka_fixture import COMMAND, wait_until
+from tests.integration.kafka_fixture import COMMAND
 from tests.integration.ports import ports_in_a_row
 from tests.integration.scheduler_fixture import SchedulerCluster
+from tests.integration.waiting import wait_until
 
 START_S = 150.0
 
@@ -82,7 +83,7 @@ def test_sparks_daemons_are_tasks(tmp_path: Path) -> None:
         return [int(line) for line in (tmp_path / f"{role}.starts").read_text().split()]
 
     with cluster:
-        wait_until(has_its_worker, f"Spark's worker with its master: {cluster.log()}", START_S)
+        wait_until(has_its_worker, "Spark's worker with its master", START_S, cluster.log)
         wait_until(lambda: cluster.job().get("state") == "running", "a running job", START_S)
         wait_until(lambda: states(cluster) == {"running"}, "health", START_S)
         assert {name: each["task"]["host"] for name, each in (daemons(cluster) or {}).items()} == {
@@ -96,7 +97,7 @@ def test_sparks_daemons_are_tasks(tmp_path: Path) -> None:
         scheduler.kill()
         os.kill(starts("worker")[0], signal.SIGKILL)
         scheduler.start()
-        wait_until(lambda: len(starts("worker")) == 2, f"the worker's next start: {cluster.log()}", START_S)
+        wait_until(lambda: len(starts("worker")) == 2, "the worker's next start", START_S, cluster.log)
         wait_until(has_its_worker, "the new worker with the old master", START_S)
         assert len(starts("master")) == 1
 
@@ -104,7 +105,7 @@ def test_sparks_daemons_are_tasks(tmp_path: Path) -> None:
         file.write_text("".join(line for line in file.read_text().splitlines(True) if not line.startswith("master =")))
         scheduler.end()
         scheduler.start()
-        wait_until(lambda: daemons(cluster) == {}, f"the end of Spark's daemons: {cluster.log()}", START_S)
+        wait_until(lambda: daemons(cluster) == {}, "the end of Spark's daemons", START_S, cluster.log)
         assert not has_its_worker()
         wait_until(lambda: len(cluster.starts("job")) == 2, "the job's start in local mode", START_S)
         wait_until(lambda: cluster.states() == ["running"], "the broker", START_S)

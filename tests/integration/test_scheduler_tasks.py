@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from sensorpi.common.daemon.service import HEARTBEAT
-from tests.integration.kafka_fixture import wait_until
 from tests.integration.scheduler_fixture import RECOVER_S, SchedulerCluster
+from tests.integration.waiting import wait_until
 
 NAMES = ("broker-0", "broker-1", "broker-2", "job")
 

@@ -14,8 +14,9 @@ from kafka import KafkaConsumer
 
 from sensorpi.common.reading import TOPIC
 from tests.fakes.recordings import write_astro_pi
-from tests.integration.kafka_fixture import KafkaBroker, wait_until
+from tests.integration.kafka_fixture import KafkaBroker
 from tests.integration.ports import free_ports
+from tests.integration.waiting import wait_until
 
 COMMAND = Path(sys.executable).with_name("sensorpi")
 

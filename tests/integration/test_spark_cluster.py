@@ -18,8 +18,9 @@ from onebox.home import ROOT
 from onebox.process import Service
 from sensorpi.common.cluster.model import Cluster, load
 from sensorpi.common.cluster.spark import SparkPorts, spark_ports, spark_secret
-from tests.integration.pipeline_fixture import Pipeline, wait_until
+from tests.integration.pipeline_fixture import Pipeline
 from tests.integration.ports import ports_in_a_row
+from tests.integration.waiting import wait_until
 
 #: Several JVMs, one after the other.
 pytestmark = pytest.mark.timeout(900)
