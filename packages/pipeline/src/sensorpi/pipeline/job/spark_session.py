@@ -37,9 +37,15 @@ logger.trigger.level = error
 # Logs every 15 s that there are no workers; `executors.py` logs it once.
 logger.scheduler.name = org.apache.spark.scheduler.TaskSchedulerImpl
 logger.scheduler.level = error
-# What ends a query is raised as an exception as well, and `run.py` logs it.
+# What ends a task or a query is raised as an exception as well, and `run.py` logs it.
 logger.query.name = org.apache.spark.sql.execution.streaming.MicroBatchExecution
 logger.query.level = off
+logger.worker.name = org.apache.spark.api.python
+logger.worker.level = off
+logger.executor.name = org.apache.spark.executor.Executor
+logger.executor.level = off
+logger.tasks.name = org.apache.spark.scheduler.TaskSetManager
+logger.tasks.level = off
 logger.resolve.name = org.apache.spark.sql.execution.streaming.ResolveWriteToStream
 logger.resolve.level = error
 """
