@@ -17,6 +17,7 @@ from sensorpi.common.cli.main import main
 from sensorpi.common.cluster.model import parse
 from sensorpi.common.cluster.secrets import SCHEDULER_API, make_key, password
 from sensorpi.common.errors import UserError
+from sensorpi.mesos_node.mesos.calls import Call
 from sensorpi.mesos_node.scheduler.api import ApiServer
 from sensorpi.mesos_node.scheduler.api_client import ApiClient, SchedulerUnavailable
 from sensorpi.mesos_node.scheduler.core.model import State
@@ -43,15 +44,15 @@ class Scheduler:
             return {"text": f"log of {given['name']} {given['file']}\n"}
         if name == "boom":
             raise RuntimeError("secret detail")
-        if name == "status":
-            answer = status(self.core, "m:5050")
-        else:
-            answer = {"workloads": self.core.command(name, given, time.time())[0]}
-        self.obey()
+        answer, calls = status(self.core, "m:5050"), list[Call]()
+        if name != "status":
+            names, calls = self.core.command(name, given, time.time())
+            answer = {"workloads": names}
+        self.obey([*calls, *self.core.tick(time.time())])
         return answer
 
-    def obey(self) -> None:
-        for kind, body in self.core.tick(time.time()):
+    def obey(self, calls: list[Call]) -> None:
+        for kind, body in calls:
             if kind == "KILL":
                 assert body is not None
                 self.core.handle(update(body["task_id"]["value"], "KILLED", "agent-box"), time.time())
