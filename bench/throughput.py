@@ -17,7 +17,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from onebox.home import Home, choose_ports
 from onebox.stages import Stages
-from sensorpi.common.reading import TOPIC, Reading
+from sensorpi.common.reading import TOPIC, Reading, kafka_key
 from sensorpi.pipeline.influx.client import reader_client, writer_client
 from sensorpi.pipeline.job.lines import LineWriter
 from sensorpi.pipeline.job.message import Rules
@@ -63,7 +63,7 @@ def produce(stages: Stages, count: int) -> None:
     """Fill the topic."""
     producer = KafkaProducer(bootstrap_servers=stages.cluster.bootstrap_servers, linger_ms=50, batch_size=262_144)
     for sequence in range(1, count + 1):
-        producer.send(TOPIC, message(sequence), key=b"EnviroPhat")
+        producer.send(TOPIC, message(sequence), key=kafka_key("EnviroPhat", "bench"))
     producer.flush()
     producer.close()
 

@@ -16,7 +16,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 from onebox.home import Home, Ports
 from onebox.process import Service
 from onebox.stages import Stages
-from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC, Reading
+from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC, Reading, kafka_key
 from sensorpi.pipeline.influx.client import reader_client, writer_client
 from tests.integration.ports import free_ports
 from tests.integration.waiting import wait_until
@@ -46,7 +46,7 @@ class Pipeline:
         start_ms = int(time.time() * 1000)
         for sequence in range(first, first + count):
             reading = Reading(sensor, "test", "boot", sequence, start_ms + sequence, {"temperature": 20.0, **values})
-            self.producer.send(TOPIC, value=reading.to_json(), key=sensor.encode())
+            self.producer.send(TOPIC, value=reading.to_json(), key=kafka_key(sensor, "test"))
         self.producer.flush()
         return start_ms
 

@@ -28,7 +28,7 @@ class Sensor:
         self.events_file = directory / f"events-{time.monotonic_ns()}"
         places = ["--state-directory", str(directory / "state"), "--events", str(self.events_file)]
         self.log = directory / "sensor.log"
-        board = ["--board", "emulated", "--bootstrap-servers", servers, "--sensor", name]
+        board = ["--board", "emulated", "--bootstrap-servers", servers, "--sensor", name, "--host", "pi"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([COMMAND, "sensor", "run", *board, *places, *options], stderr=log)
 
@@ -68,7 +68,7 @@ def messages(broker: KafkaBroker, sensor: str) -> list[dict[str, Any]]:
         consumer_timeout_ms=3000,
     )
     try:
-        return [json.loads(record.value) for record in consumer if record.key == sensor.encode()]
+        return [json.loads(record.value) for record in consumer if record.key == f"pi/{sensor}".encode()]
     finally:
         consumer.close()
 

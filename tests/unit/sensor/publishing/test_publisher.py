@@ -1,6 +1,7 @@
 """The publisher against a Kafka that the test plays: deadline, order, spool, rebuilding, bounds."""
 
 import itertools
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -10,10 +11,16 @@ import pytest
 from pytest_mock import MockerFixture
 
 from sensorpi.common.daemon.outage import Outage
+from sensorpi.common.reading import Reading
 from sensorpi.sensor.publishing import publisher as publisher_module
 from sensorpi.sensor.publishing.producer import UnreachableError
 from sensorpi.sensor.publishing.publisher import Publisher
 from sensorpi.sensor.publishing.spool import Entry, Spool
+
+
+def entry(number: int, sensor: str = "S", host: str = "h") -> Entry:
+    """A reading whose sequence and timestamp are ``number``."""
+    return Entry(sensor, "b", number, Reading(sensor, host, "b", number, number, {"temperature": 20.0}).to_json())
 
 
 class Message:
@@ -38,7 +45,7 @@ class FakeKafka:
         self.reachable, self.takes = True, True
         self.answers: bool | None = True
         self.log: list[int] = []
-        self.keys: set[bytes] = set()
+        self.keys: list[bytes] = []
         self.producers: list[FakeProducer] = []
         self.most_in_flight = 0
 
@@ -61,8 +68,8 @@ class FakeProducer:
         if self.kafka.answers is not None:
             message.fate = self.kafka.answers
         if self.kafka.answers:
-            self.kafka.log.append(int(value))
-            self.kafka.keys.add(key)
+            self.kafka.log.append(json.loads(value)["sequence"])
+            self.kafka.keys.append(key)
         on_the_way = sum(not message.is_done for message in self.messages)
         self.kafka.most_in_flight = max(self.kafka.most_in_flight, on_the_way)
         return message
@@ -83,7 +90,7 @@ class Bench:
             self.spool,
             Outage("Kafka", logging.getLogger("test"), first_s=1.0, longest_s=5.0),
             can_wait=can_wait,
-            acknowledged=lambda entries: self.acknowledged.extend(entry.timestamp_ms for entry in entries),
+            acknowledged=lambda entries: self.acknowledged.extend(each.timestamp_ms for each in entries),
             spooled=self.spooled.append,
         )
         self.now_s = 1000.0
@@ -91,7 +98,7 @@ class Bench:
 
     def submit(self, count: int) -> None:
         for number in range(self._next, self._next + count):
-            self.publisher.submit(Entry("S", "b", number, str(number).encode()))
+            self.publisher.submit(entry(number))
         self._next += count
 
     def rounds(self, count: int = 5, each_s: float = 0.0) -> None:
@@ -114,13 +121,25 @@ def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return bench
 
 
-def test_readings_are_sent_to_kafka_by_sensor_and_not_spooled(bench: Bench, tmp_path: Path) -> None:
+def test_readings_are_sent_to_kafka_and_not_spooled(bench: Bench, tmp_path: Path) -> None:
     bench.submit(3)
     bench.rounds()
     assert bench.kafka.log == bench.acknowledged == [1, 2, 3]
-    assert bench.kafka.keys == {b"S"}
     assert list(tmp_path.iterdir()) == []
     assert bench.publisher.waiting == 0
+
+
+def test_the_key_names_host_and_sensor_also_from_a_spool(bench: Bench) -> None:
+    bench.spool.append([entry(1, host="pi1"), entry(2, host="pi2"), entry(3, sensor="T", host="pi1")])
+    bench.rounds()
+    bench.publisher.submit(entry(4, host="pi1"))
+    bench.rounds()
+    assert bench.kafka.keys == [b"pi1/S", b"pi2/S", b"pi1/T", b"pi1/S"]
+
+
+@pytest.mark.parametrize("message", [b"", b"\xff", b'{"host":"h"', b"[]", b'{"sensor":"S"}'])
+def test_a_damaged_reading_from_the_spool_still_has_a_key(message: bytes) -> None:
+    assert Entry("S", "b", 1, message).key == b"S"
 
 
 def test_a_reading_counts_only_once_it_is_acknowledged(bench: Bench) -> None:
@@ -227,7 +246,7 @@ def test_connecting_is_retried_after_at_most_five_seconds(bench: Bench) -> None:
 
 
 def test_a_new_run_sends_what_the_last_one_left_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Spool(tmp_path).append([Entry("S", "old", -number, str(-number).encode()) for number in (3, 2, 1)])
+    Spool(tmp_path).append([entry(-number) for number in (3, 2, 1)])
     bench = Bench(tmp_path)
     monkeypatch.setattr(time, "monotonic", lambda: bench.now_s)
     bench.submit(2)
@@ -237,13 +256,13 @@ def test_a_new_run_sends_what_the_last_one_left_first(tmp_path: Path, monkeypatc
 
 
 def test_a_long_spool_is_sent_in_portions_and_whole(bench: Bench) -> None:
-    bench.spool.append([Entry("S", "b", -number, str(-number).encode()) for number in range(1700, 0, -1)])
+    bench.spool.append([entry(-number) for number in range(1700, 0, -1)])
     bench.rounds(20)
     assert bench.kafka.log == list(range(-1700, 0))
 
 
 def test_a_spool_whose_replay_is_cut_short_is_sent_again(bench: Bench) -> None:
-    bench.spool.append([Entry("S", "b", number, str(number).encode()) for number in range(100, 103)])
+    bench.spool.append([entry(number) for number in range(100, 103)])
     bench.kafka.answers = None
     bench.rounds(1)
     bench.rounds(1, each_s=10.1)
@@ -253,7 +272,7 @@ def test_a_spool_whose_replay_is_cut_short_is_sent_again(bench: Bench) -> None:
 
 
 def test_spooled_messages_are_not_sent_again_while_pending(bench: Bench) -> None:
-    bench.spool.append([Entry("S", "b", number, str(number).encode()) for number in range(3)])
+    bench.spool.append([entry(number) for number in range(3)])
     bench.kafka.answers = None
     bench.rounds(5)
     assert len(bench.kafka.producers[0].messages) == 3
@@ -270,8 +289,8 @@ def test_messages_in_flight_are_bounded(bench: Bench, monkeypatch: pytest.Monkey
 def test_submit_wants_room_but_for_the_last_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publisher_module, "MOST_WAITING", 5)
     bench.submit(5)
-    assert not bench.publisher.submit(Entry("S", "b", 6, b"6"))
-    assert bench.publisher.submit(Entry("S", "b", 6, b"6"), regardless=True)
+    assert not bench.publisher.submit(entry(6))
+    assert bench.publisher.submit(entry(6), regardless=True)
     bench.rounds()
     assert bench.acknowledged == [1, 2, 3, 4, 5, 6]
 

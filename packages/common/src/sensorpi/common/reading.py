@@ -1,6 +1,6 @@
 """The reading: the one message that travels from a sensor to the database.
 
-JSON on topic ``sensors``, Kafka key = sensor id. ``reading.schema.json`` in this folder
+JSON on topic ``sensors``, Kafka key = `kafka_key`. ``reading.schema.json`` in this folder
 describes it as JSON Schema; the tests keep the two in step.
 """
 
@@ -66,6 +66,11 @@ class Reading:
         message |= {name: self.values[name] for name in FIELDS if name in self.values}
         message |= {name: value for name, value in self.values.items() if name not in FIELDS}
         return json.dumps(message, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
+
+
+def kafka_key(sensor: str, host: str) -> bytes:
+    """The Kafka key of a reading: one for each pair, so that Kafka keeps the order of a pair's readings."""
+    return f"{host}/{sensor}".encode()
 
 
 def json_schema() -> dict[str, Any]:

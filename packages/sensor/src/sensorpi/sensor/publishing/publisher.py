@@ -210,7 +210,7 @@ class Publisher:
     def _hand_over(self, entry: Entry, spool_id: int | None) -> None:
         if self._producer is None:
             raise UnreachableError("not connected")
-        future = self._producer.send(entry.sensor.encode(), entry.message, self._wake.set)
+        future = self._producer.send(entry.key, entry.message, self._wake.set)
         self._in_flight.append(_InFlight(entry, future, time.monotonic(), spool_id))
 
     def _take(self, most: int) -> list[Entry]:

@@ -1,5 +1,6 @@
 """Readings on disk while Kafka is unavailable: an SQLite file, fsynced, bounded, and deleted when it is empty."""
 
+import json
 import logging
 import sqlite3
 import time
@@ -7,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from sensorpi.common.reading import kafka_key
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +25,17 @@ class Entry:
     boot: str
     timestamp_ms: int
     message: bytes
+
+    @property
+    def key(self) -> bytes:
+        """Its Kafka key. The host is taken from the message, so that a spool of any version gives the right key.
+
+        Damaged bytes, which SQLite does not notice, are sent all the same: the job dead-letters them.
+        """
+        try:
+            return kafka_key(self.sensor, json.loads(self.message)["host"])
+        except (ValueError, TypeError, KeyError):
+            return self.sensor.encode()
 
 
 class Spool:
