@@ -197,17 +197,6 @@ def test_its_jvm_ends_before_the_job(pipeline: Pipeline) -> None:
     assert not Path(f"/proc/{jvm}").exists()
 
 
-def test_a_checkpoint_torn_by_a_power_cut_is_healed_at_the_start(pipeline_without_job: Pipeline) -> None:
-    pipeline, sensor = pipeline_without_job, pipeline_without_job.new_sensor()
-    last = max((checkpoint_of(pipeline) / "commits").glob("[0-9]*"), key=lambda file: int(file.name))
-    last.write_bytes(b"")
-    pipeline.send_readings(sensor, 5)
-    pipeline.restart("spark")
-    pipeline.send_readings(sensor, 5, first=6)
-    pipeline.wait_for_points(sensor, 10)
-    assert f"The checkpoint was damaged from batch {last.name} on" in pipeline.log("spark")
-
-
 def test_sigterm_ends_the_job_cleanly_while_kafka_is_away(pipeline: Pipeline) -> None:
     sensor = pipeline.new_sensor()
     pipeline.send_readings(sensor, 5)

@@ -1,15 +1,18 @@
 """Make Spark's checkpoint readable again after a power cut.
 
-For each batch, Spark writes one small file into `offsets` and one into `commits`. A power cut can leave
-the last files empty or truncated, and Spark then fails at every start. If they are removed, the checkpoint
-is readable, and the last batches are read again.
+For each batch, Spark writes one small file into `offsets` and one into `commits`, each with its checksum in a hidden
+file. A power cut can leave the last files missing, empty or truncated, and Spark then fails at every start. If they are
+removed, the checkpoint is readable, and the last batches are read again.
 """
 
 import json
 import logging
 import shutil
+import struct
 import time
-from collections.abc import Mapping
+import uuid
+import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sensorpi.common.files import rename, render
@@ -22,26 +25,35 @@ _TOPIC_FILE = "topic"
 
 
 def heal(checkpoint: Path) -> None:
-    """Remove the first damaged batch and all batches after it. If none is left, move the checkpoint aside.
+    """Remove the first damaged batch and all batches after it. If too little is left, move the checkpoint aside.
 
     Without a checkpoint the job continues from the offsets of its consumer group.
     """
     if not checkpoint.exists():
         return
     offsets, commits = _batches(checkpoint / "offsets"), _batches(checkpoint / "commits")
-    torn = [number for batches in (offsets, commits) for number, file in batches.items() if not _is_whole(file)]
-    first_torn = min(torn, default=None)
-    nothing_whole = first_torn is not None and first_torn <= min(offsets, default=first_torn)
-    if nothing_whole or not _is_whole_metadata(checkpoint / "metadata"):
+    first_damaged = _first_damaged(offsets, commits)
+    left = [number for number in offsets if first_damaged is None or number < first_damaged]
+    # Spark starts a batch at the previous batch's offsets, and the first batch at those in `sources`.
+    is_usable = bool(left) and (len(left) > 1 or left == [0])
+    if not (
+        is_usable
+        and _is_whole(checkpoint / "metadata", _check_metadata)
+        and _is_whole(checkpoint / "sources/0/0", _check_start)
+    ):
         aside = checkpoint.with_name(f"{checkpoint.name}.broken-{time.strftime('%Y%m%d-%H%M%S')}")
         rename(checkpoint, aside)
         _log.error("The checkpoint was unreadable and is now in %s. Continuing from the committed offsets.", aside)
-    elif first_torn is not None:
+        return
+    if first_damaged is not None:
         for batches in (offsets, commits):
-            for number in batches.keys() & set(range(first_torn, max(batches) + 1)):
-                batches[number].unlink()
-                batches[number].with_name(f".{number}.crc").unlink(missing_ok=True)
-        _log.warning("The checkpoint was damaged from batch %d on: these batches are read again.", first_torn)
+            for number, file in batches.items():
+                if number >= first_damaged:
+                    file.unlink()
+        _log.warning("The checkpoint was damaged from batch %d on: these batches are read again.", first_damaged)
+    for checksum in checkpoint.rglob(".*.crc"):
+        if not checksum.with_name(checksum.name[1:-4]).exists():  # Spark could not write that file again
+            checksum.unlink()
 
 
 def set_aside_stale(checkpoint: Path) -> Path:
@@ -66,7 +78,8 @@ def mismatch(checkpoint: Path, topic_id: str, ends: Mapping[int, int]) -> str:
     reached = _reached(checkpoint)
     places = ", ".join(f"{offset} of partition {partition}" for partition, offset in sorted(reached.items()))
     file = checkpoint / _TOPIC_FILE
-    if file.exists() and file.read_text(encoding="ascii", errors="replace").strip() not in ("", topic_id):
+    remembered = file.read_text(encoding="ascii", errors="replace").strip("\0\n") if file.exists() else ""
+    if not topic_id.startswith(remembered):  # it may be truncated
         return (
             f"Topic {TOPIC} was created again, as after the loss of all brokers' disks; the old one was read up to "
             f"offset {places}"
@@ -96,22 +109,65 @@ def _batches(folder: Path) -> dict[int, Path]:
     return {int(file.name): file for file in folder.glob("[0-9]*") if file.name.isdigit()}
 
 
-def _is_whole(file: Path) -> bool:
-    """Whether it is complete: a version line, then lines of JSON (or ``-`` for no offset)."""
-    try:
-        version, *lines = file.read_text(encoding="utf-8").splitlines()
-        if not version.startswith("v") or not lines:
-            return False
-        for line in lines:
-            if line != "-":
-                json.loads(line)
-    except (ValueError, OSError):  # a damaged file may contain anything; UnicodeDecodeError is a ValueError
-        return False
-    return True
+def _first_damaged(offsets: Mapping[int, Path], commits: Mapping[int, Path]) -> int | None:
+    """The number of the first batch that Spark could not read, or that is missing before another one."""
+    damaged = {number for number, file in offsets.items() if not _is_whole(file, _check_offsets)}
+    damaged |= {number for number, file in commits.items() if not _is_whole(file, _check_commit)}
+    last = max([*offsets, *commits], default=0)
+    damaged |= set(range(min(offsets, default=0), last + 1)) - set(offsets)
+    return min(damaged, default=None)
 
 
-def _is_whole_metadata(file: Path) -> bool:
+def _is_whole(file: Path, check: Callable[[str], None]) -> bool:
+    """Whether a file is complete: ``check`` does not raise, and the checksum, if there is one, is right."""
+    checksum = file.with_name(f".{file.name}.crc")
     try:
-        return not file.exists() or "id" in json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, TypeError):
+        content = file.read_bytes()
+        check(content.decode())
+        return not checksum.exists() or checksum.read_bytes() == _checksum(content)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):  # a damaged file may contain anything
         return False
+
+
+def _checksum(content: bytes) -> bytes:
+    """Hadoop's checksum file: a CRC-32 for each 512 bytes."""
+    chunks = [content[start : start + 512] for start in range(0, len(content), 512)]
+    return b"crc\0" + struct.pack(f">{1 + len(chunks)}I", 512, *map(zlib.crc32, chunks))
+
+
+def _check_offsets(text: str) -> None:
+    """Version, the batch's settings, and where it ends; ``-`` for nowhere."""
+    version, settings, end = text.split("\n")
+    _check_version(version)
+    _check_object(settings)
+    if end != "-":
+        _check_object(end)
+
+
+def _check_commit(text: str) -> None:
+    version, details = text.split("\n")
+    _check_version(version)
+    _check_object(details)
+
+
+def _check_start(text: str) -> None:
+    """Where the first batch starts, after a null byte, which is a version of this format."""
+    version, start = text.removeprefix("\0").split("\n")
+    _check_version(version)
+    _check_object(start)
+
+
+def _check_metadata(text: str) -> None:
+    identity = json.loads(text)["id"]
+    if str(uuid.UUID(identity)) != identity:
+        raise ValueError(identity)
+
+
+def _check_version(line: str) -> None:
+    if line != "v1":
+        raise ValueError(line)
+
+
+def _check_object(line: str) -> None:
+    if not isinstance(json.loads(line), dict):
+        raise TypeError(line)
