@@ -60,6 +60,7 @@ def test_dead_letters_may_be_larger_and_are_kept_for_years(kafka_broker: KafkaBr
     dead_letters = settings(admin, "sensors.dlq")
     assert int(dead_letters["max.message.bytes"]) == 9 * MB
     assert int(dead_letters["retention.ms"]) > 9 * 365 * 86_400_000
+    assert int(dead_letters["retention.bytes"]) == 1024 * MB
 
 
 def test_topics_that_are_as_declared_are_left_alone(kafka_broker: KafkaBroker) -> None:

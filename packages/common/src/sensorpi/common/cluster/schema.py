@@ -63,6 +63,7 @@ class KafkaSettings:
     partitions: int = _key(validators.whole(1, 1000), 3)
     retention_hours: int = _key(validators.whole(1, 87600), 720)
     retention_mb: int = _key(validators.whole(64, 16_777_216), 1024)
+    dead_letter_retention_mb: int = _key(validators.whole(64, 16_777_216), 1024)
 
 
 @dataclass(frozen=True)

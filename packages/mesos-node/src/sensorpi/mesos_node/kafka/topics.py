@@ -19,7 +19,7 @@ MESSAGE_MAX_BYTES = 8 * 1024 * 1024
 #: A dead letter is the whole message with additional headers, so it can be larger.
 DEAD_LETTER_MESSAGE_MAX_BYTES = 9 * 1024 * 1024
 
-#: Dead letters are kept until a person has looked at them.
+#: Dead letters are kept until a person has looked at them, or their topic has reached its size limit.
 _DEAD_LETTER_RETENTION_HOURS = 10 * 365 * 24
 
 #: The maximum wait until every broker knows a topic that another worker has just created.
@@ -53,6 +53,8 @@ def topic_specs(cluster: Cluster) -> tuple[TopicSpec, TopicSpec]:
     dead_letters = readings | {
         "max.message.bytes": str(DEAD_LETTER_MESSAGE_MAX_BYTES),
         "retention.ms": str(_DEAD_LETTER_RETENTION_HOURS * _HOUR_MS),
+        # Not that of the readings, which may be small. The job reports when it deletes the oldest letters.
+        "retention.bytes": str(kafka.dead_letter_retention_mb * _MB),
     }
     return (
         TopicSpec(TOPIC, kafka.partitions, cluster.replication_factor, readings),

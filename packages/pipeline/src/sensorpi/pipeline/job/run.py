@@ -22,6 +22,7 @@ from sensorpi.pipeline.influx.client import INFLUXDB_ERRORS, MESSAGE_PACK, WRITE
 from sensorpi.pipeline.job import checkpoint, sink
 from sensorpi.pipeline.job.batch import BatchSettler
 from sensorpi.pipeline.job.claim import Claim, Superseded
+from sensorpi.pipeline.job.deleted_letters import DeletedLetters, first_offset
 from sensorpi.pipeline.job.executors import Executors, check_versions, wait_for_master
 from sensorpi.pipeline.job.figures import Figures
 from sensorpi.pipeline.job.losses import Losses
@@ -83,7 +84,12 @@ def run(config: JobConfig, stop: threading.Event) -> Claim | None:
     client = open_client(config.sink.influxdb, WRITER, config.sink.writer_password)
     rollup = Rollup(open_client(config.sink.influxdb, WRITER, config.sink.writer_password, accept=MESSAGE_PACK))
     threading.Thread(target=rollup.run, args=(stop,), name="rollup", daemon=True).start()
-    job = _Job(config, session, rollup, Figures(client, config.host), stop)
+    figures = Figures(client, config.host)
+    deleted = DeletedLetters(
+        partial(first_offset, config.sink.bootstrap_servers), config.state, partial(figures.event, "dead letters")
+    )
+    threading.Thread(target=deleted.run, args=(stop,), name="deleted letters", daemon=True).start()
+    job = _Job(config, session, rollup, figures, stop)
     try:
         return job.run()
     finally:
