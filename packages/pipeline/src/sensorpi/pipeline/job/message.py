@@ -7,6 +7,7 @@ one pass over the bytes; the tests keep the two in step.
 import json
 import math
 import re
+import sys
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -81,11 +82,16 @@ def bounds(appended_ms: int, raw_retention_days: int) -> Bounds:
     ``raw_retention_days`` 0 keeps raw data forever. InfluxDB drops older points without naming
     them, and keeps points of the far future forever, so neither is sent to it.
     """
-    oldest_ms = OLDEST_TIMESTAMP_MS
-    if raw_retention_days:
-        # An hour less, because points must not expire while their batch is being processed.
-        oldest_ms = max(oldest_ms, appended_ms - (raw_retention_days * 24 - 1) * 3600 * 1000)
-    return Bounds(oldest_ms, appended_ms + LONGEST_LEAD_MS)
+    return Bounds(
+        max(OLDEST_TIMESTAMP_MS, appended_ms - _longest_lag_ms(raw_retention_days)), appended_ms + LONGEST_LEAD_MS
+    )
+
+
+def _longest_lag_ms(raw_retention_days: int) -> int:
+    if not raw_retention_days:
+        return sys.maxsize
+    # An hour less, because points must not expire while their batch is being processed.
+    return (raw_retention_days * 24 - 1) * 3600 * 1000
 
 
 def parse(value: bytes | None, key: bytes | None, allowed: Bounds, default_host: str = DEFAULT_HOST) -> Point:
@@ -116,17 +122,19 @@ class Rules:
         """As in ``bounds`` and ``parse``."""
         self._raw_retention_days = raw_retention_days
         self._default_host = default_host
+        self._longest_lag_ms = _longest_lag_ms(raw_retention_days)
 
     def line(self, value: bytes | None, key: bytes | None, appended_ms: int) -> tuple[bytes, int]:
         """The line of line protocol (precision ms) for a message, and its timestamp in ms. Raises Refused."""
-        allowed = bounds(appended_ms, self._raw_retention_days)
         if value is not None and (common := _COMMON.fullmatch(value)):
             sensor, host, boot, sequence, timestamp, fields, heading = common.groups()
             timestamp_ms = int(timestamp)
-            if allowed.oldest_ms <= timestamp_ms <= allowed.newest_ms:
-                head = b'sensor,host=%b,sensor=%b boot="%b",sequence=%b' % (host, sensor, boot, sequence)
-                vector = b"" if heading is None else b",heading_sin=%r,heading_cos=%r" % _vector(float(heading))
-                return b"%b%b%b %b" % (head, fields.translate(_TO_LINE, b'"'), vector, timestamp), timestamp_ms
+            lead_ms = timestamp_ms - appended_ms
+            if -self._longest_lag_ms <= lead_ms <= LONGEST_LEAD_MS and timestamp_ms >= OLDEST_TIMESTAMP_MS:
+                vector = b"" if heading is None else b",heading_sin=%.6f,heading_cos=%.6f" % _vector(float(heading))
+                parts = host, sensor, boot, sequence, fields.translate(_TO_LINE, b'"'), vector, timestamp
+                return b'sensor,host=%b,sensor=%b boot="%b",sequence=%b%b%b %b' % parts, timestamp_ms
+        allowed = bounds(appended_ms, self._raw_retention_days)
         point = parse(value, key, allowed, self._default_host)
         return point.to_line().encode(), point.timestamp_ms
 
@@ -225,14 +233,15 @@ def _fields(message: dict[str, Any]) -> dict[str, float]:
     if not fields:
         raise Refused("no values")
     if "heading" in fields:
-        fields["heading_sin"], fields["heading_cos"] = _vector(fields["heading"])
+        sine, cosine = _vector(fields["heading"])
+        fields["heading_sin"], fields["heading_cos"] = round(sine, 6), round(cosine, 6)
     return fields
 
 
 def _vector(heading: float) -> tuple[float, float]:
     """Sine and cosine of a heading in degrees. A mean of headings is wrong around north; a mean of these two is not."""
     radians = math.radians(heading)
-    return round(math.sin(radians), 6), round(math.cos(radians), 6)
+    return math.sin(radians), math.cos(radians)
 
 
 def _escape_tag(value: str) -> str:

@@ -62,12 +62,17 @@ def _length(column: str) -> Column:
 
 def unpack(record: bytes) -> Message:
     """The message in one record."""
+    return Message(*parts(record))
+
+
+def parts(record: bytes) -> tuple[int, int, int, bytes | None, bytes | None, int]:
+    """What `unpack` returns, as a plain tuple, which takes half the time."""
     partition, offset, appended_ms, key_bytes, value_bytes = _HEAD.unpack_from(record)
     value_at = _HEAD.size + (key_bytes if key_bytes > 0 else 0)
     if value_at + value_bytes > len(record):
-        return Message(partition, offset, appended_ms, None, None, max(key_bytes, 0) + max(value_bytes, 0))
+        return partition, offset, appended_ms, None, None, max(key_bytes, 0) + max(value_bytes, 0)
     key = record[_HEAD.size : value_at] if key_bytes != _NULL else None
-    return Message(partition, offset, appended_ms, key, record[value_at:] if value_bytes != _NULL else None)
+    return partition, offset, appended_ms, key, record[value_at:] if value_bytes != _NULL else None, 0
 
 
 def pack(message: Message) -> bytes:

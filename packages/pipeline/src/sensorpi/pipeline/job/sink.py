@@ -6,6 +6,7 @@ Another attempt is always safe: InfluxDB overwrites points, and dead letters hav
 
 import gc
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,9 +19,9 @@ from kafka.errors import KafkaError
 from sensorpi.common.reading import DEFAULT_HOST
 from sensorpi.pipeline.influx.client import WRITER, Endpoint, open_client
 from sensorpi.pipeline.job.dead_letters import DeadLetter, DeadLetters
-from sensorpi.pipeline.job.lines import InfluxUnavailable, LineWriter
+from sensorpi.pipeline.job.lines import InfluxUnavailable, LineWriter, Refusal
 from sensorpi.pipeline.job.message import Refused, Rules, too_large
-from sensorpi.pipeline.job.records import Message, unpack
+from sensorpi.pipeline.job.records import Message, parts, unpack
 
 #: Lines in one POST: large enough for speed, small enough for a 1 GB Pi.
 LINES_PER_POST = 5_000
@@ -99,25 +100,38 @@ def rehearse(records: Iterable[bytes], config: SinkConfig) -> Iterator[int]:
     gc.freeze()
 
 
+@dataclass
+class _Part:
+    """What one POST stores: each line with its message's offset, and what it was made of."""
+
+    lines: list[tuple[int, bytes]] = field(default_factory=list)
+    records: list[bytes] = field(default_factory=list)
+    timestamps_ms: list[int] = field(default_factory=list)
+
+
 class _Share:
     def __init__(self, first: Message, config: SinkConfig, lettered: frozenset[tuple[int, int]]) -> None:
         self._config = config
+        self._line_of = Rules(config.raw_retention_days, config.default_host).line
         self._lettered_before = lettered
         self._outcome = Outcome(first.partition, first.offset, first.offset)
         self._writer = _line_writer(config.influxdb, config.writer_password)
         self._dead = _dead_letters(config.bootstrap_servers)
-        #: Not yet posted: each line by its message's offset, and what it was made of.
-        self._lines: list[tuple[int, bytes]] = []
-        self._records: dict[int, bytes] = {}
-        self._timestamps_ms: list[int] = []
-        self._lines_bytes = 0
+        #: What InfluxDB is storing, and its answer, while the next part is made.
+        self._posted: tuple[_Part, Future[list[Refusal]]] | None = None
         self._letters: list[DeadLetter] = []
         self._letters_bytes = 0
 
     def settle(self, records: Iterable[bytes]) -> Outcome:
         try:
-            self._take(records)
-            self._post()
+            for some in _parts(records):
+                part = self._read(some)
+                self._take_answer()
+                self._posted = (
+                    part,
+                    _poster().submit(self._writer.write, part.lines, self._config.give_up_on_common_cause),
+                )
+            self._take_answer()
             self._send()
         except InfluxUnavailable as error:
             self._outcome.unavailable = ("InfluxDB", str(error))
@@ -125,39 +139,41 @@ class _Share:
             self._outcome.unavailable = ("Kafka", f"dead letters: {error!r}")
         return self._outcome
 
-    def _take(self, records: Iterable[bytes]) -> None:
-        line_of = Rules(self._config.raw_retention_days, self._config.default_host).line
+    def _read(self, records: list[bytes]) -> _Part:
+        part = _Part()
+        add_line, add_record, add_timestamp = part.lines.append, part.records.append, part.timestamps_ms.append
+        line_of = self._line_of
         for record in records:
-            message = unpack(record)
-            offset = message.offset
-            self._outcome.next_offset = offset + 1
+            _, offset, appended_ms, key, value, left_out_bytes = parts(record)
             try:
-                if message.left_out_bytes:
-                    raise too_large(message.left_out_bytes)
-                line, timestamp_ms = line_of(message.value, message.key, message.appended_ms)
+                if left_out_bytes:
+                    raise too_large(left_out_bytes)
+                line, timestamp_ms = line_of(value, key, appended_ms)
             except Refused as refused:
-                self._refuse(message, str(refused))
+                self._refuse(unpack(record), str(refused))
                 continue
-            self._lines.append((offset, line))
-            self._records[offset] = record
-            self._timestamps_ms.append(timestamp_ms)
-            self._lines_bytes += len(record)
-            if len(self._lines) >= LINES_PER_POST or self._lines_bytes >= LARGEST_HELD_BYTES:
-                self._post()
+            add_line((offset, line))
+            add_record(record)
+            add_timestamp(timestamp_ms)
+        self._outcome.next_offset = offset + 1
+        return part
 
-    def _post(self) -> None:
-        lines, records, stored_ms = self._lines, self._records, self._timestamps_ms
-        self._lines, self._records, self._timestamps_ms, self._lines_bytes = [], {}, [], 0
-        refusals = self._writer.write(lines, self._config.give_up_on_common_cause)
-        if refusals:
+    def _take_answer(self) -> None:
+        """Wait until InfluxDB has stored the part before, and count it."""
+        if self._posted is None:
+            return
+        (part, answer), self._posted = self._posted, None
+        stored_ms = part.timestamps_ms
+        if refusals := answer.result():
             refused = {refusal.offset for refusal in refusals}
-            stored_ms = [time for (offset, _), time in zip(lines, stored_ms, strict=True) if offset not in refused]
+            stored_ms = [time for (offset, _), time in zip(part.lines, stored_ms, strict=True) if offset not in refused]
+            record_of = {offset: record for (offset, _), record in zip(part.lines, part.records, strict=True)}
+            for refusal in refusals:
+                self._refuse(unpack(record_of[refusal.offset]), f"InfluxDB refused it: {refusal.reason}")
         self._outcome.stored += len(stored_ms)
         self._outcome.refused += len(refusals)
         self._outcome.minutes.update({timestamp_ms // 60_000 for timestamp_ms in stored_ms})
         self._outcome.newest_ms = max([self._outcome.newest_ms, *stored_ms])
-        for refusal in refusals:
-            self._refuse(unpack(records[refusal.offset]), f"InfluxDB refused it: {refusal.reason}")
 
     def _refuse(self, message: Message, reason: str) -> None:
         self._outcome.dead_lettered += 1
@@ -176,7 +192,27 @@ class _Share:
                 self._outcome.lettered.add((letter.message.partition, letter.message.offset))
 
 
+def _parts(records: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The records in lists, each for one POST."""
+    part: list[bytes] = []
+    size_bytes = 0
+    for record in records:
+        part.append(record)
+        size_bytes += len(record)
+        if len(part) >= LINES_PER_POST or size_bytes >= LARGEST_HELD_BYTES:
+            yield part
+            part, size_bytes = [], 0
+    if part:
+        yield part
+
+
 @cache  # a Python worker serves many batches
+def _poster() -> ThreadPoolExecutor:
+    """The thread that waits for InfluxDB while the next lines are made."""
+    return ThreadPoolExecutor(1, "post")
+
+
+@cache
 def _line_writer(endpoint: Endpoint, password: str) -> LineWriter:
     return LineWriter(open_client(endpoint, WRITER, password), compress=not _is_loopback(endpoint.host))
 
