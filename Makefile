@@ -41,8 +41,11 @@ unit: .test-ready ## only the tests that take seconds
 lint: .test-ready ## ruff, mypy, shellcheck, systemd-analyze, dashboard JSON
 	@$(VENV)/bin/pytest tests/unit/tree/test_lint.py $(value ARGS)
 
-bench: .run-ready ## throughput, side by side with a plain consumer
-	@PYTHONPATH=$(CURDIR) $(VENV)/bin/python bench/throughput.py $(value ARGS)
+bench: .bench-ready ## the job beside Telegraf and others: rates, CPU, memory, latency, within an hour (ARGS="--quick --json": five minutes)
+	@PYTHONPATH=$(CURDIR) $(VENV)/bin/python -m bench.pipeline $(value ARGS)
+
+# What `make bench` measures beside the job.
+TELEGRAF := v1.37.2
 
 MESOS := tests/fakes/mesos
 bench-scheduler: .test-ready ## CPU and memory of the scheduler that holds three brokers and the job, for an hour (ARGS="--seconds N"; MESOS=FOLDER of a real Mesos)
@@ -83,11 +86,12 @@ clean: ## remove all that was built or fetched here, and the data of `make run`
 	rm -rf .cache .venv .run dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Setting up says what it does on standard error: standard output belongs to the target itself.
-.PHONY: .run-ready .test-ready .debian-run .debian-test .debian-build .debian-packages .debian-image .debian-image-test .debian-docs .jars
+.PHONY: .run-ready .test-ready .bench-ready .debian-run .debian-test .debian-bench .debian-build .debian-packages .debian-image .debian-image-test .debian-docs .jars
 .run-ready: .debian-run $(STAMPS)/python-run .jars
 .test-ready: .run-ready .debian-test $(STAMPS)/python-test
+.bench-ready: .run-ready .debian-bench $(STAMPS)/python-bench $(STAMPS)/telegraf-$(TELEGRAF)
 
-.debian-run .debian-test .debian-build .debian-packages .debian-image .debian-image-test .debian-docs: .debian-%:
+.debian-run .debian-test .debian-bench .debian-build .debian-packages .debian-image .debian-image-test .debian-docs: .debian-%:
 	@third_party/debian/install third_party/debian/$*.txt >&2
 
 $(STAMPS)/venv: | .debian-run
@@ -108,6 +112,21 @@ $(STAMPS)/python-test: third_party/python/requirements-test.txt $(STAMPS)/python
 	@echo "Installing the tests' Python parts" >&2
 	@$(PIP_INSTALL) -r $< >&2
 	@touch $@
+
+$(STAMPS)/python-bench: third_party/python/requirements-bench.txt $(STAMPS)/python-run
+	@echo "Installing the benchmark's Python parts" >&2
+	@$(PIP_INSTALL) -r $< >&2
+	@touch $@
+
+# Only the plug-ins that are needed, which takes some minutes. Go checks the module against its checksum database.
+$(STAMPS)/telegraf-$(TELEGRAF): | .debian-run
+	@rm -rf .cache/telegraf && mkdir -p $(@D)
+	@if ! command -v go >/dev/null; then echo "Go is not on PATH: no Telegraf" >&2; exit 0; fi; \
+	  echo "Building Telegraf $(TELEGRAF)" >&2; \
+	  if GOBIN=$(CURDIR)/.cache/telegraf GOPATH=$(CURDIR)/.cache/go GOCACHE=$(CURDIR)/.cache/go/build GOFLAGS=-modcacherw \
+	    CGO_ENABLED=0 go install -tags custom,inputs.kafka_consumer,outputs.influxdb,parsers.json \
+	    github.com/influxdata/telegraf/cmd/telegraf@$(TELEGRAF) >&2; then touch $@; \
+	  else echo "Telegraf could not be built" >&2; fi; rm -rf .cache/go
 
 .jars: $(STAMPS)/jars-kafka $(STAMPS)/jars-spark
 $(STAMPS)/jars-%: third_party/%/pom.xml third_party/%/SHA256SUMS | .debian-run

@@ -37,11 +37,12 @@ port = {kafka}
 controller_port = {controller}
 heap_mb = 256
 memory_mb = 512
-partitions = 1
+partitions = {partitions}
 
 [spark]
-trigger_ms = 200
-heap_mb = 512
+master = "local[{cores}]"
+trigger_ms = {trigger_ms}
+heap_mb = {heap_mb}
 
 [influxdb]
 port = {influxdb}
@@ -51,6 +52,16 @@ raw_retention_days = 0
 [dashboard]
 port = {dashboard}
 """
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What `make run` fixes and the benchmark varies: the topic's partitions, and the job's settings."""
+
+    partitions: int = 1
+    cores: int = 1
+    trigger_ms: int = 200
+    heap_mb: int = 512
 
 
 @dataclass(frozen=True)
@@ -112,9 +123,9 @@ class Home:
                 file.flush()
                 return file
 
-    def configure(self, ports: Ports, rate_hz: float) -> Cluster:
+    def configure(self, ports: Ports, rate_hz: float, scale: Scale = Scale()) -> Cluster:
         """Write the configuration, with a new key at the first start, and load it."""
-        text = _CLUSTER.format(node=NODE, rate_hz=float(rate_hz), **vars(ports))
+        text = _CLUSTER.format(node=NODE, rate_hz=float(rate_hz), **vars(ports), **vars(scale))
         render({FILE_NAME: text, "node": f"{NODE}\n"}, self.config, mode=0o644)
         if not (self.config / secrets.FILE_NAME).exists():
             secrets.make_key(self.config / secrets.FILE_NAME)

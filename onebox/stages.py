@@ -65,6 +65,26 @@ class Stages:
         """The file descriptors that every child inherits."""
         return [] if self.lock is None else [self.lock.fileno()]
 
+    def start_kafka(self) -> Service:
+        """Start the broker, which is not ready yet on return."""
+        return self._start(
+            "kafka",
+            [_COMMAND, "kafka", "run", "--node", NODE, "--data", str(self.home.path / "kafka"),
+             "--jars", str(_JARS / "kafka")],
+        )  # fmt: skip
+
+    def ensure_topics(self) -> None:
+        """Create the topics that are missing. Raises UserError when Kafka does not answer."""
+        key = secrets.load_key(self.home.config / secrets.FILE_NAME)
+        ensure_topics(self.cluster.bootstrap_servers, topic_specs(self.cluster), secrets.kafka_cluster_id(key))
+
+    def start_job(self) -> Service:
+        """Start the Spark job, which is not ready yet on return."""
+        return self._start(
+            "spark",
+            [_COMMAND, "pipeline", "job", "--state", str(self.home.path / "spark"), "--jars", str(_JARS / "spark")],
+        )
+
     def start_influxdb(self) -> Service:
         """Start InfluxDB and set it up."""
         argv, environment = influxd_process(self.home.path / "influxdb", self.ports.influxdb, self.ports.backup)
@@ -83,17 +103,10 @@ class Stages:
         Raises UserError when one does not start.
         """
         say("Starting Kafka, InfluxDB and Spark …")
-        kafka = self._start(
-            "kafka",
-            [_COMMAND, "kafka", "run", "--node", NODE, "--data", str(self.home.path / "kafka"),
-             "--jars", str(_JARS / "kafka")],
-        )  # fmt: skip
+        kafka = self.start_kafka()
         self.start_influxdb()
         say("  InfluxDB is ready")
-        job = self._start(
-            "spark",
-            [_COMMAND, "pipeline", "job", "--state", str(self.home.path / "spark"), "--jars", str(_JARS / "spark")],
-        )
+        job = self.start_job()
         dashboard = self._start(
             "dashboard",
             [_COMMAND, "pipeline", "dashboard", "--listen", f"127.0.0.1:{self.ports.dashboard}",
@@ -103,8 +116,7 @@ class Stages:
         )  # fmt: skip
         grafana = self._start_grafana()
         kafka.wait_until_ready(START_TIMEOUT_S)
-        key = secrets.load_key(self.home.config / secrets.FILE_NAME)
-        ensure_topics(self.cluster.bootstrap_servers, topic_specs(self.cluster), secrets.kafka_cluster_id(key))
+        self.ensure_topics()
         say("  Kafka is ready")
         job.wait_until_ready(START_TIMEOUT_S)
         say("  Spark is ready")
