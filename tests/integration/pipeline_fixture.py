@@ -41,11 +41,11 @@ class Pipeline:
         offset: int = self.producer.send(TOPIC, value=value, key=key).get(timeout=30).offset
         return offset
 
-    def send_readings(self, sensor: str, count: int, first: int = 1, **values: float) -> int:
+    def send_readings(self, sensor: str, count: int, first: int = 1, host: str = "test", **values: float) -> int:
         """Put good readings on the topic, one a millisecond from now on; returns the first timestamp in ms."""
         start_ms = int(time.time() * 1000)
         for sequence in range(first, first + count):
-            reading = Reading(sensor, "test", "boot", sequence, start_ms + sequence, {"temperature": 20.0, **values})
+            reading = Reading(sensor, host, "boot", sequence, start_ms + sequence, {"temperature": 20.0, **values})
             self.producer.send(TOPIC, value=reading.to_json(), key=kafka_key(sensor, "test"))
         self.producer.flush()
         return start_ms

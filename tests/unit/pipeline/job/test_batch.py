@@ -7,7 +7,9 @@ import pytest
 from sensorpi.pipeline.influx.client import Endpoint
 from sensorpi.pipeline.job import batch
 from sensorpi.pipeline.job.batch import BatchSettler, Stopped
+from sensorpi.pipeline.job.lines import InfluxUnavailable
 from sensorpi.pipeline.job.losses import Losses
+from sensorpi.pipeline.job.names import Names
 from sensorpi.pipeline.job.sink import Done, Outcome, SinkConfig
 
 CONFIG = SinkConfig(Endpoint("127.0.0.1", 1), "secret", "127.0.0.1:1", 0)
@@ -106,3 +108,24 @@ def test_dead_letters_that_were_sent_are_not_sent_again() -> None:
     workers = Workers([first], [second], [good()])
     settler().settle(workers)
     assert [set(done.letters) for _, done in workers.asked] == [set(), {(0, 3)}, {(0, 3), (0, 5)}]
+
+
+def test_a_share_with_undecided_names_is_repeated_at_once() -> None:
+    stop, undecided = Impatient(), good(1)
+    undecided.undecided = Names({b"sensor,host=h,sensor=new"})
+    workers = Workers([good(0), undecided], [good(1, stored=5)])
+    result = settler(stop).settle(workers)
+    assert [done.partitions for _, done in workers.asked] == [frozenset(), frozenset({0})]
+    assert (result.stored, stop.waits_s) == (15, [])
+
+
+def test_a_batch_waits_until_influxdb_has_listed_the_names(caplog: pytest.LogCaptureFixture) -> None:
+    class Late(Workers):
+        def __call__(self, config: SinkConfig, done: Done) -> list[Outcome]:
+            if len(self.asked) < 2:
+                self.asked.append((config.give_up_on_common_cause, done))
+                raise InfluxUnavailable("no connection")
+            return super().__call__(config, done)
+
+    assert settler().settle(Late([good()])).stored == 10
+    assert [record.getMessage()[:16] for record in caplog.records] == ["InfluxDB is down", "InfluxDB is back"]

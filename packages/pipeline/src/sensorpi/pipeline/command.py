@@ -101,6 +101,8 @@ def _job(context: NodeContext, options: argparse.Namespace) -> ExitCode:
         trigger_ms=cluster.spark.trigger_ms,
         max_offsets_per_trigger=cluster.spark.max_offsets_per_trigger,
         heap_mb=cluster.spark.heap_mb,
+        max_sensors=cluster.spark.max_sensors,
+        nodes=hosts_of_nodes(cluster),
         master=SparkMaster.configured(cluster, node, context.key, options.jars),
     )
     newer = run(config, service.stop_on_signals())
@@ -112,6 +114,12 @@ def _job(context: NodeContext, options: argparse.Namespace) -> ExitCode:
         newer.node,
     )
     return ExitCode.SUPERSEDED
+
+
+def hosts_of_nodes(cluster: Cluster) -> frozenset[str]:
+    """What the readings of the cluster's nodes may have as host. The original project's sensor.py does not name one."""
+    names = {name for node in cluster.nodes for name in (node.name, node.address)}
+    return frozenset({*names, cluster.spark.default_host})
 
 
 def job_node(context: NodeContext) -> Node:

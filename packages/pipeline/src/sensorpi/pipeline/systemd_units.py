@@ -41,7 +41,7 @@ def _job(cluster: Cluster, node: Node) -> str:
     return _text(
         cluster.engine, cluster.bootstrap_servers, cluster.influxdb_url, cluster.influxdb.raw_retention_days, node.name,
         spark.master, spark.trigger_ms, spark.heap_mb, spark.max_offsets_per_trigger, spark.checkpoint,
-        spark.default_host, *remote,
+        spark.default_host, spark.max_sensors, [(each.name, each.address) for each in cluster.nodes], *remote,
     )  # fmt: skip
 
 

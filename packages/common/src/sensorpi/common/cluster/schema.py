@@ -22,6 +22,8 @@ SPARK_DAEMON_MB = 150
 EXECUTOR_OVERHEAD_MB = 240
 #: Memory of the Python process of each further core.
 _PYTHON_MB = 80
+#: InfluxDB refuses more than 100,000 names of sensors or of hosts. The cluster's nodes must always fit.
+MOST_SENSORS = 90_000
 #: How many consecutive ports Spark uses unless it is in local mode; `spark.py` names them.
 SPARK_PORTS = 6
 #: Keys of the table [card], which only a card's sensorpi.toml can have; `card/table.py` checks them.
@@ -68,7 +70,7 @@ class KafkaSettings:
 
 @dataclass(frozen=True)
 class SparkSettings:
-    """The job from Kafka to InfluxDB."""
+    """The job from Kafka to InfluxDB. ``max_sensors`` is the number of combinations of sensor and host."""
 
     master: str = _key(validators.spark_master, "local")
     trigger_ms: int = _key(validators.whole(0, 3_600_000), 1000)
@@ -76,6 +78,7 @@ class SparkSettings:
     max_offsets_per_trigger: int = _key(validators.whole(1, 100_000_000), 100_000)
     checkpoint: str = _key(validators.choice("local", "nfs"), "local")
     default_host: str = _key(validators.address, DEFAULT_HOST)
+    max_sensors: int = _key(validators.whole(1, MOST_SENSORS), 20_000)
     executor_heap_mb: int = _key(validators.whole(96, 65536), 192)
     worker_cores: int = _key(validators.whole(1, 1024), 1)
     first_port: int = _key(validators.whole(1024, 65536 - SPARK_PORTS, "a TCP port"), 7078)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from sensorpi.common.daemon import service
 from sensorpi.common.daemon.outage import Outage
+from sensorpi.pipeline.job.lines import InfluxUnavailable
 from sensorpi.pipeline.job.losses import Losses
 from sensorpi.pipeline.job.sink import Done, Outcome, SinkConfig
 
@@ -17,7 +18,8 @@ _log = logging.getLogger(__name__)
 #: they are dead-lettered: one sensor with a bad field must not stop all the others.
 COMMON_CAUSE_PATIENCE_S = 60.0
 
-#: One attempt at a batch by the workers: (configuration, what earlier attempts have done) -> outcomes.
+#: One attempt at a batch by the workers: (configuration, what earlier attempts have done) -> outcomes. Raises
+#: InfluxUnavailable if InfluxDB is unavailable to the driver itself.
 Attempt = Callable[[SinkConfig, Done], list[Outcome]]
 
 
@@ -81,14 +83,19 @@ class BatchSettler:
         lettered: frozenset[tuple[int, int]] = frozenset()
         config = self.config
         while True:
-            outcomes = attempt(config, Done(frozenset(settled), lettered))
+            try:
+                outcomes = attempt(config, Done(frozenset(settled), lettered))
+            except InfluxUnavailable as error:
+                outcomes, unavailable = [], {"InfluxDB": str(error)}
+            else:
+                unavailable = dict(outcome.unavailable for outcome in outcomes if outcome.unavailable is not None)
             lettered = lettered.union(*(outcome.lettered for outcome in outcomes))
-            settled |= {outcome.partition: outcome for outcome in outcomes if outcome.unavailable is None}
-            unavailable = dict(outcome.unavailable for outcome in outcomes if outcome.unavailable is not None)
+            settled |= {outcome.partition: outcome for outcome in outcomes if outcome.is_settled}
             self._log_what_is_back(unavailable)
-            if not unavailable:
+            if unavailable:
+                self._wait_for(unavailable)
+            elif all(outcome.is_settled for outcome in outcomes):
                 break
-            self._wait_for(unavailable)
             outage = self._outages.get("InfluxDB")
             if outage is not None and outage.down and outage.duration_s > COMMON_CAUSE_PATIENCE_S:
                 config = replace(config, give_up_on_common_cause=True)

@@ -8,10 +8,12 @@ import json
 import math
 import re
 import sys
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sensorpi.common.reading import DEFAULT_HOST, DEFAULT_SENSOR, FIELDS, OLDEST_TIMESTAMP_MS
+from sensorpi.pipeline.job.names import Gate, Known
 
 #: A reading has about 250 bytes; sixty-four fields with the longest names and numbers fit, too.
 LARGEST_MESSAGE_BYTES = 65_536
@@ -68,12 +70,21 @@ class Point:
     fields: dict[str, float]
     timestamp_ms: int
 
+    @property
+    def series(self) -> str:
+        """What InfluxDB calls the series of this host and sensor."""
+        return series_of(self.host, self.sensor)
+
     def to_line(self) -> str:
-        """One line of line protocol, precision ms, tags in the order that InfluxDB sorts them."""
+        """One line of line protocol, precision ms."""
         fields = [f'boot="{self.boot}"'] if self.boot is not None else []
         fields += [f"{name}={value!r}" for name, value in self.fields.items()]
-        series = f"sensor,host={_escape_tag(self.host)},sensor={_escape_tag(self.sensor)}"
-        return f"{series} {','.join(fields)} {self.timestamp_ms}"
+        return f"{self.series} {','.join(fields)} {self.timestamp_ms}"
+
+
+def series_of(host: str, sensor: str) -> str:
+    """The key of a series, with the tags in the order in which InfluxDB sorts them."""
+    return f"sensor,host={_escape_tag(host)},sensor={_escape_tag(sensor)}"
 
 
 def bounds(appended_ms: int, raw_retention_days: int) -> Bounds:
@@ -118,25 +129,41 @@ def parse(value: bytes | None, key: bytes | None, allowed: Bounds, default_host:
 class Rules:
     """What the messages of a topic mean, for one setting of the retention and of the default host."""
 
-    def __init__(self, raw_retention_days: int, default_host: str = DEFAULT_HOST) -> None:
-        """As in ``bounds`` and ``parse``."""
+    def __init__(self, raw_retention_days: int, default_host: str = DEFAULT_HOST, gate: Gate | None = None) -> None:
+        """As in ``bounds`` and ``parse``. Without a gate, the number of sensors and fields is not limited."""
         self._raw_retention_days = raw_retention_days
         self._default_host = default_host
         self._longest_lag_ms = _longest_lag_ms(raw_retention_days)
+        self._gate = gate or Gate(Known())
+        self._series, self._fields = self._gate.known.series, self._gate.known.fields
 
     def line(self, value: bytes | None, key: bytes | None, appended_ms: int) -> tuple[bytes, int]:
-        """The line of line protocol (precision ms) for a message, and its timestamp in ms. Raises Refused."""
+        """The line of line protocol (precision ms) for a message, and its timestamp in ms.
+
+        Raises Refused, or Undecided when the driver has to decide about a new name.
+        """
         if value is not None and (common := _COMMON.fullmatch(value)):
             sensor, host, boot, sequence, timestamp, fields, heading = common.groups()
             timestamp_ms = int(timestamp)
             lead_ms = timestamp_ms - appended_ms
             if -self._longest_lag_ms <= lead_ms <= LONGEST_LEAD_MS and timestamp_ms >= OLDEST_TIMESTAMP_MS:
+                series = b"sensor,host=%b,sensor=%b" % (host, sensor)
+                if series not in self._series:
+                    self._admit(series, host.decode())
                 vector = b"" if heading is None else b",heading_sin=%.6f,heading_cos=%.6f" % _vector(float(heading))
-                parts = host, sensor, boot, sequence, fields.translate(_TO_LINE, b'"'), vector, timestamp
-                return b'sensor,host=%b,sensor=%b boot="%b",sequence=%b%b%b %b' % parts, timestamp_ms
+                parts = series, boot, sequence, fields.translate(_TO_LINE, b'"'), vector, timestamp
+                return b'%b boot="%b",sequence=%b%b%b %b' % parts, timestamp_ms
         allowed = bounds(appended_ms, self._raw_retention_days)
         point = parse(value, key, allowed, self._default_host)
+        series = point.series.encode()
+        if series not in self._series or not point.fields.keys() <= self._fields:
+            self._admit(series, point.host, point.fields.keys())
         return point.to_line().encode(), point.timestamp_ms
+
+    def _admit(self, series: bytes, host: str, fields: Set[str] = frozenset()) -> None:
+        reason = self._gate.refusal(series, host, fields)
+        if reason is not None:
+            raise Refused(reason)
 
 
 def _json_object(value: bytes) -> dict[str, Any]:

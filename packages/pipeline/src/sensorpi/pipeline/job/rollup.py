@@ -9,13 +9,13 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import requests
 from influxdb import InfluxDBClient
 from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
-from influxdb.line_protocol import make_lines
+from influxdb.line_protocol import make_lines, quote_ident
 
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.pipeline.influx.client import DATABASE, INFLUXDB_ERRORS, RAW, READINGS, ROLLUP, fault
@@ -47,9 +47,14 @@ Range = tuple[int, int]
 class Rollup:
     """Keeps policy `rollup` in step with policy `raw`, in its own thread."""
 
-    def __init__(self, client: InfluxDBClient) -> None:
-        """``client`` receives MessagePack, because JSON cannot express an infinite mean."""
+    def __init__(self, client: InfluxDBClient, fields: Callable[[], Iterable[str]]) -> None:
+        """``client`` receives MessagePack, because JSON cannot express an infinite mean.
+
+        ``fields`` returns the names of the fields to average, or raises one of ``INFLUXDB_ERRORS``.
+        """
         self._client = client
+        self._fields = fields
+        self._means_of_fields = ""
         self._writer = LineWriter(client, policy=ROLLUP)
         self._lock = threading.Lock()  # a minute must not be marked while it is removed from those that are due
         self._marked: set[int] = set()
@@ -102,6 +107,8 @@ class Rollup:
             known = {minute for minute in self._marked - self._failed.keys() if minute <= last_minute}
         if self._asked and not known and not retry:
             return 0
+        # Not mean(*): the cost would depend on what is sent to the topic.
+        self._means_of_fields = ", ".join(f"mean({name}) AS {name}" for name in map(quote_ident, self._fields()))
         self._asked = False  # until all of it is done
         self._failed = {minute: retry_s for minute, retry_s in self._failed.items() if minute not in retry}
         due = [minute for minute in self._due(last_minute) if minute not in self._failed]
@@ -136,7 +143,7 @@ class Rollup:
 
     def _means(self, ranges: Sequence[Range]) -> list[dict[str, Any]]:
         statements = [
-            f'SELECT mean(*) FROM "{RAW}"."{READINGS}" WHERE time >= {first}m AND time < {last + 1}m'
+            f'SELECT {self._means_of_fields} FROM "{RAW}"."{READINGS}" WHERE time >= {first}m AND time < {last + 1}m'
             " GROUP BY time(1m), * fill(none)"
             for first, last in ranges
         ]
@@ -175,11 +182,10 @@ class Rollup:
 def _point(tags: dict[str, str], row: dict[str, Any]) -> dict[str, Any]:
     """A row of means as a point whose fields have the readings' names. Means that are not finite are left out."""
     fields = {
-        name.removeprefix("mean_"): float(value)
+        name: float(value)
         for name, value in row.items()
         if name != "time" and value is not None and math.isfinite(value)
     }
-    fields.pop("sequence", None)  # a mean of sequence numbers is useless
     if "heading_sin" in fields and "heading_cos" in fields:
         fields["heading"] = math.degrees(math.atan2(fields["heading_sin"], fields["heading_cos"])) % 360
     return {"measurement": READINGS, "tags": tags, "time": row["time"], "fields": fields}

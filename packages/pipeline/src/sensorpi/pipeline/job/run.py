@@ -20,11 +20,13 @@ from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.reading import TOPIC
 from sensorpi.pipeline.influx.client import INFLUXDB_ERRORS, MESSAGE_PACK, WRITER, fault, open_client
 from sensorpi.pipeline.job import checkpoint, sink
+from sensorpi.pipeline.job.admission import Admission
 from sensorpi.pipeline.job.batch import BatchSettler
 from sensorpi.pipeline.job.claim import Claim, Superseded
 from sensorpi.pipeline.job.deleted_letters import DeletedLetters, first_offset
 from sensorpi.pipeline.job.executors import Executors, check_versions, wait_for_master
 from sensorpi.pipeline.job.figures import Figures
+from sensorpi.pipeline.job.lines import InfluxUnavailable
 from sensorpi.pipeline.job.losses import Losses
 from sensorpi.pipeline.job.offsets import GroupOffsets
 from sensorpi.pipeline.job.records import map_partitions
@@ -65,6 +67,9 @@ class JobConfig:
     #: The folder of the job's last claim. A job that is started again finds it there; one that the operator or the
     #: scheduler starts elsewhere does not.
     memory: Path
+    #: As in ``Admission``.
+    max_sensors: int
+    nodes: frozenset[str]
     #: Whether the next job may find this checkpoint on another node.
     checkpoint_is_shared: bool = False
 
@@ -82,14 +87,20 @@ def run(config: JobConfig, stop: threading.Event) -> Claim | None:
     threading.Thread(target=end_in_time, args=(stop, ended), name="end-in-time", daemon=True).start()
     session = open_session(config.state / "spark", config.jars, config.master, config.heap_mb)
     client = open_client(config.sink.influxdb, WRITER, config.sink.writer_password)
-    rollup = Rollup(open_client(config.sink.influxdb, WRITER, config.sink.writer_password, accept=MESSAGE_PACK))
+    # It takes a Pi some seconds to list thousands of series.
+    patient = open_client(config.sink.influxdb, WRITER, config.sink.writer_password, timeout_s=60.0)
+    admission = Admission(patient, config.max_sensors, config.nodes)
+    rollup = Rollup(
+        open_client(config.sink.influxdb, WRITER, config.sink.writer_password, accept=MESSAGE_PACK),
+        admission.fields_with_means,
+    )
     threading.Thread(target=rollup.run, args=(stop,), name="rollup", daemon=True).start()
     figures = Figures(client, config.host)
     deleted = DeletedLetters(
         partial(first_offset, config.sink.bootstrap_servers), config.state, partial(figures.event, "dead letters")
     )
     threading.Thread(target=deleted.run, args=(stop,), name="deleted letters", daemon=True).start()
-    job = _Job(config, session, rollup, figures, stop)
+    job = _Job(config, session, admission, rollup, figures, stop)
     try:
         return job.run()
     finally:
@@ -132,10 +143,17 @@ def find_place(place: Path, group: GroupOffsets) -> tuple[str, str]:
 
 class _Job:
     def __init__(
-        self, config: JobConfig, session: SparkSession, rollup: Rollup, figures: Figures, stop: threading.Event
+        self,
+        config: JobConfig,
+        session: SparkSession,
+        admission: Admission,
+        rollup: Rollup,
+        figures: Figures,
+        stop: threading.Event,
     ) -> None:
         self._config = config
         self._session = session
+        self._admission = admission
         self._losses = Losses(self._log_starts, partial(figures.event, "lost"))
         self._settler = BatchSettler(config.sink, stop, self._losses)
         self._rollup = rollup
@@ -308,8 +326,14 @@ class _Job:
 
     def _attempt(self, messages: DataFrame, config: SinkConfig, done: Done) -> list[Outcome]:
         """Have the workers settle the messages once, and mark the minutes in which readings were stored."""
-        work = partial(sink.store, config=config, done=done)
+        partitions = 1 if self._group is None else len(self._group.positions)
+        try:
+            known = self._admission.broadcast(self._session.sparkContext, partitions)
+        except INFLUXDB_ERRORS as error:
+            raise InfluxUnavailable(fault(error)) from error
+        work = partial(sink.store, config=config, done=done, known=known)
         outcomes: list[Outcome] = map_partitions(messages, work)
+        self._admission.admit(outcomes)
         try:
             self._rollup.mark(set[int]().union(*(outcome.minutes for outcome in outcomes)))
         except INFLUXDB_ERRORS as error:

@@ -15,12 +15,14 @@ from itertools import chain
 from typing import NamedTuple
 
 from kafka.errors import KafkaError
+from pyspark import Broadcast
 
 from sensorpi.common.reading import DEFAULT_HOST
 from sensorpi.pipeline.influx.client import WRITER, Endpoint, open_client
 from sensorpi.pipeline.job.dead_letters import DeadLetter, DeadLetters
 from sensorpi.pipeline.job.lines import InfluxUnavailable, LineWriter, Refusal
 from sensorpi.pipeline.job.message import Refused, Rules, too_large
+from sensorpi.pipeline.job.names import Gate, Known, Names, Undecided
 from sensorpi.pipeline.job.records import Message, parts, unpack
 
 #: Lines in one POST: large enough for speed, small enough for a 1 GB Pi.
@@ -60,8 +62,16 @@ class Outcome:
     #: Minutes (since the epoch) of the stored readings.
     minutes: set[int] = field(default_factory=set)
     newest_ms: int = 0
-    #: What is unavailable, and why, so that another attempt is needed; None when the whole share is settled.
+    #: New names: those that were admitted, and those about which the driver has to decide before another attempt.
+    admitted: Names = field(default_factory=Names)
+    undecided: Names = field(default_factory=Names)
+    #: What is unavailable, and why, so that another attempt is needed.
     unavailable: tuple[str, str] | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every message of the share is a point or a dead letter."""
+        return self.unavailable is None and not self.undecided
 
 
 class Done(NamedTuple):
@@ -71,7 +81,7 @@ class Done(NamedTuple):
     letters: frozenset[tuple[int, int]] = frozenset()
 
 
-def store(records: Iterable[bytes], config: SinkConfig, done: Done) -> Iterator[Outcome]:
+def store(records: Iterable[bytes], config: SinkConfig, done: Done, known: "Broadcast[Known]") -> Iterator[Outcome]:
     """Settle one Spark partition, all of it from one Kafka partition. Yields one Outcome, or none if it is empty.
 
     ``records`` are as in `records.py`. What is ``done`` is not done again.
@@ -82,7 +92,7 @@ def store(records: Iterable[bytes], config: SinkConfig, done: Done) -> Iterator[
         return
     message = unpack(first)
     if message.partition not in done.partitions:
-        yield _Share(message, config, done.letters).settle(chain([first], iterator))
+        yield _Share(message, config, done.letters, Gate(known.value)).settle(chain([first], iterator))
 
 
 def rehearse(records: Iterable[bytes], config: SinkConfig) -> Iterator[int]:
@@ -110,11 +120,13 @@ class _Part:
 
 
 class _Share:
-    def __init__(self, first: Message, config: SinkConfig, lettered: frozenset[tuple[int, int]]) -> None:
+    def __init__(self, first: Message, config: SinkConfig, lettered: frozenset[tuple[int, int]], gate: Gate) -> None:
         self._config = config
-        self._line_of = Rules(config.raw_retention_days, config.default_host).line
+        self._line_of = Rules(config.raw_retention_days, config.default_host, gate).line
         self._lettered_before = lettered
-        self._outcome = Outcome(first.partition, first.offset, first.offset)
+        self._outcome = Outcome(
+            first.partition, first.offset, first.offset, admitted=gate.admitted, undecided=gate.undecided
+        )
         self._writer = _line_writer(config.influxdb, config.writer_password)
         self._dead = _dead_letters(config.bootstrap_servers)
         #: What InfluxDB is storing, and its answer, while the next part is made.
@@ -151,6 +163,8 @@ class _Share:
                 line, timestamp_ms = line_of(value, key, appended_ms)
             except Refused as refused:
                 self._refuse(unpack(record), str(refused))
+                continue
+            except Undecided:
                 continue
             add_line((offset, line))
             add_record(record)
