@@ -118,13 +118,14 @@ $(STAMPS)/python-bench: third_party/python/requirements-bench.txt $(STAMPS)/pyth
 	@$(PIP_INSTALL) -r $< >&2
 	@touch $@
 
-# Only the plug-ins that are needed, which takes some minutes. Go checks the module against its checksum database.
+# Only the plug-ins that are needed. Go checks the module against its checksum database.
+GO_FOLDERS = GOBIN=$(CURDIR)/.cache/telegraf/$(TELEGRAF) GOPATH=$(CURDIR)/.cache/go GOCACHE=$(CURDIR)/.cache/go/build
 $(STAMPS)/telegraf-$(TELEGRAF): | .debian-run
 	@rm -rf .cache/telegraf && mkdir -p $(@D)
 	@if ! command -v go >/dev/null; then echo "Go is not on PATH: no Telegraf" >&2; exit 0; fi; \
-	  echo "Building Telegraf $(TELEGRAF)" >&2; \
-	  if GOBIN=$(CURDIR)/.cache/telegraf GOPATH=$(CURDIR)/.cache/go GOCACHE=$(CURDIR)/.cache/go/build GOFLAGS=-modcacherw \
-	    CGO_ENABLED=0 go install -tags custom,inputs.kafka_consumer,outputs.influxdb,parsers.json \
+	  echo "Building Telegraf $(TELEGRAF), which takes some minutes" >&2; \
+	  if $(GO_FOLDERS) GOFLAGS=-modcacherw CGO_ENABLED=0 go install \
+	    -tags custom,inputs.kafka_consumer,outputs.influxdb,parsers.json \
 	    github.com/influxdata/telegraf/cmd/telegraf@$(TELEGRAF) >&2; then touch $@; \
 	  else echo "Telegraf could not be built" >&2; fi; rm -rf .cache/go
 

@@ -6,7 +6,7 @@ from itertools import islice
 
 from confluent_kafka import Producer
 
-from bench.readings import Sent, reading_of, readings
+from bench.readings import Sent, due_at, reading_of, readings
 from sensorpi.common.reading import TOPIC
 
 #: The host whose readings are looked for when latency is measured.
@@ -29,7 +29,7 @@ def fill(bootstrap_servers: str, partitions: int, sensors: int, count: int) -> f
 
 
 class Paced:
-    """Readings at a steady rate, some of which are probes."""
+    """Readings at a steady rate, some of which are probes. Their times are as in ``due_at``."""
 
     def __init__(self, bootstrap_servers: str, rate_hz: float, duration_s: float) -> None:
         """Make the readings of ``duration_s`` seconds, with timestamps from now on; ``run`` sends them."""
@@ -53,11 +53,11 @@ class Paced:
         self.behind_s = 0.0
 
     def run(self) -> None:
-        """Send all of them, each when it is due, as soon as the sensor would."""
+        """Send all of them, each when it is due."""
         producer = _producer(self._bootstrap_servers, linger_ms=5)
         began_s = time.monotonic()
         for number, message in enumerate(self._messages):
-            due_s = began_s + number / self._rate_hz
+            due_s = began_s + due_at(number) / self._rate_hz
             while (wait_s := due_s - time.monotonic()) > 0:
                 producer.poll(0)
                 time.sleep(min(wait_s, 0.1))

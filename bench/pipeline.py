@@ -18,6 +18,7 @@ from bench.latency import flows
 from bench.load import fill
 from bench.measured import JOB, TELEGRAF, TITLES, Drain, Flow
 from bench.plan import FULL, QUICK, Plan, Scenario
+from bench.plot import draw
 from bench.readers import Work, readers
 from bench.stack import Stack
 from bench.summary import Drains, measurements, summary
@@ -155,8 +156,6 @@ def _scale(scenario: Scenario, heap_mb: int) -> Scale:
 def _write(
     date: str, text: str, result: dict[str, object], drains: Drains, flowed: list[Flow], titles: dict[str, str]
 ) -> None:  # fmt: skip
-    from bench.plot import draw  # matplotlib takes a second, and a quick run does not need it
-
     _RESULTS.mkdir(exist_ok=True)
     (_RESULTS / f"{date}.md").write_text(text.replace("## ", "# ", 1), encoding="utf-8")
     (_RESULTS / f"{date}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -22,7 +22,7 @@ _COLOURS = {JOB: "#0072B2", TELEGRAF: "#E69F00", HAND_WRITTEN: "#009E73", CEILIN
 
 def draw(file: Path, drains: Drains, flows: list[Flow], titles: Mapping[str, str], heading: str) -> None:
     """Write the plot."""
-    figure, (rates, cpu, latency) = plt.subplots(3, 1, figsize=(9, 11), layout="constrained")
+    figure, (rates, cpu, latency) = plt.subplots(3, 1, figsize=(11, 11), layout="constrained")
     figure.suptitle(heading, fontsize=10)
     _bars(
         rates,
@@ -59,9 +59,10 @@ def _bars(
             error = [[found.median - found.least], [found.greatest - found.median]]
             axes.bar(at, found.median, width * 0.95, color=_COLOURS[reader], yerr=error, error_kw={"linewidth": 1})
         axes.bar(0, 0, color=_COLOURS[reader], label=TITLES[reader])  # for the legend
-    axes.set_xticks(range(len(scenarios)), [titles[scenario].replace(", ", ",\n", 1) for scenario in scenarios])
+    axes.set_xticks(range(len(scenarios)), [titles[scenario].replace(", ", "\n") for scenario in scenarios])
+    axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.grid(axis="y", linewidth=0.4)
-    axes.legend(frameon=False, fontsize=8)
+    _legend(axes)
 
 
 def _latency(axes: Any, flows: list[Flow]) -> None:
@@ -72,12 +73,19 @@ def _latency(axes: Any, flows: list[Flow]) -> None:
         measured = [flow for flow in points if flow.p50_ms is not None and flow.p99_ms is not None]
         rates = [flow.rate_hz for flow in measured]
         [line] = axes.plot(rates, [flow.p50_ms for flow in measured], "o-", label=f"{title}: p50")
-        axes.plot(rates, [flow.p99_ms for flow in measured], "o--", color=line.get_color(), label=f"{title}: p99")
+        axes.plot(rates, [flow.p99_ms for flow in measured], "s--", color=line.get_color(), label=f"{title}: p99")
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.set_ylim(bottom=0)
     axes.set_title("from the reading to the point that a query returns")
     axes.set_xlabel("readings/s")
     axes.set_ylabel("ms")
     axes.grid(linewidth=0.4)
     if lines:
-        axes.legend(frameon=False, fontsize=8)
+        _legend(axes)
+
+
+def _legend(axes: Any) -> None:
+    """Beside the plot, where it hides nothing."""
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))

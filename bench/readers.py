@@ -32,7 +32,7 @@ def readers() -> dict[str, Start]:
     """Those that can run here, in the order in which they take turns."""
     found: dict[str, Start] = {JOB: _start_job, TELEGRAF: _start_telegraf, HAND_WRITTEN: _start_hand_written,
                                CEILING: _start_ceiling}  # fmt: skip
-    if not telegraf.is_built():
+    if telegraf.program() is None:
         del found[TELEGRAF]
     return found
 
@@ -48,7 +48,7 @@ def _start_telegraf(stack: Stack, work: Work) -> Service:
         configuration, brokers=stack.bootstrap_servers, topic=TOPIC, measurement=READINGS, url=stack.influxdb_url,
         database=DATABASE, policy=RAW, username=WRITER, password=stack.stages.credentials.writer_password,
     )  # fmt: skip
-    argv = [str(telegraf.PROGRAM), "--config", str(configuration)]
+    argv = [str(telegraf.program()), "--config", str(configuration)]
     environment = os.environ | {"GOMAXPROCS": str(work.cores)}
     return stack.add(Service("telegraf", argv, stack.home.logs / "telegraf.log", environment))
 

@@ -11,6 +11,7 @@ FIRST_MS = 1_750_000_000_000
 SPACING_MS = 1
 
 _BOOT = "5f0c1a9e77d3"
+_GOLDEN = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,14 @@ def reading_of(number: int, host: str, timestamp_ms: int, values: random.Random)
     """The reading with that number, from 0, and the next values of a source."""
     reading = Reading("EnviroPhat", host, _BOOT, number + 1, timestamp_ms, _values(values))
     return Sent(kafka_key(reading.sensor, host), reading.to_json(), timestamp_ms)
+
+
+def due_at(number: int) -> float:
+    """When a reading is due, in mean intervals: anywhere within its own interval, evenly spread over many readings.
+
+    With constant intervals, each reading of a second would meet a reader that writes each second at the same moment.
+    """
+    return number + number * _GOLDEN % 1
 
 
 def _values(source: random.Random) -> dict[str, float]:

@@ -1,12 +1,11 @@
 """Telegraf, configured for the same points as the job stores, except for the job's heading vector."""
 
-import subprocess
 from pathlib import Path
 
 from onebox.home import ROOT
 
-#: Built by `make bench` where there is Go.
-PROGRAM = ROOT / ".cache" / "telegraf" / "telegraf"
+#: `make bench` builds it here, in a folder that is named after the version, where there is Go.
+_BUILT = ROOT / ".cache" / "telegraf"
 
 #: The usual interval between two writes when fewer readings arrive than a batch holds.
 FLUSH_INTERVAL_S = 1
@@ -61,17 +60,12 @@ def write_configuration(
     file.write_text(text, encoding="utf-8")
 
 
-def is_built() -> bool:
-    """Whether `make bench` has built it."""
-    return PROGRAM.is_file()
+def program() -> Path | None:
+    """The program; None if it was not built."""
+    return next(_BUILT.glob("v*/telegraf"), None)
 
 
 def version() -> str | None:
-    """The version of the module that it was built from; None without it."""
-    if not is_built():
-        return None
-    done = subprocess.run(["go", "version", "-m", PROGRAM], capture_output=True, text=True, check=False)
-    for line in done.stdout.splitlines():
-        if line.split()[:2] == ["mod", "github.com/influxdata/telegraf"]:
-            return line.split()[2].removeprefix("v")
-    return "unknown"
+    """The version of the module that it was built from; None if it was not."""
+    found = program()
+    return None if found is None else found.parent.name.removeprefix("v")

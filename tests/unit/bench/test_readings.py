@@ -2,10 +2,10 @@
 
 import json
 import random
-from itertools import islice
+from itertools import islice, pairwise
 
 from bench.lines import line_of
-from bench.readings import FIRST_MS, reading_of, readings
+from bench.readings import FIRST_MS, due_at, reading_of, readings
 from bench.stored import expected, written_points
 from sensorpi.common.reading import FIELDS
 
@@ -31,6 +31,13 @@ def test_each_reading_is_another_point() -> None:
 
 def test_a_key_names_the_host() -> None:
     assert next(readings(8)).key == b"sensor00001/EnviroPhat"
+
+
+def test_readings_meet_a_timer_at_every_phase() -> None:
+    due = [due_at(number) for number in range(100)]
+    assert due == sorted(due)
+    phases = sorted(at % 1 for at in due)
+    assert max(after - before for before, after in pairwise([0.0, *phases, 1.0])) < 0.03
 
 
 def test_a_line_has_the_fields_of_its_message() -> None:
