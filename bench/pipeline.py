@@ -7,7 +7,6 @@ plot and all figures as JSON.
 
 import argparse
 import json
-import shutil
 import sys
 import time
 from datetime import UTC, datetime
@@ -52,13 +51,20 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='make bench ARGS="…"', usage="%(prog)s", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="within five minutes, and nothing is written")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
-    parser.add_argument("--readings", type=int, metavar="N", help="how many readings are drained each time")
-    parser.add_argument("--repeats", type=int, metavar="N", help="how often each reader drains each topic")
+    parser.add_argument("--readings", type=_count, metavar="N", help="how many readings are drained each time")
+    parser.add_argument("--repeats", type=_count, metavar="N", help="how often each reader drains each topic")
     default = Scale.heap_mb
     parser.add_argument(
         "--heap-mb", type=int, default=default, metavar="N", help=f"the job's heap (default: {default}, as in make run)"
     )
     return parser.parse_args()
+
+
+def _count(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1")
+    return number
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -68,20 +74,14 @@ def _run(options: argparse.Namespace) -> None:
         _say("Telegraf is left out, because it could not be built: Go is not on PATH, or the build failed.")
     if of["load"][0] > _QUIET_LOAD:
         _say(f"The load of this machine is {of['load'][0]:g}: other work disturbs the measurement.")
-    shutil.rmtree(_FOLDER, ignore_errors=True)
     stack = Stack(_FOLDER)
-    lock = stack.home.lock()
-    if lock is None:
-        raise UserError(f"{_FOLDER} is in use: another `make bench` is running")
     try:
         stack.start()
         message_bytes, drained = _drains(stack, plan, options.heap_mb)
         flowed = _flows(stack, plan, options.heap_mb)
     finally:
         stack.stop()
-        lock.close()
-    shutil.rmtree(_FOLDER / "kafka", ignore_errors=True)
-    shutil.rmtree(_FOLDER / "influxdb", ignore_errors=True)
+    stack.remove_data()
 
     date = f"{datetime.now(tz=UTC):%Y-%m-%d}"
     drains, titles = Drains(drained), {scenario.name: scenario.title for scenario in plan.scenarios}

@@ -64,6 +64,6 @@ QUICK = Plan(
         Scenario(SMALL, partitions=1, cores=1, sensors=8, repeats=1, readers=(JOB, TELEGRAF)),
         Scenario(LARGE, partitions=4, cores=2, sensors=8, repeats=1),
     ),
-    job_rates=((1.0, 60.0), (1_000.0, 10.0)),
-    telegraf_rates=((1.0, 20.0), (1_000.0, 10.0)),
+    job_rates=((1.0, 60.0), (1_000.0, 8.0)),
+    telegraf_rates=((1.0, 10.0), (1_000.0, 8.0)),
 )

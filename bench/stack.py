@@ -24,9 +24,14 @@ class Stack:
     """The parts that the readers are between."""
 
     def __init__(self, folder: Path) -> None:
+        """Everything is in ``folder``, where an earlier run's data is removed. Raises UserError when it is in use."""
         self.home = Home(folder)
+        self._lock = self.home.lock()
+        if self._lock is None:
+            raise UserError(f"{folder} is in use: another `make bench` is running; wait for its end")
+        self.remove_data()
         self._ports = choose_ports()
-        self.stages = Stages(self.home, self._ports, self.home.configure(self._ports, 1.0))
+        self.stages = Stages(self.home, self._ports, self.home.configure(self._ports, 1.0), self._lock)
         self._influxdb: Service | None = None
         self._counters: http.client.HTTPConnection | None = None
 
@@ -47,9 +52,16 @@ class Stack:
         kafka.wait_until_ready(START_TIMEOUT_S)
 
     def stop(self) -> None:
-        """Stop everything."""
+        """Stop everything. The logs stay."""
         self._close_counters()
         self.stages.stop()
+        if self._lock is not None:
+            self._lock.close()
+
+    def remove_data(self) -> None:
+        """Remove what the parts store, while none of them runs."""
+        for part in ("kafka", "influxdb", "spark"):
+            shutil.rmtree(self.home.path / part, ignore_errors=True)
 
     def pids(self) -> dict[str, int]:
         """The pids of the running parts, by name."""
