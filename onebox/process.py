@@ -24,8 +24,9 @@ class Service:
 
     def __init__(
         self, name: str, argv: Sequence[str], log: Path, environment: Mapping[str, str] | None = None,
-        pass_fds: Sequence[int] = (),
+        pass_fds: Sequence[int] = (), watchdog_s: float | None = None,
     ) -> None:  # fmt: skip
+        """With ``watchdog_s``, a child that has sent WATCHDOG and then does not for this long is killed."""
         self.name = name
         self.status = ""
         self.ready = False
@@ -36,6 +37,9 @@ class Service:
         self._process: subprocess.Popen[bytes] | None = None
         self._waits = backoff_s(1.0, 30.0)
         self._restart_at: float | None = None
+        self._watchdog_s = watchdog_s
+        self._has_watchdog = False
+        self._alive_at = 0.0
         # An abstract socket, because the path of a checkout may be too long for the name of a socket.
         self._notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         address = f"sensorpi-{os.getpid()}-{name}-{secrets.token_hex(4)}"
@@ -60,6 +64,7 @@ class Service:
         self._log_file.parent.mkdir(parents=True, exist_ok=True)
         self.ready = False
         self._restart_at = None
+        self._alive_at = time.monotonic()
         with self._log_file.open("ab") as log:
             try:
                 self._process = subprocess.Popen(
@@ -94,11 +99,17 @@ class Service:
     def watch(self) -> bool:
         """Restart a child that ended by itself, with growing delays; return whether it was started now.
 
-        Each end and each restart is logged once.
+        Kill one that hangs. Each end and each restart is logged once.
         """
+        now = time.monotonic()
+        if self._process is not None and self._process.poll() is None and self._hangs(now):
+            _log.warning(
+                "%s has been silent for %.0f s and is killed (%s).", self.name, now - self._alive_at, self._log_file
+            )
+            self._process.kill()
+            self._process.wait()
         if self._process is None or self._process.poll() is None:
             return False
-        now = time.monotonic()
         if self._restart_at is None:
             wait_s = next(self._waits)
             self._restart_at = now + wait_s
@@ -113,6 +124,10 @@ class Service:
             _log.warning("%s was restarted.", self.name)
             return True
         return False
+
+    def _hangs(self, now: float) -> bool:
+        """Also before it is ready, because what it hung at may come first after a restart."""
+        return self._watchdog_s is not None and self._has_watchdog and now - self._alive_at > self._watchdog_s
 
     def terminate(self) -> None:
         """Ask the child to stop, without waiting."""
@@ -153,6 +168,9 @@ class Service:
                 if name == "READY":
                     self.ready = True
                     self._waits = backoff_s(1.0, 30.0)
+                elif name == "WATCHDOG":
+                    self._has_watchdog = True
+                    self._alive_at = time.monotonic()
                 elif name == "STATUS":
                     self.status = value
 

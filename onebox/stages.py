@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 _COMMAND = str(Path(sys.executable).with_name("sensorpi"))
 _JARS = ROOT / ".cache" / "jars"
+#: As in `sensorpi-spark-job.service`.
+WATCHDOG_S = 180.0
 #: Generous, for a slow card, a first start, or other load on the machine.
 START_TIMEOUT_S = 120.0
 
@@ -83,6 +85,7 @@ class Stages:
         return self._start(
             "spark",
             [_COMMAND, "pipeline", "job", "--state", str(self.home.path / "spark"), "--jars", str(_JARS / "spark")],
+            watchdog_s=WATCHDOG_S,
         )
 
     def start_influxdb(self) -> Service:
@@ -139,10 +142,12 @@ class Stages:
             service.close()
         self.services = []
 
-    def _start(self, name: str, argv: list[str], environment: dict[str, str] | None = None) -> Service:
+    def _start(
+        self, name: str, argv: list[str], environment: dict[str, str] | None = None, watchdog_s: float | None = None
+    ) -> Service:
         inherited = os.environ | {"SENSORPI_CONFIG": str(self.home.config), "PYTHONUNBUFFERED": "1"}
         log = self.home.logs / f"{name}.log"
-        service = Service(name, argv, log, inherited | (environment or {}), self.inherited_files)
+        service = Service(name, argv, log, inherited | (environment or {}), self.inherited_files, watchdog_s)
         self.services.append(service)
         service.start()
         return service

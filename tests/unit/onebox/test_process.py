@@ -1,0 +1,56 @@
+"""A part that hangs is killed and restarted, as by systemd's watchdog."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from onebox.process import Service
+from tests.integration.waiting import wait_until
+
+#: Sends a message to NOTIFY_SOCKET, and hangs.
+CHILD = """
+import os, socket, sys, time
+notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notifications.sendto(sys.argv[1].encode(), "\\0" + os.environ["NOTIFY_SOCKET"][1:])
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def services() -> Iterator[list[Service]]:
+    services: list[Service] = []
+    yield services
+    for service in services:
+        service.close()
+
+
+def started(services: list[Service], folder: Path, message: str) -> Service:
+    service = Service("part", [sys.executable, "-c", CHILD, message], folder / "part.log", watchdog_s=0.1)
+    services.append(service)
+    service.start()
+    service.wait_until_ready(30)
+    return service
+
+
+def test_a_part_that_hangs_is_killed_and_restarted(
+    services: list[Service], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = started(services, tmp_path, "READY=1\nWATCHDOG=1")
+    first = service.pid
+    wait_until(service.watch, "the restart", 30)
+    assert service.pid not in (first, None)
+    [killed, ended, restarted] = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert killed.getMessage().startswith("part has been silent for 0 s and is killed")
+    assert "status -9" in ended.getMessage()
+    assert restarted.getMessage() == "part was restarted."
+
+
+def test_a_part_that_never_sent_watchdog_may_be_silent(services: list[Service], tmp_path: Path) -> None:
+    service = started(services, tmp_path, "READY=1")
+    wait_until(lambda: time.monotonic() - service._alive_at > 0.2, "the time", 5)
+    assert not service.watch()
+    assert service.pid is not None
