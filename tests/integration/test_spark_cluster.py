@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -94,7 +95,7 @@ def stopped_spark(running_pipeline: Pipeline, tmp_path_factory: pytest.TempPathF
     first = ports_in_a_row(7)
     more = f'[spark]\nmaster = "spark://127.0.0.1:{first}"\nfirst_port = {first + 1}\n'
     text = (config / "cluster.toml").read_text()
-    (config / "cluster.toml").write_text(text.replace("[spark]\n", more))
+    (config / "cluster.toml").write_text(re.sub(r"\[spark\]\nmaster = .*\n", more, text))
     environment = os.environ | {"SENSORPI_CONFIG": str(config), "PYTHONUNBUFFERED": "1"}
 
     def service(name: str, *arguments: str) -> Service:
