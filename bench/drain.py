@@ -15,7 +15,7 @@ from sensorpi.common.errors import UserError
 _FIRST_POINTS = 100
 _FIRST_POLL_S, _POLL_S = 0.05, 0.25
 #: A reader that stores nothing more for this long has failed.
-_PATIENCE_S = 120.0
+_PATIENCE_S = 300.0
 
 
 def drain(stack: Stack, scenario: str, reader: str, start: Start, work: Work) -> Drain:

@@ -38,13 +38,12 @@ def main() -> int:
     options = _options()
     try:
         check_set_up()
-        _run(options)
+        return 1 if _run(options) else 0
     except UserError as error:
-        print(f"make bench: {error}", file=sys.stderr)
+        _say(f"make bench: {error}")
         return 2
     except KeyboardInterrupt:
         return 130
-    return 0
 
 
 def _options() -> argparse.Namespace:
@@ -67,18 +66,19 @@ def _count(text: str) -> int:
     return number
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace) -> int:
+    """Returns how many measurements failed; they are left out."""
     plan = (QUICK if options.quick else FULL).shortened(options.readings, options.repeats)
     began, of, parts = time.monotonic(), machine.machine(), machine.versions()
     if TELEGRAF not in readers():
         _say("Telegraf is left out, because it could not be built: Go is not on PATH, or the build failed.")
     if of["load"][0] > _QUIET_LOAD:
         _say(f"The load of this machine is {of['load'][0]:g}: other work disturbs the measurement.")
-    stack = Stack(_FOLDER)
+    stack, failures = Stack(_FOLDER), list[str]()
     try:
         stack.start()
-        message_bytes, drained = _drains(stack, plan, options.heap_mb)
-        flowed = _flows(stack, plan, options.heap_mb)
+        message_bytes, drained = _drains(stack, plan, options.heap_mb, failures)
+        flowed = _flows(stack, plan, options.heap_mb, failures)
     finally:
         stack.stop()
     stack.remove_data()
@@ -109,15 +109,17 @@ def _run(options: argparse.Namespace) -> None:
             "heap_mb": options.heap_mb,
             "telegraf_flush_interval_s": FLUSH_INTERVAL_S,
         },
+        "failures": failures,
         **measurements(drains, flowed),
     }
     if not options.quick:
         _write(date, text, result, drains, flowed, titles)
     if options.json:
         print(json.dumps(result), flush=True)
+    return len(failures)
 
 
-def _drains(stack: Stack, plan: Plan, heap_mb: int) -> tuple[float, list[Drain]]:
+def _drains(stack: Stack, plan: Plan, heap_mb: int, failures: list[str]) -> tuple[float, list[Drain]]:
     """The mean size of a message in bytes, and all drains: within a repeat, the readers take turns."""
     found: list[Drain] = []
     message_bytes = 0.0
@@ -127,14 +129,19 @@ def _drains(stack: Stack, plan: Plan, heap_mb: int) -> tuple[float, list[Drain]]
         work = Work(plan.readings, scenario.sensors, scenario.cores)
         for repeat in range(scenario.repeats):
             for reader, start in readers().items():
-                if reader in scenario.readers:
+                if reader not in scenario.readers:
+                    continue
+                about = f"{scenario.title}, {repeat + 1} of {scenario.repeats}: {TITLES[reader]}"
+                try:
                     found.append(drain(stack, scenario.name, reader, start, work))
-                    _say(f"{scenario.title}, {repeat + 1} of {scenario.repeats}: {TITLES[reader]}"
-                         f" {found[-1].steady_per_s:,.0f} points/s")  # fmt: skip
+                    _say(f"{about} {found[-1].steady_per_s:,.0f} points/s")
+                except UserError as error:
+                    failures.append(about)
+                    _say(f"{about} failed: {error}")
     return message_bytes, found
 
 
-def _flows(stack: Stack, plan: Plan, heap_mb: int) -> list[Flow]:
+def _flows(stack: Stack, plan: Plan, heap_mb: int, failures: list[str]) -> list[Flow]:
     scale = Scale(heap_mb=heap_mb)
     usual = Scale(heap_mb=heap_mb, trigger_ms=SparkSettings.trigger_ms)
     found: list[Flow] = []
@@ -144,8 +151,13 @@ def _flows(stack: Stack, plan: Plan, heap_mb: int) -> list[Flow]:
         (JOB, usual, plan.usual_trigger_rates),
     ):
         if rates and reader in readers():
-            _say(f"{TITLES[reader]} at {', '.join(f'{rate:,.0f}' for rate, _ in rates)} readings/s")
-            found += flows(stack, reader, readers()[reader], of, list(rates))
+            about = f"{TITLES[reader]} at {', '.join(f'{rate:,.0f}' for rate, _ in rates)} readings/s"
+            _say(about)
+            try:
+                found += flows(stack, reader, readers()[reader], of, list(rates))
+            except UserError as error:
+                failures.append(about)
+                _say(f"{about} failed: {error}")
     return found
 
 

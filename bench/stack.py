@@ -15,9 +15,11 @@ from onebox.process import Service
 from onebox.stages import START_TIMEOUT_S, Stages
 from sensorpi.common.errors import UserError
 from sensorpi.common.reading import TOPIC
-from sensorpi.pipeline.influx.client import reader_client
+from sensorpi.pipeline.influx.client import INFLUXDB_ERRORS, READER, fault, open_client
 
 _ANSWER_S = 30.0
+#: For a count of all points.
+_COUNT_S = 300.0
 
 
 class Stack:
@@ -105,21 +107,26 @@ class Stack:
         return service
 
     def written_points(self) -> int:
-        """How many points InfluxDB has accepted for the readings' policy since it started.
+        """How many points InfluxDB has accepted for the readings' policy since it started. Raises UserError.
 
         Its counters are cheap to read. The job's figures, a point for each batch, are included.
         """
         if self._counters is None:
             endpoint = self.stages.endpoint
             self._counters = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=_ANSWER_S)
-        self._counters.request("GET", "/debug/vars")
-        return written_points(json.loads(self._counters.getresponse().read()))
+        try:
+            self._counters.request("GET", "/debug/vars")
+            return written_points(json.loads(self._counters.getresponse().read()))
+        except (OSError, http.client.HTTPException) as error:
+            raise UserError(f"InfluxDB does not answer: {error}; see {self.home.logs}") from error
 
     def stored(self) -> dict[str, int]:
-        """As `stored.stored`, which takes seconds."""
-        client = reader_client(self.stages.endpoint, self.stages.credentials)
+        """As `stored.stored`, which takes seconds. Raises UserError."""
+        client = open_client(self.stages.endpoint, READER, self.stages.credentials.reader_password, _COUNT_S)
         try:
             return stored(client)
+        except INFLUXDB_ERRORS as error:
+            raise UserError(f"InfluxDB does not count its points: {fault(error)}; see {self.home.logs}") from error
         finally:
             client.close()
 
