@@ -112,15 +112,16 @@ class GroupOffsets:
         return previous
 
     def starting_offsets(self) -> str:
-        """Spark's `startingOffsets`: the committed offsets; for a partition that has none, the oldest.
+        """Spark's `startingOffsets`: the committed offsets, or those that are to be committed; else the oldest.
 
         Raises KafkaError when the brokers do not answer.
         """
         with self._asking() as consumer:
             partitions = _partitions(consumer)
             committed = _committed(consumer, partitions)
-        offsets = {each: committed[each].offset if each in committed else EARLIEST for each in partitions}
-        return json.dumps({TOPIC: {str(each.partition): offset for each, offset in offsets.items()}})
+        offsets = {each.partition: committed[each].offset if each in committed else EARLIEST for each in partitions}
+        offsets |= {partition: offset for partition, offset in self._due.items() if partition in offsets}
+        return json.dumps({TOPIC: {str(partition): offset for partition, offset in offsets.items()}})
 
     def start_over(self) -> str:
         """Spark's `startingOffsets` for the oldest messages, which are committed as well. Raises KafkaError."""
@@ -164,6 +165,11 @@ class GroupOffsets:
         with self._asking() as consumer:
             partitions = consumer.partitions_for_topic(OFFSETS_TOPIC)
         return {OFFSETS_TOPIC: sorted(partitions)} if partitions else {}
+
+    @property
+    def reached(self) -> dict[int, int]:
+        """By partition, the offset of the next message, committed or to be committed."""
+        return dict(self._due)
 
     def commit(self, next_offsets: dict[int, int]) -> None:
         """Have the offset of each partition's next message committed soon. The newest call counts."""

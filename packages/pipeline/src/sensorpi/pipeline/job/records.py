@@ -76,7 +76,10 @@ def parts(record: bytes) -> tuple[int, int, int, bytes | None, bytes | None, int
 
 
 def pack(message: Message) -> bytes:
-    """The record of a complete message, as the JVM makes it."""
-    lengths = [_NULL if part is None else len(part) for part in (message.key, message.value)]
+    """The record of a message, as the JVM makes it."""
+    if message.left_out_bytes:
+        lengths = [_NULL, min(message.left_out_bytes, 2**31 - 1)]
+    else:
+        lengths = [_NULL if part is None else len(part) for part in (message.key, message.value)]
     head = _HEAD.pack(message.partition, message.offset, message.appended_ms, *lengths)
     return head + (message.key or b"") + (message.value or b"")

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,9 +20,9 @@ from sensorpi.common.daemon import service
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.reading import TOPIC
 from sensorpi.pipeline.influx.client import INFLUXDB_ERRORS, MESSAGE_PACK, WRITER, fault, open_client
-from sensorpi.pipeline.job import checkpoint, sink
+from sensorpi.pipeline.job import checkpoint, oversized, sink
 from sensorpi.pipeline.job.admission import Admission
-from sensorpi.pipeline.job.batch import BatchSettler
+from sensorpi.pipeline.job.batch import Attempt, BatchSettler
 from sensorpi.pipeline.job.claim import Claim, Superseded
 from sensorpi.pipeline.job.deleted_letters import DeletedLetters, first_offset
 from sensorpi.pipeline.job.executors import Executors, check_versions, wait_for_master
@@ -29,7 +30,9 @@ from sensorpi.pipeline.job.figures import Figures
 from sensorpi.pipeline.job.lines import InfluxUnavailable
 from sensorpi.pipeline.job.losses import Losses
 from sensorpi.pipeline.job.offsets import GroupOffsets
-from sensorpi.pipeline.job.records import map_partitions
+from sensorpi.pipeline.job.oversized import Starts
+from sensorpi.pipeline.job.raw_log import RawLog
+from sensorpi.pipeline.job.records import Message, map_partitions, pack
 from sensorpi.pipeline.job.rehearsal import Trigger, made_up_messages, reading_internal_topics, rehearse
 from sensorpi.pipeline.job.rollup import Rollup
 from sensorpi.pipeline.job.sink import Done, Outcome, SinkConfig
@@ -44,6 +47,9 @@ _END_S = 20.0
 _STOP_S = 40.0
 #: How long an older job that can reach Kafka takes to notice that it has to stop, in seconds.
 _OLD_JOB_S = 5.0
+
+#: After so many starts at the same offsets, the next one looks for messages that are too large for the JVM.
+_STARTS_WITHOUT_PROGRESS = 2
 
 #: Part of the error text when the stream ended because Kafka became unavailable during a batch.
 _KAFKA_FAULT = "org.apache.kafka.common.errors."
@@ -160,6 +166,9 @@ class _Job:
         self._figures = figures
         self._stop = stop
         self._executors = Executors(session, config.master)
+        self._starts = Starts(config.state)
+        #: The offsets at which the stream reads one message at a time, for one batch.
+        self._careful_at: dict[int, int] | None = None
         self._kafka = Outage("Reading from Kafka", _log, longest_s=10.0)
         self._group: GroupOffsets | None = None
         self._newer: Claim | None = None
@@ -183,6 +192,7 @@ class _Job:
                 if not self._stop.is_set():
                     self._stop.wait(self._failed(error))
         service.notify(stopping=True)
+        self._starts.forget()
         if self._group is not None:
             self._group.close()
         return self._newer
@@ -217,6 +227,10 @@ class _Job:
             self._rehearse_on_kafka(group.own_topic())
             self._rehearsed = True
         topic_id, starting_offsets = find_place(place, group)
+        is_careful = self._starts.count(group.reached) > _STARTS_WITHOUT_PROGRESS
+        if is_careful and self._pass_oversized(group):
+            starting_offsets = group.starting_offsets()
+        self._careful_at = group.reached if is_careful else None
         messages = self._messages({"subscribe": TOPIC}, starting_offsets, self._config.max_offsets_per_trigger)
         query = (
             messages.writeStream.foreachBatch(self._batch)
@@ -258,6 +272,8 @@ class _Job:
             .options(**topic)
             .option("startingOffsets", starting_offsets)
             .option("maxOffsetsPerTrigger", most)
+            # More than one message may be too much for the heap (`oversized.py`). The default is 500.
+            .option("kafka.max.poll.records", 500 if self._careful_at is None else 1)
             # Deleted messages are counted and logged (`losses.py`); they must not end the stream.
             .option("failOnDataLoss", "false")
             # What the producer of a transaction takes back is not a reading.
@@ -281,6 +297,9 @@ class _Job:
         last_progress: object = None
         try:
             while not self._stop.wait(0.2) and not group.forgotten.is_set():
+                if self._careful_at not in (None, group.reached):
+                    self._starts.forget()
+                    return
                 self._executors.are_missing()
                 if query.exception() is not None or not query.isActive:
                     query.awaitTermination()  # raises what ended it
@@ -312,8 +331,36 @@ class _Job:
         service.notify(watchdog=True)
         return self._kafka.failed(text.splitlines()[0][:300])
 
+    def _pass_oversized(self, group: GroupOffsets) -> bool:
+        """Settle the messages up to the last one that no JVM of this heap can read; return whether there were any."""
+        jvm = self._session.sparkContext._jvm
+        with RawLog(self._config.sink.bootstrap_servers) as log:
+            ends = oversized.find(jvm, log, group.reached, self._config.max_offsets_per_trigger)
+            if not ends:
+                return False
+            place = self._config.checkpoint
+            if place.exists():
+                checkpoint.set_aside_stale(place)  # it would start before them
+            for partition, end in ends.items():
+                start = group.reached[partition]
+                too_large: dict[int, int] = {}
+                read = partial(oversized.read, jvm, log, partition, start, end, too_large)
+                self._settle(partial(self._attempt_small, read))
+                group.commit({partition: end})
+                sizes = ", ".join(f"offset {offset} ({size} bytes)" for offset, size in sorted(too_large.items())[:10])
+                line = (
+                    f"{len(too_large)} messages of partition {partition} that are too large to be read have ended the"
+                    f" job twice: {sizes or 'together'}. They are skipped; their dead letters have no value."
+                )
+                _log.error("%s", line)
+                self._figures.event("quarantine", line)
+        return True
+
     def _batch(self, messages: DataFrame, _batch_id: int) -> None:
-        result = self._settler.settle(partial(self._attempt, messages))
+        self._settle(partial(self._attempt, messages))
+
+    def _settle(self, attempt: Attempt) -> None:
+        result = self._settler.settle(attempt)
         self._stored += result.stored
         self._dead_lettered += result.dead_lettered
         self._figures.batch(result, self._lag())
@@ -325,14 +372,23 @@ class _Job:
         return {} if self._group is None else self._group.log_starts()
 
     def _attempt(self, messages: DataFrame, config: SinkConfig, done: Done) -> list[Outcome]:
-        """Have the workers settle the messages once, and mark the minutes in which readings were stored."""
+        """Have the workers settle the messages once."""
+        return self._marked(map_partitions(messages, self._store(config, done)))
+
+    def _attempt_small(self, read: Callable[[], Iterator[Message]], config: SinkConfig, done: Done) -> list[Outcome]:
+        """Settle messages once in this process, which reads them in little memory."""
+        return self._marked(list(self._store(config, done)(map(pack, read()))))
+
+    def _store(self, config: SinkConfig, done: Done) -> Callable[[Iterable[bytes]], Iterator[Outcome]]:
         partitions = 1 if self._group is None else len(self._group.positions)
         try:
             known = self._admission.broadcast(self._session.sparkContext, partitions)
         except INFLUXDB_ERRORS as error:
             raise InfluxUnavailable(fault(error)) from error
-        work = partial(sink.store, config=config, done=done, known=known)
-        outcomes: list[Outcome] = map_partitions(messages, work)
+        return partial(sink.store, config=config, done=done, known=known)
+
+    def _marked(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """Admit new names, and mark the minutes in which readings were stored."""
         self._admission.admit(outcomes)
         try:
             self._rollup.mark(set[int]().union(*(outcome.minutes for outcome in outcomes)))
