@@ -222,9 +222,9 @@ def test_gpio_libraries_are_tried_in_order(mocker: MockerFixture, works: set[str
             raise RuntimeError("this module can only be run on a Raspberry Pi")
         return FakeLgpio() if name == "lgpio" else ModuleType(name)
 
-    patch = mocker.patch.object(importlib, "import_module", side_effect=fake_import)
+    mocker.patch.object(importlib, "import_module", side_effect=fake_import)
     found = [type(module).__name__ for module in gpio_modules()]
-    mocker.stop(patch)
+    mocker.stopall()
     assert found == names
 
 

@@ -310,11 +310,11 @@ def test_a_failing_disk_keeps_readings_in_memory_and_loses_none(
     bench: Bench, mocker: MockerFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
     bench.kafka.reachable = False
-    full = mocker.patch.object(bench.spool, "append", side_effect=OSError("disk is full"))
+    mocker.patch.object(bench.spool, "append", side_effect=OSError("disk is full"))
     for _ in range(10):
         bench.submit(1)
         bench.rounds(1, each_s=1.0)
-    mocker.stop(full)
+    mocker.stopall()
     assert len(caplog.records) == 2  # Kafka, and the disk
     bench.kafka.reachable = True
     bench.rounds(60, each_s=1.0)
@@ -326,7 +326,7 @@ def test_order_is_kept_when_kafka_fails_with_readings_in_memory(
 ) -> None:
     monkeypatch.setattr(publisher_module, "MOST_IN_FLIGHT", 3)
     bench.kafka.reachable = False
-    full = mocker.patch.object(bench.spool, "append", side_effect=OSError("disk is full"))
+    mocker.patch.object(bench.spool, "append", side_effect=OSError("disk is full"))
     bench.submit(6)
     bench.rounds(1)
     bench.kafka.reachable, bench.kafka.answers = True, None
@@ -335,7 +335,7 @@ def test_order_is_kept_when_kafka_fails_with_readings_in_memory(
     bench.rounds(1, each_s=10.1)
     bench.kafka.answers = True
     bench.rounds(30, each_s=1.0)
-    mocker.stop(full)
+    mocker.stopall()
     bench.rounds(30, each_s=1.0)
     assert bench.acknowledged == [1, 2, 3, 4, 5, 6, 7, 8]
 
@@ -345,11 +345,11 @@ def test_without_kafka_and_disk_the_oldest_in_memory_are_dropped(
 ) -> None:
     monkeypatch.setattr(publisher_module, "MOST_IN_MEMORY", 5)
     bench.kafka.reachable = False
-    full = mocker.patch.object(bench.spool, "append", side_effect=OSError("disk is full"))
+    mocker.patch.object(bench.spool, "append", side_effect=OSError("disk is full"))
     for _ in range(200):
         bench.submit(1)
         bench.rounds(1, each_s=1.0)
-    mocker.stop(full)
+    mocker.stopall()
     assert bench.publisher.waiting <= 35  # 5, and what came since the disk was last tried
     assert sum("the oldest are dropped" in message for message in caplog.messages) == 1
     bench.kafka.reachable = True
