@@ -7,6 +7,9 @@ from bench.figures import Spread
 from bench.measured import TELEGRAF, TITLES, Flow
 from bench.summary import Drains
 
+#: A sender that was later than this did not keep the rate.
+_LATE_MS = 500
+
 _DRAIN_COLUMNS = (
     ("steady, points/s", "steady_per_s"),
     ("from launch, points/s", "from_launch_per_s"),
@@ -54,13 +57,20 @@ def flow_table(flows: list[Flow]) -> str:
             f"{flow.rate_hz:,.0f}",
             _number(flow.p50_ms),
             _number(flow.p99_ms),
-            f"{flow.probes}" + (f" ({flow.missing} missing)" if flow.missing else ""),
+            f"{flow.probes}" + _trouble(flow),
             f"{flow.reader_core_share:.1%}".removesuffix("%"),
             "; ".join(f"{name} {share:.1%}" for name, share in flow.core_share.items() if share >= 0.0005),
         ]
         for flow in flows
     ]
     return table(heads, rows, left=1)
+
+
+def _trouble(flow: Flow) -> str:
+    """What makes the latencies doubtful."""
+    late = flow.sender_behind_ms > _LATE_MS
+    found = [f"{flow.missing} missing"] * bool(flow.missing) + [f"sent {_number(flow.sender_behind_ms)} ms late"] * late
+    return f" ({', '.join(found)})" if found else ""
 
 
 def flow_title(flow: Flow) -> str:

@@ -41,6 +41,11 @@ def test_processes_that_did_nothing_are_not_listed() -> None:
     assert row == ["the job, trigger 200 ms", "1", "400", "1,200", "60 (2 missing)", "2.0", "the job 2.0%"]
 
 
+def test_a_rate_that_was_not_kept_is_marked() -> None:
+    flow = Flow("job", 200, 10_000.0, 60.0, 60, 400.0, 1234.0, 0, 8_300.0, {})
+    assert rows(flow_table([flow]))[2][4] == "60 (sent 8,300 ms late)"
+
+
 @pytest.mark.parametrize("plan", [FULL, QUICK])
 def test_both_plans_compare_the_job_in_both_corners(plan: Plan) -> None:
     corners = {each.name: (each.partitions, each.cores, each.sensors) for each in plan.scenarios}
