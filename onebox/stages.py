@@ -85,6 +85,7 @@ class Stages:
         return self._start(
             "spark",
             [_COMMAND, "pipeline", "job", "--state", str(self.home.path / "spark"), "--jars", str(_JARS / "spark")],
+            {"CACHE_DIRECTORY": str(ROOT / ".cache" / "spark")},
             watchdog_s=WATCHDOG_S,
         )
 

@@ -92,6 +92,7 @@ def _job(context: NodeContext, options: argparse.Namespace) -> ExitCode:
     config = JobConfig(
         sink=sink,
         state=options.state.absolute(),
+        cache=Path(os.environ.get("CACHE_DIRECTORY") or options.state.absolute() / "cache"),
         # The scheduler starts each Mesos task by a new decision, in a new sandbox.
         memory=Path(os.environ.get("MESOS_SANDBOX") or options.state),
         checkpoint=checkpoint,

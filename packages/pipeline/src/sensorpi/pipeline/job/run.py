@@ -12,7 +12,7 @@ from pathlib import Path
 from kafka.errors import KafkaError
 from py4j.protocol import Py4JError
 from pyspark.errors import StreamingQueryException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from sensorpi.common.cli.exit_code import ExitCode
@@ -37,7 +37,7 @@ from sensorpi.pipeline.job.rehearsal import Trigger, made_up_messages, reading_i
 from sensorpi.pipeline.job.rollup import Rollup
 from sensorpi.pipeline.job.sink import Done, Outcome, SinkConfig
 from sensorpi.pipeline.job.spark_master import SparkMaster
-from sensorpi.pipeline.job.spark_session import check_jvm, close_session, open_session
+from sensorpi.pipeline.job.spark_session import Driver, open_driver
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +62,8 @@ class JobConfig:
     sink: SinkConfig
     #: The folder of Spark's scratch files.
     state: Path
+    #: The folder of what a later start can use, and can do without.
+    cache: Path
     checkpoint: Path
     jars: Path
     #: The node's name, for the dashboards.
@@ -91,7 +93,7 @@ def run(config: JobConfig, stop: threading.Event) -> Claim | None:
         return None
     ended = threading.Event()
     threading.Thread(target=end_in_time, args=(stop, ended), name="end-in-time", daemon=True).start()
-    session = open_session(config.state / "spark", config.jars, config.master, config.heap_mb)
+    driver = open_driver(config.state / "spark", config.cache, config.jars, config.master, config.heap_mb)
     client = open_client(config.sink.influxdb, WRITER, config.sink.writer_password)
     # It takes a Pi some seconds to list thousands of series.
     patient = open_client(config.sink.influxdb, WRITER, config.sink.writer_password, timeout_s=60.0)
@@ -106,11 +108,11 @@ def run(config: JobConfig, stop: threading.Event) -> Claim | None:
         partial(first_offset, config.sink.bootstrap_servers), config.state, partial(figures.event, "dead letters")
     )
     threading.Thread(target=deleted.run, args=(stop,), name="deleted letters", daemon=True).start()
-    job = _Job(config, session, admission, rollup, figures, stop)
+    job = _Job(config, driver, admission, rollup, figures, stop)
     try:
         return job.run()
     finally:
-        close_session(session)
+        driver.close()
         ended.set()
 
 
@@ -151,21 +153,23 @@ class _Job:
     def __init__(
         self,
         config: JobConfig,
-        session: SparkSession,
+        driver: Driver,
         admission: Admission,
         rollup: Rollup,
         figures: Figures,
         stop: threading.Event,
     ) -> None:
         self._config = config
-        self._session = session
+        self._jvm = driver.jvm
+        self._session = driver.session
+        self._archiving = threading.Thread(target=driver.classes.make, args=(stop,), name="class archive", daemon=True)
         self._admission = admission
         self._losses = Losses(self._log_starts, partial(figures.event, "lost"))
         self._settler = BatchSettler(config.sink, stop, self._losses)
         self._rollup = rollup
         self._figures = figures
         self._stop = stop
-        self._executors = Executors(session, config.master)
+        self._executors = Executors(self._session, config.master)
         self._starts = Starts(config.state)
         #: The offsets at which the stream reads one message at a time, for one batch.
         self._careful_at: dict[int, int] | None = None
@@ -179,8 +183,9 @@ class _Job:
 
     def run(self) -> Claim | None:
         self._executors.wait_for_first(self._stop)
-        # Kafka may still be starting, and this does not need it.
-        self._rehearse(made_up_messages(self._session), times=1, trigger={"processingTime": "0 seconds"})
+        if not self._messages_wait():
+            # Kafka may still be starting, and this does not need it.
+            self._rehearse(made_up_messages(self._session), times=1, trigger={"processingTime": "0 seconds"})
         while not self._stop.is_set():
             try:
                 group = self._group or self._take_over()
@@ -196,6 +201,13 @@ class _Job:
         if self._group is not None:
             self._group.close()
         return self._newer
+
+    def _messages_wait(self) -> bool:
+        """Whether there are messages to read already: a rehearsal would only delay them."""
+        try:
+            return self._take_over().has_unread()
+        except (KafkaError, Superseded):
+            return False  # the first try to start the stream has the same error
 
     def _end_for(self, newer: Claim) -> None:
         """Stop, because a newer job was started. Also called from the thread that checks for one."""
@@ -214,7 +226,7 @@ class _Job:
         check_versions(rehearse(messages, batch, times, trigger, place, self._stop))
 
     def _rehearse_on_kafka(self, topic: dict[str, list[int]]) -> None:
-        """Rehearse on Kafka, unless there are readings that wait already."""
+        """Rehearse on Kafka, unless there are messages to read already."""
         if topic and not (self._group is not None and self._group.has_unread()):
             with reading_internal_topics(self._session):
                 messages = self._messages({"assign": json.dumps(topic)}, "earliest", most=1)
@@ -309,6 +321,8 @@ class _Job:
                     if last_progress is None:
                         self._kafka.succeeded()
                         service.notify(ready=True, status=self._status())
+                        if self._archiving.ident is None:
+                            self._archiving.start()
                     last_progress = progress["timestamp"]
                     service.notify(watchdog=True)
         finally:
@@ -320,7 +334,7 @@ class _Job:
     def _failed(self, error: Exception) -> float:
         """The stream ended by itself: log that once, and return how many seconds to wait before the next try."""
         if isinstance(error, Py4JError | ConnectionError):
-            check_jvm(self._session, wait_s=5.0)
+            self._jvm.check(wait_s=5.0)
         text = str(error).strip() or repr(error)
         check_versions(text)
         self._executors.check_alive()

@@ -93,6 +93,7 @@ def store(records: Iterable[bytes], config: SinkConfig, done: Done, known: "Broa
     message = unpack(first)
     if message.partition not in done.partitions:
         yield _Share(message, config, done.letters, Gate(known.value)).settle(chain([first], iterator))
+    _freeze()
 
 
 def rehearse(records: Iterable[bytes], config: SinkConfig) -> Iterator[int]:
@@ -106,8 +107,6 @@ def rehearse(records: Iterable[bytes], config: SinkConfig) -> Iterator[int]:
             readings += 1
     yield readings
     _line_writer(config.influxdb, config.writer_password).ping()
-    # PySpark's workers collect garbage after every task, but what is loaded by now stays, and need not be scanned.
-    gc.freeze()
 
 
 @dataclass
@@ -221,6 +220,12 @@ def _parts(records: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 @cache  # a Python worker serves many batches
+def _freeze() -> None:
+    """PySpark's workers collect garbage after every task, but what is loaded by now stays, and need not be scanned."""
+    gc.freeze()
+
+
+@cache
 def _poster() -> ThreadPoolExecutor:
     """The thread that waits for InfluxDB while the next lines are made."""
     return ThreadPoolExecutor(1, "post")

@@ -2,17 +2,20 @@
 
 import contextlib
 import os
-import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkRuntimeError
+from pyspark.find_spark_home import _find_spark_home
 from pyspark.sql import SparkSession
 
 from sensorpi.common.daemon.jvm import JVM_ENVIRONMENT
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import render
+from sensorpi.pipeline.job.class_archive import ClassArchive
+from sensorpi.pipeline.job.jvm import SparkJvm, java_program
 from sensorpi.pipeline.job.spark_master import JVM_FLAGS, SparkMaster
 
 _LOG4J = """\
@@ -40,7 +43,7 @@ logger.scheduler.level = error
 # What ends a task or a query is raised as an exception as well, and `run.py` logs it.
 logger.query.name = org.apache.spark.sql.execution.streaming.MicroBatchExecution
 logger.query.level = off
-logger.worker.name = org.apache.spark.api.python
+logger.worker.name = org.apache.spark.api.python.PythonRunner
 logger.worker.level = off
 logger.executor.name = org.apache.spark.executor.Executor
 logger.executor.level = off
@@ -51,52 +54,72 @@ logger.resolve.level = error
 """
 
 
-#: The maximum time for the JVM's end.
-_JVM_END_S = 5.0
+@dataclass(frozen=True)
+class Driver:
+    """Spark's session, and the JVM behind it."""
+
+    session: SparkSession
+    jvm: SparkJvm
+    classes: ClassArchive
+
+    def close(self) -> None:
+        """Stop Spark and end its JVM, unless that has ended already."""
+        with contextlib.suppress(UserError):
+            self.jvm.check()
+            gateway = self.session.sparkContext._gateway
+            self.session.stop()
+            gateway.shutdown()  # type: ignore[union-attr]
+            self.jvm.close()
 
 
-def open_session(work: Path, jars: Path, master: SparkMaster, heap_mb: int) -> SparkSession:
-    """Start the JVM and return its session, which takes one to three seconds.
+def open_driver(work: Path, cache: Path, jars: Path, master: SparkMaster, heap_mb: int) -> Driver:
+    """Start the JVM, and Spark in it, which takes one to three seconds.
 
-    ``work`` is the folder of Spark's scratch files and its configuration. Raises UserError when the jars of the Kafka
-    source are not in ``jars``, or when Spark does not start.
+    ``work`` is the folder of Spark's scratch files and its configuration, ``cache`` that of its class archive. Raises
+    UserError when the jars of the Kafka source are not in ``jars``, or when Spark does not start.
     """
     if not list(jars.glob("spark-sql-kafka-*.jar")):
         raise UserError(f"{jars}: no spark-sql-kafka jar here; `make fetch` brings it")
     log4j = work / "log4j2.properties"
-    secrets = "".join(f"{name} {value}\n" for name, value in master.secrets.items())
-    render({log4j.name: _LOG4J, "spark-defaults.conf": secrets}, work)
-    os.environ["SPARK_CONF_DIR"] = str(work)
-    # Spark fails at its start if the machine's own host name does not resolve.
-    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    os.environ["SPARK_LOCAL_HOSTNAME"] = "localhost"
-    os.environ["SPARK_LOCAL_DIRS"] = str(work / "scratch")
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    os.environ.update({**JVM_ENVIRONMENT, **master.environment})
+    render({log4j.name: _LOG4J}, work)
+    spark_home = _find_spark_home()  # type: ignore[no-untyped-call]
+    os.environ.update(
+        {
+            "SPARK_HOME": spark_home,
+            # Spark fails at its start if the machine's own host name does not resolve.
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "SPARK_LOCAL_HOSTNAME": "localhost",
+            "SPARK_LOCAL_DIRS": str(work / "scratch"),
+            "PYSPARK_PYTHON": sys.executable,
+            **JVM_ENVIRONMENT,
+            **master.environment,
+        }
+    )
+    java, class_path = java_program(), [f"{jars}/*", f"{spark_home}/jars/*"]
+    classes = ClassArchive(cache, java, class_path)
+    flags = [
+        f"-Xmx{heap_mb}m",
+        *classes.flags(),
+        *JVM_FLAGS,
+        # Ten times the defaults, so that the second compiler compiles only what is used very often. With the defaults
+        # it takes a third of all CPU time until the first readings are stored, and still a sixth while 200,000 messages
+        # are read.
+        "-XX:Tier4InvocationThreshold=50000",
+        "-XX:Tier4MinInvocationThreshold=6000",
+        "-XX:Tier4CompileThreshold=150000",
+        "-XX:Tier4BackEdgeThreshold=400000",
+        "-XX:+ExitOnOutOfMemoryError",  # by default only one thread ends, and the JVM hangs
+        f"-Dlog4j2.configurationFile={log4j.as_uri()}",
+        f"-Djava.io.tmpdir={work}",
+    ]
     # The smallest heap: the driver's, or the executors' if there are any.
     smallest_mb = min(heap_mb, int(master.settings.get("spark.executor.memory", f"{heap_mb}m").removesuffix("m")))
     settings = {
         **master.settings,
+        **master.secrets,
         "spark.app.name": "sensorpi-job",
-        "spark.driver.memory": f"{heap_mb}m",
         # By default Spark reserves 300 MB, and refuses a heap of less than one and a half times that.
         "spark.testing.reservedMemory": str(min(300, smallest_mb // 3) * 1024 * 1024),
-        "spark.driver.extraClassPath": f"{jars}/*",
-        "spark.driver.extraJavaOptions": " ".join(
-            [
-                *JVM_FLAGS,
-                # Ten times the defaults, so that the second compiler compiles only what is used very often. With the
-                # defaults it takes a third of all CPU time until the first readings are stored, and still a sixth while
-                # 200,000 messages are read.
-                "-XX:Tier4InvocationThreshold=50000",
-                "-XX:Tier4MinInvocationThreshold=6000",
-                "-XX:Tier4CompileThreshold=150000",
-                "-XX:Tier4BackEdgeThreshold=400000",
-                "-XX:+ExitOnOutOfMemoryError",  # by default only one thread ends, and the JVM hangs
-                f"-Dlog4j2.configurationFile={log4j.as_uri()}",
-                f"-Djava.io.tmpdir={work}",
-            ]
-        ),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.warehouse.dir": str(work / "warehouse"),
@@ -104,17 +127,28 @@ def open_session(work: Path, jars: Path, master: SparkMaster, heap_mb: int) -> S
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "1",
         "spark.sql.adaptive.enabled": "false",
+        # Hadoop's own local file system starts `chmod` for each file of the checkpoint.
+        "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
+        "spark.sql.streaming.checkpointFileManagerClass": (
+            "org.apache.spark.sql.execution.streaming.FileSystemBasedCheckpointFileManager"
+        ),
         # Each batch leaves two files, and only the last few are needed.
         "spark.sql.streaming.minBatchesToRetain": "10",
         "spark.sql.streaming.metricsEnabled": "false",
     }
+    jvm = SparkJvm(java, work, class_path, flags)
     builder = SparkSession.builder
     for name, value in settings.items():
         builder = builder.config(name, value)
+    os.environ.update(jvm.environment)
     try:
-        return builder.getOrCreate()
+        return Driver(builder.getOrCreate(), jvm, classes)
     except (Py4JError, PySparkRuntimeError) as error:
+        jvm.close()
         raise UserError(f"Spark does not start with {master.url}: {first_line(error)}") from None
+    finally:
+        for name in jvm.environment:  # the workers need not know them
+            del os.environ[name]
 
 
 def first_line(error: Exception) -> str:
@@ -122,25 +156,3 @@ def first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     thrown = [line for line in lines if line.startswith((": ", "Caused by: "))]
     return (thrown or lines or [repr(error)])[0].removeprefix(": ")[:300]
-
-
-def check_jvm(session: SparkSession, wait_s: float = 0.0) -> None:
-    """Raise UserError when the session's JVM has ended, or ends within ``wait_s`` seconds."""
-    try:
-        status = session.sparkContext._gateway.proc.wait(timeout=wait_s)  # type: ignore[union-attr]
-    except subprocess.TimeoutExpired:
-        return
-    raise UserError(f"Spark's JVM ended by itself with status {status}, and the job ends with it")
-
-
-def close_session(session: SparkSession) -> None:
-    """Stop Spark and end its JVM, unless that has ended already."""
-    with contextlib.suppress(UserError):
-        check_jvm(session)
-        gateway = session.sparkContext._gateway
-        session.stop()
-        # The JVM ends when its input ends. Otherwise it would outlive this process, and systemd would have to kill it.
-        gateway.shutdown()  # type: ignore[union-attr]
-        gateway.proc.stdin.close()  # type: ignore[union-attr]
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            gateway.proc.wait(timeout=_JVM_END_S)  # type: ignore[union-attr]
