@@ -11,7 +11,7 @@ from influxdb.exceptions import InfluxDBClientError
 from pytest_mock import MockerFixture
 
 from sensorpi.pipeline.influx.client import DATABASE, MESSAGE_PACK, RAW, ROLLUP, WRITER, open_client
-from sensorpi.pipeline.job.rollup import GRACE_S, RETRY_S, Rollup
+from sensorpi.pipeline.job.rollup import GRACE_S, RETRY_S, Part, Rollup
 from tests.integration.influx_fixture import InfluxServer
 
 MINUTE = int(time.time()) // 60 - 50_000  # since the epoch; its means are still kept
@@ -26,9 +26,9 @@ def server(influxdb: InfluxServer) -> Iterator[InfluxServer]:
         influxdb.admin.query(f'DROP MEASUREMENT "{measurement}"', method="POST")
 
 
-def rollup_of(server: InfluxServer) -> Rollup:
+def rollup_of(server: InfluxServer, series: int = 2) -> Rollup:
     client = open_client(server.endpoint, WRITER, server.credentials.writer_password, accept=MESSAGE_PACK)
-    return Rollup(client, lambda: FIELDS)
+    return Rollup(client, lambda: (FIELDS, series))
 
 
 def store(server: InfluxServer, minute: float, *, host: str = "h", **fields: float) -> None:
@@ -48,6 +48,23 @@ def test_mean_has_the_readings_field_names_and_tags(server: InfluxServer) -> Non
     rollup.mark({MINUTE})
     assert rollup.condense_due(NOW_S) == 1
     assert means(server) == [{"time": MINUTE, "host": "h", "sensor": "s", "temperature": 21.0, "humidity": 60.0}]
+
+
+def test_many_series_are_averaged_in_several_requests(server: InfluxServer, mocker: MockerFixture) -> None:
+    mocker.patch("sensorpi.pipeline.job.rollup.SERIES_PER_QUERY", 3)
+    mocker.patch("sensorpi.pipeline.job.rollup.FIELDS_PER_QUERY", 3)
+    hosts = [f"h{n}" for n in range(11)]
+    for minute in (MINUTE, MINUTE + 5):
+        for host in hosts:
+            store(server, minute, host=host, heading=90, heading_sin=1, heading_cos=0, temperature=20)
+    rollup = rollup_of(server, series=11)
+    rollup.mark({MINUTE, MINUTE + 5})
+    ask = mocker.spy(rollup, "_means")
+    rollup.condense_due(NOW_S)
+    expected = {(minute, host, 90.0, 20.0) for minute in (MINUTE, MINUTE + 5) for host in hosts}
+    found = {(point["time"], point["host"], point["heading"], point["temperature"]) for point in means(server)}
+    assert found == expected
+    assert max(len(points) for points in ask.spy_return_list) == 6
 
 
 def test_a_late_reading_changes_its_minutes_mean(server: InfluxServer) -> None:
@@ -196,10 +213,10 @@ def test_a_minute_that_fails_is_set_aside_and_tried_again(
 ) -> None:
     ask = five_minutes._means
 
-    def fails_at_one(ranges: list[tuple[int, int]]) -> list[dict[str, object]]:
+    def fails_at_one(ranges: list[tuple[int, int]], part: Part) -> list[dict[str, object]]:
         if any(first <= MINUTE + 2 <= last for first, last in ranges):
             raise InfluxDBClientError("partial write", 400)
-        return ask(ranges)
+        return ask(ranges, part)
 
     broken = mocker.patch.object(five_minutes, "_means", side_effect=fails_at_one)
     five_minutes.condense_due(NOW_S)
@@ -234,8 +251,8 @@ def test_a_minute_marked_while_it_is_condensed_stays_due(
 ) -> None:
     ask = five_minutes._means
 
-    def with_a_late_reading(ranges: list[tuple[int, int]]) -> list[dict[str, object]]:
-        points = ask(ranges)
+    def with_a_late_reading(ranges: list[tuple[int, int]], part: Part) -> list[dict[str, object]]:
+        points = ask(ranges, part)
         store(server, MINUTE + 1.5, temperature=30)
         five_minutes.mark({MINUTE + 1})
         return points

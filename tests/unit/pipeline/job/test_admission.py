@@ -131,14 +131,14 @@ def test_a_field_of_another_type_is_admitted_but_has_no_mean() -> None:
     stored = [("boot", "string"), ("text", "string"), ("co2", "float"), ("both", "float"), ("both", "string")]
     admission = Admission(Database(fields=stored), 10, [])
     assert settle(admission, [reading("s", fields=["humidity", "text"])]) == [None]
-    fields = admission.fields_with_means()
+    fields, _ = admission.stored()
     assert {"co2", "humidity", "heading_sin", "temperature"} <= set(fields)
     assert {"text", "both", "boot", "sequence"}.isdisjoint(fields)
 
 
 def test_the_rollup_gets_a_bounded_number_of_fields() -> None:
     admission = Admission(Database(fields=[(f"f{n}", "float") for n in range(9000)]), 10, [])
-    assert len(admission.fields_with_means()) < 2 * MOST_OTHER_FIELDS
+    assert len(admission.stored()[0]) < 2 * MOST_OTHER_FIELDS
 
 
 def test_each_maximum_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:

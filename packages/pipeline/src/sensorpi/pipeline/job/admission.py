@@ -76,12 +76,12 @@ class Admission:
             self._sent = (known, context.broadcast(known))
         return self._sent[1]
 
-    def fields_with_means(self) -> list[str]:
-        """The fields of the readings that the rollup averages. Raises as ``known`` does."""
+    def stored(self) -> tuple[list[str], int]:
+        """The fields that the rollup averages, and the number of series. Raises as ``known`` does."""
         with self._lock:
             self._load()
             others = [name for name, has_mean in self._fields.items() if has_mean]
-        return [*sorted(OWN_FIELDS - _WITHOUT_MEAN), *others[:MOST_OTHER_FIELDS]]
+            return [*sorted(OWN_FIELDS - _WITHOUT_MEAN), *others[:MOST_OTHER_FIELDS]], len(self._series)
 
     def admit(self, outcomes: Collection[Outcome]) -> None:
         """Take note of what workers have admitted, then admit as much of the rest as there is room for."""

@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 from influxdb import InfluxDBClient
@@ -32,6 +32,10 @@ KEPT_MINUTES = 104 * 7 * 24 * 60 - 60
 QUIET_S = 300.0
 #: The maximum number of minutes in one request, which limits the memory that both sides need.
 STEP_MINUTES = 120
+#: The maximum number of series and of fields in one request, unless their product is smaller than that of these two.
+#: InfluxDB takes 3 KB for each field of each series: with 20,000 series it grew by 700 MB.
+SERIES_PER_QUERY = 2_000
+FIELDS_PER_QUERY = 12
 #: Minutes that are due and not further apart than this form one range; the minutes between them are computed again.
 _GAP_MINUTES = 10
 #: A minute that failed is tried again this often.
@@ -40,6 +44,14 @@ RETRY_S = 3600.0
 #: HTTP statuses whose cause is not in the minutes that were queried.
 _NOT_THE_MINUTES_FAULT = (401, 403, 404, 429, 503)
 
+
+class Part(NamedTuple):
+    """What one request asks for: fields, and the end of the statement, which limits the series."""
+
+    fields: Sequence[str]
+    limit: str
+
+
 #: The first and the last minute of a range since the epoch, both included.
 Range = tuple[int, int]
 
@@ -47,14 +59,15 @@ Range = tuple[int, int]
 class Rollup:
     """Keeps policy `rollup` in step with policy `raw`, in its own thread."""
 
-    def __init__(self, client: InfluxDBClient, fields: Callable[[], Iterable[str]]) -> None:
+    def __init__(self, client: InfluxDBClient, stored: Callable[[], tuple[Sequence[str], int]]) -> None:
         """``client`` receives MessagePack, because JSON cannot express an infinite mean.
 
-        ``fields`` returns the names of the fields to average, or raises one of ``INFLUXDB_ERRORS``.
+        ``stored`` returns the names of the fields to average, those of our own sensors first, and the number of series,
+        or a greater number. It raises one of ``INFLUXDB_ERRORS`` if it does not know.
         """
         self._client = client
-        self._fields = fields
-        self._means_of_fields = ""
+        self._stored = stored
+        self._parts: list[Part] = []
         self._writer = LineWriter(client, policy=ROLLUP)
         self._lock = threading.Lock()  # a minute must not be marked while it is removed from those that are due
         self._marked: set[int] = set()
@@ -107,8 +120,7 @@ class Rollup:
             known = {minute for minute in self._marked - self._failed.keys() if minute <= last_minute}
         if self._asked and not known and not retry:
             return 0
-        # Not mean(*): the cost would depend on what is sent to the topic.
-        self._means_of_fields = ", ".join(f"mean({name}) AS {name}" for name in map(quote_ident, self._fields()))
+        self._parts = list(_parts(*self._stored()))
         self._asked = False  # until all of it is done
         self._failed = {minute: retry_s for minute, retry_s in self._failed.items() if minute not in retry}
         due = [minute for minute in self._due(last_minute) if minute not in self._failed]
@@ -129,8 +141,10 @@ class Rollup:
         kept = [(max(first, oldest), last) for first, last in ranges if last >= oldest]  # a recording may be older
         if not kept:
             return {}
+        failed: dict[int, str] = {}
         try:
-            points = self._means(kept)
+            for part in self._parts:
+                failed |= self._write(self._means(kept, part))
         except (InfluxDBClientError, InfluxDBServerError, requests.Timeout, ValueError) as error:
             if getattr(error, "code", None) in _NOT_THE_MINUTES_FAULT:
                 raise
@@ -139,12 +153,13 @@ class Rollup:
             if len(halves) == 1:
                 return {kept[0][0]: fault(error)}
             return self._condense(halves[0], oldest) | self._condense(halves[1], oldest)
-        return self._write(points)
+        return failed
 
-    def _means(self, ranges: Sequence[Range]) -> list[dict[str, Any]]:
+    def _means(self, ranges: Sequence[Range], part: Part) -> list[dict[str, Any]]:
+        means = ", ".join(f"mean({name}) AS {name}" for name in map(quote_ident, part.fields))
         statements = [
-            f'SELECT {self._means_of_fields} FROM "{RAW}"."{READINGS}" WHERE time >= {first}m AND time < {last + 1}m'
-            " GROUP BY time(1m), * fill(none)"
+            f'SELECT {means} FROM "{RAW}"."{READINGS}" WHERE time >= {first}m AND time < {last + 1}m'
+            f" GROUP BY time(1m), * fill(none){part.limit}"
             for first, last in ranges
         ]
         answer = self._client.query("; ".join(statements), epoch="ms", method="POST")
@@ -177,6 +192,21 @@ class Rollup:
             for first, last in _between({*self._failed} | self._marked_meanwhile, ranges[0][0], ranges[-1][1]):
                 self._client.query(f'DELETE FROM "{DUE}" WHERE time >= {first}m AND time <= {last}m', method="POST")
                 self._marked = {minute for minute in self._marked if not first <= minute <= last}
+
+
+def _parts(fields: Sequence[str], series: int) -> Iterator[Part]:
+    """The requests for these fields of all series. They are named, so that what a mean costs does not depend on others.
+
+    The first FIELDS_PER_QUERY fields stay together.
+    """
+    if len(fields) * series <= FIELDS_PER_QUERY * SERIES_PER_QUERY:
+        yield Part(fields, "")
+        return
+    # New series shift others to higher offsets meanwhile.
+    for offset in range(0, series + SERIES_PER_QUERY, SERIES_PER_QUERY):
+        for first in range(0, len(fields), FIELDS_PER_QUERY):
+            some = fields[first : first + FIELDS_PER_QUERY]
+            yield Part(some, f" SLIMIT {SERIES_PER_QUERY} SOFFSET {offset}")
 
 
 def _point(tags: dict[str, str], row: dict[str, Any]) -> dict[str, Any]:

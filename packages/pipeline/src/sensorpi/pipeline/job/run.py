@@ -99,8 +99,8 @@ def run(config: JobConfig, stop: threading.Event) -> Claim | None:
     patient = open_client(config.sink.influxdb, WRITER, config.sink.writer_password, timeout_s=60.0)
     admission = Admission(patient, config.max_sensors, config.nodes)
     rollup = Rollup(
-        open_client(config.sink.influxdb, WRITER, config.sink.writer_password, accept=MESSAGE_PACK),
-        admission.fields_with_means,
+        open_client(config.sink.influxdb, WRITER, config.sink.writer_password, timeout_s=60.0, accept=MESSAGE_PACK),
+        admission.stored,
     )
     threading.Thread(target=rollup.run, args=(stop,), name="rollup", daemon=True).start()
     figures = Figures(client, config.host)
