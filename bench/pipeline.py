@@ -77,6 +77,8 @@ def _run(options: argparse.Namespace) -> int:
     stack, failures = Stack(_FOLDER), list[str]()
     try:
         stack.start()
+        stack.set_scale(Scale(heap_mb=options.heap_mb))
+        stack.archive_classes()
         message_bytes, drained = _drains(stack, plan, options.heap_mb, failures)
         flowed = _flows(stack, plan, options.heap_mb, failures)
     finally:

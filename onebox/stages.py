@@ -28,6 +28,9 @@ _log = logging.getLogger(__name__)
 
 _COMMAND = str(Path(sys.executable).with_name("sensorpi"))
 _JARS = ROOT / ".cache" / "jars"
+SPARK_JARS = _JARS / "spark"
+#: All runs of this checkout share the archive of Spark's classes.
+SPARK_CACHE = ROOT / ".cache" / "spark"
 #: As in `sensorpi-spark-job.service`.
 WATCHDOG_S = 180.0
 #: Generous, for a slow card, a first start, or other load on the machine.
@@ -84,8 +87,8 @@ class Stages:
         """Start the Spark job, which is not ready yet on return."""
         return self._start(
             "spark",
-            [_COMMAND, "pipeline", "job", "--state", str(self.home.path / "spark"), "--jars", str(_JARS / "spark")],
-            {"CACHE_DIRECTORY": str(ROOT / ".cache" / "spark")},
+            [_COMMAND, "pipeline", "job", "--state", str(self.home.path / "spark"), "--jars", str(SPARK_JARS)],
+            {"CACHE_DIRECTORY": str(SPARK_CACHE)},
             watchdog_s=WATCHDOG_S,
         )
 

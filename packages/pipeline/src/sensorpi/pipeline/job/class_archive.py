@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 #: After this many seconds, the classes that matter are loaded.
 _WARM_S = 60.0
-#: The JVM that makes the archive takes up to 600 MB, measured with Java 17; the rest is for everything else on a small Pi.
+#: The JVM that makes the archive takes up to 600 MB (measured with Java 17).
 _FREE_MB = 800
 _AVAILABLE = re.compile(r"^MemAvailable: +(\d+) kB$", re.MULTILINE)
 
@@ -34,16 +34,21 @@ class ClassArchive:
         self._file = folder / f"spark-{_fingerprint(java, class_path)}.jsa"
         self._list = folder / "spark.classes"
 
+    @property
+    def exists(self) -> bool:
+        """Whether it has been made."""
+        return self._file.exists()
+
     def flags(self) -> list[str]:
         """The JVM's flags, with which it uses the archive, or writes down what belongs into one."""
-        if self._file.exists():
+        if self.exists:
             return [f"-XX:SharedArchiveFile={self._file}", "-Xlog:cds=off"]
         self._list.parent.mkdir(parents=True, exist_ok=True)
         return [f"-XX:DumpLoadedClassList={self._list}"]
 
     def make(self, stop: threading.Event) -> None:
         """Make the archive unless there is one; return when that is done, or when ``stop`` is set."""
-        if self._file.exists() or stop.wait(_WARM_S) or not self._list.exists():
+        if self.exists or stop.wait(_WARM_S) or not self._list.exists():
             return
         if _available_mb() < _FREE_MB:
             _log.info("Less than %d MB are available, so the next start of Spark will not be faster", _FREE_MB)

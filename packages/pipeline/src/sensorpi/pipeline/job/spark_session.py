@@ -82,10 +82,9 @@ def open_driver(work: Path, cache: Path, jars: Path, master: SparkMaster, heap_m
         raise UserError(f"{jars}: no spark-sql-kafka jar here; `make fetch` brings it")
     log4j = work / "log4j2.properties"
     render({log4j.name: _LOG4J}, work)
-    spark_home = _find_spark_home()  # type: ignore[no-untyped-call]
     os.environ.update(
         {
-            "SPARK_HOME": spark_home,
+            "SPARK_HOME": _find_spark_home(),  # type: ignore[no-untyped-call]
             # Spark fails at its start if the machine's own host name does not resolve.
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_HOSTNAME": "localhost",
@@ -95,8 +94,7 @@ def open_driver(work: Path, cache: Path, jars: Path, master: SparkMaster, heap_m
             **master.environment,
         }
     )
-    java, class_path = java_program(), [f"{jars}/*", f"{spark_home}/jars/*"]
-    classes = ClassArchive(cache, java, class_path)
+    classes = class_archive(cache, jars)
     flags = [
         f"-Xmx{heap_mb}m",
         *classes.flags(),
@@ -136,7 +134,7 @@ def open_driver(work: Path, cache: Path, jars: Path, master: SparkMaster, heap_m
         "spark.sql.streaming.minBatchesToRetain": "10",
         "spark.sql.streaming.metricsEnabled": "false",
     }
-    jvm = SparkJvm(java, work, class_path, flags)
+    jvm = SparkJvm(java_program(), work, class_path(jars), flags)
     builder = SparkSession.builder
     for name, value in settings.items():
         builder = builder.config(name, value)
@@ -149,6 +147,16 @@ def open_driver(work: Path, cache: Path, jars: Path, master: SparkMaster, heap_m
     finally:
         for name in jvm.environment:  # the workers need not know them
             del os.environ[name]
+
+
+def class_path(jars: Path) -> list[str]:
+    """The class path of Spark's JVM, with the jars of the Kafka source in ``jars``."""
+    return [f"{jars}/*", f"{_find_spark_home()}/jars/*"]  # type: ignore[no-untyped-call]
+
+
+def class_archive(cache: Path, jars: Path) -> ClassArchive:
+    """The archive of the classes of Spark's JVM. Raises UserError when Java is not installed."""
+    return ClassArchive(cache, java_program(), class_path(jars))
 
 
 def first_line(error: Exception) -> str:
