@@ -75,7 +75,7 @@ class SparkSettings:
     master: str = _key(validators.spark_master, "local")
     trigger_ms: int = _key(validators.whole(0, 3_600_000), 1000)
     heap_mb: int = _key(validators.whole(96, 65536), 192)
-    max_offsets_per_trigger: int = _key(validators.whole(1, 100_000_000), 100_000)
+    max_offsets_per_trigger: int = _key(validators.whole(1, 100_000_000), 200_000)
     checkpoint: str = _key(validators.choice("local", "nfs"), "local")
     default_host: str = _key(validators.address, DEFAULT_HOST)
     max_sensors: int = _key(validators.whole(1, MOST_SENSORS), 20_000)

@@ -26,7 +26,7 @@ from sensorpi.pipeline.job.names import Gate, Known, Names, Undecided
 from sensorpi.pipeline.job.records import Message, parts, unpack
 
 #: Lines in one POST: large enough for speed, small enough for a 1 GB Pi.
-LINES_PER_POST = 5_000
+LINES_PER_POST = 10_000
 #: Dead letters that are collected before they are sent.
 DEAD_LETTERS_PER_FLUSH = 200
 #: Either is also sent when it takes this much memory.
