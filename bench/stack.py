@@ -91,13 +91,13 @@ class Stack:
         Raises UserError when it does not.
         """
         archive = class_archive(SPARK_CACHE, SPARK_JARS)
-        if archive.exists:
+        if archive.file.exists():
             return
         job = self.stages.start_job()
         try:
             job.wait_until_ready(START_TIMEOUT_S)
             deadline = time.monotonic() + _ARCHIVE_S
-            while not archive.exists:
+            while not archive.file.exists():
                 if time.monotonic() > deadline:
                     raise UserError(f"the job did not archive its classes within {_ARCHIVE_S:.0f} s")
                 time.sleep(0.5)

@@ -88,7 +88,7 @@ class Stages:
         return self._start(
             "spark",
             [_COMMAND, "pipeline", "job", "--state", str(self.home.path / "spark"), "--jars", str(SPARK_JARS)],
-            {"CACHE_DIRECTORY": str(SPARK_CACHE)},
+            {"CACHE_DIRECTORY": os.environ.get("CACHE_DIRECTORY") or str(SPARK_CACHE)},
             watchdog_s=WATCHDOG_S,
         )
 

@@ -1,5 +1,6 @@
 """The class archive: what the JVM is told to do, and when a new one is made."""
 
+import fcntl
 import threading
 from pathlib import Path
 
@@ -87,13 +88,28 @@ def test_a_small_machine_goes_without(folder: Path, java: Path, jar: Path, mocke
     assert archives(folder) == []
 
 
-def test_a_failure_leaves_nothing_behind(folder: Path, java: Path, jar: Path) -> None:
+def test_a_failure_is_one_line_and_leaves_nothing(
+    folder: Path, java: Path, jar: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     java.write_text("#!/bin/sh\nexit 1\n")
     current = archive(folder, java, jar)
     current.flags()
     (folder / "spark.classes").write_text("a\n")
     current.make(threading.Event())
-    assert [each.name for each in folder.iterdir()] == ["spark.classes"]
+    assert sorted(each.name for each in folder.iterdir()) == ["spark.classes", "spark.lock"]
+    assert [each.getMessage().partition(": ")[2] for each in caplog.records] == [
+        "java -Xshare:dump ended with status 1"
+    ]
+
+
+def test_one_job_at_a_time_makes_it(folder: Path, java: Path, jar: Path) -> None:
+    current = archive(folder, java, jar)
+    current.flags()
+    (folder / "spark.classes").write_text("a\n")
+    with (folder / "spark.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        current.make(threading.Event())
+    assert archives(folder) == []
 
 
 def test_a_stop_ends_the_work(folder: Path, java: Path, jar: Path) -> None:

@@ -4,6 +4,7 @@ An archive fits one build of Java and one set of jars, so it cannot come in a pa
 it made, once, at the lowest priority while the stream flows.
 """
 
+import fcntl
 import hashlib
 import logging
 import os
@@ -12,7 +13,6 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 _log = logging.getLogger(__name__)
@@ -31,38 +31,47 @@ class ClassArchive:
         """``class_path`` consists of entries like ``/folder/*``."""
         self._java = java
         self._class_path = ":".join(class_path)
-        self._file = folder / f"spark-{_fingerprint(java, class_path)}.jsa"
+        self.file = folder / f"spark-{_fingerprint(java, class_path)}.jsa"
         self._list = folder / "spark.classes"
-
-    @property
-    def exists(self) -> bool:
-        """Whether it has been made."""
-        return self._file.exists()
 
     def flags(self) -> list[str]:
         """The JVM's flags, with which it uses the archive, or writes down what belongs into one."""
-        if self.exists:
-            return [f"-XX:SharedArchiveFile={self._file}", "-Xlog:cds=off"]
+        if self.file.exists():
+            return [f"-XX:SharedArchiveFile={self.file}", "-Xlog:cds=off"]
         self._list.parent.mkdir(parents=True, exist_ok=True)
         return [f"-XX:DumpLoadedClassList={self._list}"]
 
     def make(self, stop: threading.Event) -> None:
         """Make the archive unless there is one; return when that is done, or when ``stop`` is set."""
-        if self.exists or stop.wait(_WARM_S) or not self._list.exists():
+        if self.file.exists() or stop.wait(_WARM_S) or not self._list.exists():
             return
         if _available_mb() < _FREE_MB:
             _log.info("Less than %d MB are available, so the next start of Spark will not be faster", _FREE_MB)
             return
+        try:
+            with self._list.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._make(stop)
+        except BlockingIOError:
+            return  # another job of this machine is making it
+        except OSError as error:
+            _log.warning("The classes of Spark are not archived, so the next start will not be faster: %s", error)
+
+    def _make(self, stop: threading.Event) -> None:
         classes, archive = self._list.with_suffix(".list"), self._list.with_suffix(".new")
-        with suppress(OSError):
+        try:
             # The JVM is still writing: its last line may not be complete.
             classes.write_text(self._list.read_text().rpartition("\n")[0])
-            if self._run(classes, archive, stop) == 0:
-                for old in self._file.parent.glob("spark-*.jsa"):
+            status = self._run(classes, archive, stop)
+            if status == 0:
+                for old in self.file.parent.glob("spark-*.jsa"):
                     old.unlink()
-                archive.rename(self._file)
-            for rest in (classes, archive):
-                rest.unlink(missing_ok=True)
+                archive.rename(self.file)
+            elif not stop.is_set():
+                raise OSError(f"java -Xshare:dump ended with status {status}")
+        finally:
+            classes.unlink(missing_ok=True)
+            archive.unlink(missing_ok=True)
 
     def _run(self, classes: Path, archive: Path, stop: threading.Event) -> int:
         command = [self._java, "-Xshare:dump", f"-XX:SharedClassListFile={classes}", f"-XX:SharedArchiveFile={archive}"]
