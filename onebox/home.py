@@ -166,7 +166,7 @@ def choose_ports(usual: Mapping[str, int] = USUAL_PORTS) -> Ports:
 
 
 def _free_port(usual: int, taken: set[int]) -> int:
-    for port in (usual, 0):
+    for port in (usual, *[0] * 20):  # the kernel may choose the same port again
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
             try:

@@ -17,6 +17,7 @@ def send_in_one_batch(pipeline: Pipeline, values: list[bytes]) -> int:
     producer = KafkaProducer(
         bootstrap_servers=pipeline.stages.cluster.bootstrap_servers.split(","), compression_type="gzip",
         batch_size=2 * BOMB_BYTES, max_request_size=2 * BOMB_BYTES, linger_ms=2000,
+        enable_idempotence=False,  # a retry of a request of this size would be out of order
     )  # fmt: skip
     futures = [producer.send(TOPIC, value) for value in values]
     offsets: list[int] = [future.get(timeout=60).offset for future in futures]

@@ -104,6 +104,7 @@ def test_a_flood_of_fields_is_refused(few_names: Pipeline) -> None:
 
 def test_stored_names_are_read_back_as_the_job_writes_them(influxdb: InfluxServer) -> None:
     names = ["a b", "a,b=c", "ü", "K\u0085", "a\u2028b", "<&>", "x'y", " lead", "a=", "🙂", "EnviroPhat"]
+    influxdb.admin.query('DROP MEASUREMENT "sensor"', method="POST")
     points = [Point(name, name, "boot", {"temperature": 1.0, "co2": 1.0}, 1_700_000_000_000) for name in names]
     influxdb.writer.write(
         [point.to_line() for point in points], {"db": "sensordata", "rp": "raw", "precision": "ms"}, protocol="line"

@@ -146,7 +146,7 @@ def test_no_secret_is_on_a_command_line(spark: SparkCluster) -> None:
     commands = spark.processes()
     assert any("CoarseGrainedExecutorBackend" in command for command in commands.values())
     assert not [command for command in commands.values() if secret in command]
-    for name in ("master/conf", "worker/conf", "job/spark"):
+    for name in ("master/conf", "worker/conf"):
         file = spark.folder / name / "spark-defaults.conf"
         assert secret in file.read_text()
         assert file.stat().st_mode & 0o007 == 0

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
 from onebox.home import USUAL_PORTS, Home, choose_ports
 from sensorpi.common.errors import UserError
@@ -55,6 +56,12 @@ def test_endpoints_are_for_their_owner_only(tmp_path: Path) -> None:
     home.remove_endpoints()
     with pytest.raises(UserError, match="starting or stopping"):
         home.read_endpoints()
+
+
+def test_a_port_that_the_kernel_repeats_is_not_used_twice(mocker: MockerFixture) -> None:
+    socket_of = mocker.patch("onebox.home.socket.socket").return_value.__enter__.return_value
+    socket_of.getsockname.side_effect = [("127.0.0.1", port) for port in (1, 1, 2, 2, 1, 3, 4, 5, 6)]
+    assert sorted(vars(choose_ports(usual=dict.fromkeys(USUAL_PORTS, 0))).values()) == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])

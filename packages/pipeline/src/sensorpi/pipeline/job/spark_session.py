@@ -142,8 +142,9 @@ def open_driver(work: Path, cache: Path, jars: Path, master: SparkMaster, heap_m
     try:
         return Driver(builder.getOrCreate(), jvm, classes)
     except (Py4JError, PySparkRuntimeError) as error:
+        reason = first_line(error)  # of which the JVM has the text
         jvm.close()
-        raise UserError(f"Spark does not start with {master.url}: {first_line(error)}") from None
+        raise UserError(f"Spark does not start with {master.url}: {reason}") from None
     finally:
         for name in jvm.environment:  # the workers need not know them
             del os.environ[name]
