@@ -13,7 +13,7 @@ REPOSITORY = ROOT / "dist/repo"
 #: What every Debian on a card has, and packages that are slow to install. The tests install the others.
 _INCLUDED = (
     "ca-certificates curl dbus default-jre-headless iproute2 libjs-chart.js libzookeeper-java procps python3 "
-    "python3-bottle python3-influxdb python3-kazoo python3-pkg-resources python3-smbus python3-systemd "
+    "python3-bottle python3-crc32c python3-influxdb python3-kazoo python3-pkg-resources python3-smbus python3-systemd "
     "python3-voluptuous python3-waitress systemd systemd-sysv"
 )
 #: What some tests install in addition, without a network.
