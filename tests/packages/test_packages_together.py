@@ -266,6 +266,7 @@ def test_purge_removes_our_state_and_nothing_else(machine: Machine) -> None:
     )
     left = [path for path in found.split() if not path.startswith(NOT_OURS)]
     assert left == ["/etc/systemd/system/influxdb.service.d/sensorpi.conf"]
+    assert "/var/cache/sensorpi" not in found.split()
     assert machine.do("ls", "/var/lib/influxdb/data/sensordata")
     assert machine.failed() == ""
     for user in ("sensorpi-kafka", "sensorpi-job", "sensorpi-sensor", "sensorpi-dashboard"):
