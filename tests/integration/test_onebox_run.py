@@ -379,6 +379,7 @@ def troubled(home: Path) -> Iterator[Troubled]:
         killed_pid = run.endpoints()["pids"]["influxdb"]
         os.kill(killed_pid, signal.SIGKILL)
         poll(lambda: "influxdb was restarted" in run.stderr, "influxdb was restarted")
+        poll(lambda: run.endpoints()["pids"]["influxdb"] != killed_pid, "endpoints.json has the new pid")
         endpoints = run.endpoints()
         poll(lambda: _answers(endpoints), "InfluxDB answers again")
         processes = descendants(run.process.pid)
