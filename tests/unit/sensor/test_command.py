@@ -32,6 +32,7 @@ from sensorpi.sensor.publishing.events import Events
 from sensorpi.sensor.publishing.producer import UnreachableError
 from sensorpi.sensor.publishing.spool import Entry, Spool
 from sensorpi.sensor.run import SensorConfig, SensorService
+from sensorpi.sensor.stamping.clock import Clock
 
 
 @pytest.fixture(autouse=True)
@@ -376,6 +377,17 @@ def test_a_run_ends_after_its_time_with_everything_acknowledged(tmp_path: Path) 
     assert {message["boot"] for message in service.sent} == {read[0]["boot"]}
     for message in service.sent:
         jsonschema.validate(message, json_schema())
+
+
+def test_a_reading_that_waits_for_the_clock_is_an_event(tmp_path: Path, mocker: MockerFixture) -> None:
+    mocker.patch.object(Clock, "synchronised", side_effect=[False, False, False, True] + [True] * 1000)
+    service = Service(tmp_path, EmulatedBoard(), for_s=0.2)
+    service.service.run()
+    held = [event for event in service.events() if event["event"] == "held"]
+    read = [event for event in service.events() if event["event"] == "read"]
+    assert held
+    for first, then in zip(held, read, strict=False):
+        assert {**first, "event": "read"} == {name: then[name] for name in first}
 
 
 def test_leds_are_off_when_a_run_ends(tmp_path: Path, mocker: MockerFixture) -> None:

@@ -137,7 +137,11 @@ class SensorService:
                 self._board.feel(moment)
             monotonic_ns = time.monotonic_ns()
             values = driver.read()
-            self._publish(self._stamper.stamp(self._sample(moment, monotonic_ns, values)))
+            sample = self._sample(moment, monotonic_ns, values)
+            stamped = self._stamper.stamp(sample)
+            if not any(each is sample for each, _ in stamped):
+                self._events.held(sample)
+            self._publish(stamped)
 
     def _sample(self, moment: Moment, monotonic_ns: int, values: dict[str, float]) -> Sample:
         sensor, host = moment.sensor or self._settings.sensor, moment.host or self._settings.host

@@ -9,6 +9,7 @@ from typing import IO
 
 from sensorpi.common.errors import UserError
 from sensorpi.common.reading import Reading
+from sensorpi.sensor.stamping.stamps import Sample
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +55,19 @@ class Events:
                 timestamp=reading.timestamp_ms,
                 monotonic_ns=monotonic_ns,
                 values=reading.values,
+            )
+
+    def held(self, sample: Sample) -> None:
+        """Write that a reading was taken that does not have a timestamp yet; ``read`` follows when it has one."""
+        if self._file is not None:
+            self.emit(
+                "held",
+                sensor=sample.sensor,
+                host=sample.host,
+                boot=sample.boot,
+                sequence=sample.sequence,
+                monotonic_ns=sample.monotonic_ns,
+                values=sample.values,
             )
 
     def close(self) -> None:
