@@ -21,6 +21,9 @@ from tests.integration.waiting import wait_until
 #: Longer than a scheduler's session in ZooKeeper, and than Mesos takes to mark an agent unreachable.
 RECOVER_S = 60.0
 
+#: Less than by default, so that the test of it ends sooner.
+JOB_AGENT_TIMEOUT_S = 20.0
+
 _TASK = Path(__file__).parents[1] / "fakes/task_program.py"
 
 #: Worker w0 is where ZooKeeper is, so its address is that one's.
@@ -69,6 +72,7 @@ class SchedulerCluster:
         (self.config / "cluster.toml").write_text(
             f"{nodes}[kafka]\nport = {self.port}\ncontroller_port = {self.controller_port}\n"
             f"[mesos]\nzookeeper_port = {self.mesos.zookeeper.port}\napi_port = {api_port}\n"
+            f"job_agent_timeout_s = {JOB_AGENT_TIMEOUT_S:g}\n"
         )
         make_key(self.config / "cluster.key")
         key = (self.config / "cluster.key").read_bytes()

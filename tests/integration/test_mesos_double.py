@@ -36,13 +36,12 @@ def mesos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MesosCluster]:
 @contextmanager
 def framework_on(mesos: MesosCluster, **info: Any) -> Iterator[Framework]:
     """A framework that acknowledges everything and is torn down at the end."""
-    address = mesos.leader.address
 
     def acknowledge(event: Any) -> None:
         if event["type"] == "UPDATE" and calls.needs_acknowledgement(event["update"]["status"]):
             framework.client.call(*calls.acknowledge(event["update"]["status"]))
 
-    framework = Framework({**INFO, **info}, lambda: address, on_event=acknowledge)
+    framework = Framework({**INFO, **info}, lambda: mesos.leader.address, on_event=acknowledge)
     with framework:
         framework.wait_for(lambda: framework.events, "subscribed")
         yield framework
@@ -294,6 +293,35 @@ def test_frozen_agent_is_unreachable_and_its_task_returns(mesos: MesosCluster) -
             process.send_signal(signal.SIGCONT)
         back = last_state(framework, "TASK_RUNNING")
         assert (back["reason"], back["container_status"]["executor_pid"]) == ("REASON_AGENT_REREGISTERED", pid)
+
+
+def test_a_new_leader_is_silent_about_an_absent_agent(tmp_path: Path) -> None:
+    """Seen on a real 1.11; it pings only agents that have registered with it."""
+    with MesosCluster(tmp_path, masters=2) as mesos:
+        leader, [agent] = mesos.leader, mesos.agents
+        with framework_on(mesos) as framework:
+            offer = launch(framework, "exec sleep 600")
+            last_state(framework, "TASK_RUNNING")
+            agent.kill()
+            leader.kill()
+            framework.wait_for(lambda: framework.disconnects, "the end of the subscription")
+            framework.wait_for(lambda: framework.events[-1]["type"] == "SUBSCRIBED", "another leader", MORE_S)
+            heard = len(framework.events)
+            framework.client.call(*calls.reconcile([("task", offer["agent_id"]["value"])]))
+            framework.client.call(*calls.reconcile())
+            time.sleep(5)  # longer than a registered agent may miss pings here
+            assert framework.events[heard:] == []
+            agent.start()
+            framework.wait_for(lambda: offers(framework)[1:], "the agent that is back")
+            framework.client.call(*calls.reconcile([("task", offer["agent_id"]["value"])]))
+            assert last_state(framework, "TASK_RUNNING")["reason"] == "REASON_RECONCILIATION"
+
+
+def test_a_reregister_timeout_below_ten_minutes_is_an_error(tmp_path: Path) -> None:
+    command = [str(DOUBLE / "mesos-master"), f"--work_dir={tmp_path}", "--agent_reregister_timeout=5mins"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert result.returncode == 1
+    assert "Must be at least 10mins" in result.stderr
 
 
 @pytest.mark.parametrize("program", ["mesos-master", "mesos-agent"])

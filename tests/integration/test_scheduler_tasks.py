@@ -158,6 +158,23 @@ def test_the_job_moves_when_its_node_is_lost(cluster: SchedulerCluster) -> None:
     assert job_host(cluster) != host
 
 
+def test_the_job_moves_when_its_node_and_the_master_are_lost(cluster: SchedulerCluster) -> None:
+    """The new master reports nothing about an agent that it has not seen; the scheduler must not wait for it."""
+    before = cluster.starts("job")
+    host = job_host(cluster)
+    agent, master = cluster.mesos.agents[int(host[1:])], cluster.mesos.leader
+    agent.kill()
+    master.kill()
+    wait_until(lambda: job_host(cluster) not in (host, ""), "the job elsewhere", RECOVER_S)
+    wait_until(lambda: len(cluster.starts("job")) > len(before), "the other job", RECOVER_S)
+    assert cluster.states()[int(host[1:])] == "running"  # as far as Mesos has reported
+    for each in (master, agent):
+        each.start()
+    wait_until(lambda: not is_alive(before[-1]), "the end of the one that comes back", RECOVER_S)
+    cluster.settle()
+    assert job_host(cluster) != host
+
+
 def test_a_job_that_hangs_is_started_again(cluster: SchedulerCluster) -> None:
     """The age of the heartbeat in its sandbox tells: `service.notify` feeds the job's watchdog on both engines."""
     wait_until(lambda: job_task(cluster).get("healthy") is True, "the health of the job, checked from then on")

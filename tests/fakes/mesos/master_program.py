@@ -13,6 +13,9 @@ from .master_http import MasterHandler, Place
 from .model import new_id
 from .web import listen
 
+#: For this long at least, a new leader says nothing about an agent of its registry that has not come back.
+_LEAST_REREGISTER_S = 600.0
+
 
 def main() -> None:
     """Run until killed."""
@@ -25,6 +28,9 @@ def main() -> None:
             "ping_timeout_s": duration_s(flags.get("agent_ping_timeout", "15secs")),
             "reregister_timeout_s": duration_s(flags.get("agent_reregister_timeout", "10mins")),
         }
+        if settings["reregister_timeout_s"] < _LEAST_REREGISTER_S:
+            raise FlagError(f"Invalid value '{flags['agent_reregister_timeout']}' for --agent_reregister_timeout: "
+                            "Must be at least 10mins")  # fmt: skip
         session_s = duration_s(flags.get("zk_session_timeout", "10secs"))
         interval_s = duration_s(flags.get("allocation_interval", "1secs"))
         hosts, path = zookeeper(flags["zk"]) if "zk" in flags else ("", "")

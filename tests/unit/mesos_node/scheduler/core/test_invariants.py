@@ -258,11 +258,20 @@ class Mesos(RuleBasedStateMachine):
                 self.events.append(update(task_id, "UNREACHABLE", task.agent, uuid=False))
 
     @rule(host=HOST)
+    def master_fails_over_without(self, host: str) -> None:
+        """The new master waits for the agent and says nothing about it."""
+        agent = self.agents[host]
+        if not agent.unreachable:
+            agent.unreachable = True
+            agent.offered.clear()
+            self.carry_out(self.core.handle(subscribed(), self.now))
+
+    @rule(host=HOST)
     def agent_is_back(self, host: str) -> None:
         agent = self.agents[host]
         if agent.unreachable:
             agent.unreachable = False
-            self.given_up.pop(agent.id)
+            self.given_up.pop(agent.id, None)
             for task_id, task in self.tasks.items():
                 if task.host == host:
                     self.events.append(update(task_id, task.state, task.agent, uuid=False))

@@ -206,6 +206,34 @@ def test_the_job_starts_elsewhere_when_its_node_is_lost(scheduler: Scheduler) ->
     assert killed(scheduler.give(update(old.id, "RUNNING", old.agent_id, uuid=False))) == [old.id]
 
 
+def test_the_job_leaves_an_agent_missing_after_fail_over(scheduler: Scheduler) -> None:
+    """A new master answers nothing about an agent that has not come back."""
+    scheduler.run_all()
+    scheduler.give(subscribed())
+    for name in ("broker-1", "broker-2"):
+        scheduler.report(name, "RUNNING", uuid=False)
+    job, broker = scheduler.task("job"), scheduler.task("broker-0")
+    assert job.hostname == broker.hostname == "w0"
+    assert kinds(scheduler.wait(10)) == ["RECONCILE", "RECONCILE"]
+    scheduler.wait(49)
+    assert scheduler.task("job") is job
+    assert scheduler.core.next_s(scheduler.now_s) == scheduler.now_s + 1
+    assert "REVIVE" in kinds(scheduler.wait(1))
+    assert list(launched(scheduler.give(offers(offer("w2", mem=512))))) == ["job"]
+    assert scheduler.task("broker-0") is broker
+    assert killed(scheduler.give(update(job.id, "RUNNING", job.agent_id, uuid=False))) == [job.id]
+
+
+def test_the_job_stays_when_its_agent_came_back(scheduler: Scheduler) -> None:
+    scheduler.run_all()
+    scheduler.give(subscribed())
+    scheduler.wait(59)
+    job = scheduler.task("job")
+    scheduler.report("job", "RUNNING", uuid=False)
+    scheduler.wait(600)
+    assert scheduler.task("job") is job
+
+
 def test_the_job_prefers_its_last_host_for_a_while(scheduler: Scheduler) -> None:
     scheduler.run_all()
     scheduler.report("job", "FAILED")

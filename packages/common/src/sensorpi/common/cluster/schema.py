@@ -120,7 +120,10 @@ class DashboardSettings:
 
 @dataclass(frozen=True)
 class MesosSettings:
-    """Ports of the Mesos engine. ZooKeeper runs on the first workers, the scheduler on the mesos-master nodes."""
+    """The Mesos engine. ZooKeeper runs on the first workers, the scheduler on the mesos-master nodes.
+
+    ``job_agent_timeout_s`` is how long, after the leading master has changed, the job waits for its agent.
+    """
 
     zookeeper_port: int = _key(validators.port, 2181)
     zookeeper_peer_port: int = _key(validators.port, 2888)
@@ -128,6 +131,7 @@ class MesosSettings:
     master_port: int = _key(validators.port, 5050)
     agent_port: int = _key(validators.port, 5051)
     api_port: int = _key(validators.port, 7090)
+    job_agent_timeout_s: int = _key(validators.whole(10, 3600), 60)
 
 
 def _section(settings: type) -> Check:

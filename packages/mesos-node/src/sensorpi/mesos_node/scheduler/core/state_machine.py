@@ -5,6 +5,7 @@ acknowledgement is ever ahead of what would be remembered.
 """
 
 import logging
+import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -13,13 +14,20 @@ from typing import Any
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.mesos_node.mesos.calls import Call, accept, decline, reconcile
 from sensorpi.mesos_node.scheduler.core import operations, rolling
-from sensorpi.mesos_node.scheduler.core.model import UNREACHABLE, State
+from sensorpi.mesos_node.scheduler.core.model import JOB, UNREACHABLE, State
 from sensorpi.mesos_node.scheduler.core.needs import NeedsTable, fits_nowhere, needs_table
 from sensorpi.mesos_node.scheduler.core.offers import Bundle, bundles
-from sensorpi.mesos_node.scheduler.core.periodic import OfferFlow, Reconciliation, kills, next_kill_s, repeat_kills
+from sensorpi.mesos_node.scheduler.core.periodic import (
+    OfferFlow,
+    Reconciliation,
+    Silence,
+    kills,
+    next_kill_s,
+    repeat_kills,
+)
 from sensorpi.mesos_node.scheduler.core.placement import Launch, place, sticky_until_s, waiting
 from sensorpi.mesos_node.scheduler.core.task_info import Programs, task_info
-from sensorpi.mesos_node.scheduler.core.updates import give_up, update
+from sensorpi.mesos_node.scheduler.core.updates import give_up, unreachable, update
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +61,7 @@ class Core:
         self._subscribed = False
         self._offer_flow = OfferFlow()
         self._reconciliation = Reconciliation()
+        self._silence = Silence((), math.inf)
 
     # Inputs.
 
@@ -71,6 +80,7 @@ class Core:
             case "OFFERS":
                 calls = self._on_offers(event["offers"].get("offers", []), needs, now_s)
             case "UPDATE":
+                self._silence.heard_of(event["update"]["status"]["task_id"]["value"])
                 calls = update(self._state, event["update"]["status"], needs, now_s)
         return [*calls, *self._advance(needs, now_s)]
 
@@ -146,6 +156,7 @@ class Core:
             times.append(self._state.restart.deadline_s)
         if self._subscribed:
             times += [self._reconciliation.next_s, next_kill_s(self._state, self._needs)]
+            times.append(self._silence.lost_job_s(self._state))
             for workload, needs in waiting(self._state, self._needs):
                 times += [each for each in (workload.retry_s, sticky_until_s(workload, needs)) if each > now_s]
         return max(now_s, min(times))
@@ -160,9 +171,11 @@ class Core:
         rolling.advance(self._state, in_sync, now_s)
         if not self._subscribed:
             return []
+        if now_s >= self._silence.lost_job_s(self._state):
+            unreachable(self._state, self._state.workloads[JOB])
         return [
             *kills(self._state, needs, now_s),
-            *self._reconciliation.calls(self._state, now_s),
+            *self._reconciliation.calls(self._state, self._silence, now_s),
             *self._offer_flow.calls(self._state, needs, now_s),
         ]
 
@@ -174,6 +187,8 @@ class Core:
         self._subscribed = True
         self._offer_flow = OfferFlow()
         self._reconciliation = Reconciliation()
+        task_ids = [each.task.id for each in self._state.workloads.values() if each.task is not None]
+        self._silence = Silence(task_ids, now_s + self._cluster.mesos.job_agent_timeout_s)
         repeat_kills(self._state, now_s)
 
     def _on_offers(self, offers: Sequence[Mapping[str, Any]], needs: NeedsTable, now_s: float) -> list[Call]:

@@ -50,7 +50,7 @@ def update(state: State, status: Mapping[str, Any], needs: NeedsTable, now_s: fl
     if kind in _ENDED:
         _ended(workload, task, needs.by_name.get(workload.name), kind, now_s)
     elif kind in _UNREACHABLE:
-        _unreachable(state, workload, task)
+        unreachable(state, workload)
     elif kind in _ALIVE:
         _alive(workload, task, status, kind, now_s)
     return calls
@@ -71,7 +71,11 @@ def _alive(workload: Workload, task: Task, status: Mapping[str, Any], kind: str,
         workload.has_run = workload.has_run or task.healthy is True
 
 
-def _unreachable(state: State, workload: Workload, task: Task) -> None:
+def unreachable(state: State, workload: Workload) -> None:
+    """The agent of the workload's task does not answer: a broker waits for its task, the others give it up."""
+    task = workload.task
+    if task is None:
+        return
     if task.state != UNREACHABLE:
         _log.warning("%s: the agent on %s does not answer", workload.name, task.hostname)
     task.state = UNREACHABLE
