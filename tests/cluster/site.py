@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from kafka.partitioner.default import murmur2
 
 from sensorpi.common.cluster.model import Cluster, example_text, parse
-from sensorpi.common.reading import DEFAULT_SENSOR, TOPIC
+from sensorpi.common.reading import DEFAULT_SENSOR, TOPIC, kafka_key
 from tests.cluster.engines import Engine
 from tests.cluster.ledger import Ledger
 from tests.cluster.observer import Observer, observing
@@ -61,7 +61,8 @@ class Site:
 
     def leader(self) -> str:
         """The worker whose broker leads the partition of the sensor's readings."""
-        partition = (murmur2(DEFAULT_SENSOR.encode()) & 0x7FFFFFFF) % self.cluster.kafka.partitions
+        key = kafka_key(DEFAULT_SENSOR, "sensor01")
+        partition = (murmur2(key) & 0x7FFFFFFF) % self.cluster.kafka.partitions
         return self.workers[self.observer.leader(TOPIC, partition)]
 
     def controller(self) -> str:
