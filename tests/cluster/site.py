@@ -30,7 +30,7 @@ ExecStart=/usr/bin/sensorpi sensor run --board emulated --events {STATE}/events.
 """
 
 #: Words by which processes are found, whoever started them.
-BROKER, JOB, JOB_JVM = r"kafka\.Kafka ", "sensorpi pipeline job", r"spark\.deploy\.SparkSubmit "
+BROKER, JOB, JOB_JVM = r"kafka\.Kafka ", "sensorpi pipeline job", r"python\.PythonGatewayServer"
 
 #: JVMs of six nodes share two cores, perhaps with others.
 WHOLE_S = 400.0
