@@ -22,7 +22,7 @@ PIP_INSTALL := $(PIP) install --require-hashes --no-deps --no-build-isolation --
 # tests/conftest.py says which tests share a process. Much of their time is waiting: hence more processes than cores.
 SIDE_BY_SIDE := -n 3
 
-.PHONY: help run test unit lint bench bench-scheduler fetch deb repo mesos-deb test-packages test-cluster image test-image docs pins clean
+.PHONY: help run test unit lint bench bench-scheduler chaos fetch deb repo mesos-deb test-packages test-cluster image test-image docs pins clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -50,6 +50,9 @@ TELEGRAF := v1.37.2
 MESOS := tests/fakes/mesos
 bench-scheduler: .test-ready ## CPU and memory of the scheduler that holds three brokers and the job, for an hour (ARGS="--seconds N"; MESOS=FOLDER of a real Mesos)
 	@PYTHONPATH=$(CURDIR) $(VENV)/bin/python bench/scheduler.py --mesos "$(MESOS)" $(value ARGS)
+
+chaos: .chaos-ready ## the whole pipeline while its parts fail, every reading compared (ARGS="--minutes 30 --seed 1 --json")
+	@PYTHONPATH=$(CURDIR) exec $(VENV)/bin/python -m tests.chaos $(value ARGS)
 
 fetch: .jars $(STAMPS)/python-archives ## fill the cache of third-party parts, checked against their pins
 
@@ -86,12 +89,13 @@ clean: ## remove all that was built or fetched here, and the data of `make run`
 	rm -rf .cache .venv .run dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Setting up says what it does on standard error: standard output belongs to the target itself.
-.PHONY: .run-ready .test-ready .bench-ready .debian-run .debian-test .debian-bench .debian-build .debian-packages .debian-image .debian-image-test .debian-docs .jars
+.PHONY: .run-ready .test-ready .bench-ready .chaos-ready .debian-run .debian-test .debian-bench .debian-chaos .debian-build .debian-packages .debian-image .debian-image-test .debian-docs .jars
 .run-ready: .debian-run $(STAMPS)/python-run .jars
 .test-ready: .run-ready .debian-test $(STAMPS)/python-test
+.chaos-ready: .run-ready .debian-chaos
 .bench-ready: .run-ready .debian-bench $(STAMPS)/python-bench $(STAMPS)/telegraf-$(TELEGRAF)
 
-.debian-run .debian-test .debian-bench .debian-build .debian-packages .debian-image .debian-image-test .debian-docs: .debian-%:
+.debian-run .debian-test .debian-bench .debian-chaos .debian-build .debian-packages .debian-image .debian-image-test .debian-docs: .debian-%:
 	@third_party/debian/install third_party/debian/$*.txt >&2
 
 $(STAMPS)/venv: | .debian-run

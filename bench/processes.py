@@ -43,13 +43,13 @@ def family(root: int, everyone: Iterable[Process]) -> list[Process]:
 
 def cpu_s(root: int) -> float:
     """User and system time of a process's family, in seconds."""
-    return sum(process.cpu_s for process in family(root, _everyone()))
+    return sum(process.cpu_s for process in family(root, everyone()))
 
 
 def cpu_s_by_process(root: int) -> dict[str, float]:
     """The same by the process's name; ``root`` is named “main”."""
     found: dict[str, float] = {}
-    for process in family(root, _everyone()):
+    for process in family(root, everyone()):
         name = "main" if process.pid == root else process.name
         found[name] = found.get(name, 0.0) + process.cpu_s
     return found
@@ -58,14 +58,15 @@ def cpu_s_by_process(root: int) -> dict[str, float]:
 def pss_mb(root: int) -> float:
     """Memory of a process's family in MiB; pages that are shared are divided among the processes that share them."""
     total_kb = 0
-    for process in family(root, _everyone()):
+    for process in family(root, everyone()):
         with suppress(OSError):
             text = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="ascii")
             total_kb += int(text.partition("\nPss:")[2].split()[0])
     return total_kb / 1024
 
 
-def _everyone() -> Iterator[Process]:
+def everyone() -> Iterator[Process]:
+    """All processes of this machine, or of this PID namespace."""
     for file in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has ended
             yield parse_stat(file.read_text(encoding="utf-8", errors="replace"))

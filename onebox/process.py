@@ -13,6 +13,9 @@ from pathlib import Path
 from sensorpi.common.daemon.outage import backoff_s
 from sensorpi.common.errors import UserError
 
+#: A child that has run this long is restarted with the shortest delay again; one that sends READY is so at once.
+STEADY_S = 30.0
+
 _log = logging.getLogger(__name__)
 
 
@@ -24,9 +27,12 @@ class Service:
 
     def __init__(
         self, name: str, argv: Sequence[str], log: Path, environment: Mapping[str, str] | None = None,
-        pass_fds: Sequence[int] = (), watchdog_s: float | None = None,
+        pass_fds: Sequence[int] = (), watchdog_s: float | None = None, notify_socket: Path | None = None,
     ) -> None:  # fmt: skip
-        """With ``watchdog_s``, a child that has sent WATCHDOG and then does not for this long is killed."""
+        """With ``watchdog_s``, a child that has sent WATCHDOG and then does not for this long is killed.
+
+        ``notify_socket`` is for a child in another network namespace, where an abstract socket cannot be reached.
+        """
         self.name = name
         self.status = ""
         self.ready = False
@@ -40,11 +46,12 @@ class Service:
         self._watchdog_s = watchdog_s
         self._has_watchdog = False
         self._alive_at = 0.0
-        # An abstract socket, because the path of a checkout may be too long for the name of a socket.
+        self._started_at = 0.0
         self._notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        address = f"sensorpi-{os.getpid()}-{name}-{secrets.token_hex(4)}"
-        self._notifications.bind("\0" + address)
-        self._environment["NOTIFY_SOCKET"] = "@" + address
+        # An abstract socket, because the path of a checkout may be too long for the name of a socket.
+        address = str(notify_socket or f"\0sensorpi-{os.getpid()}-{name}-{secrets.token_hex(4)}")
+        self._notifications.bind(address)
+        self._environment["NOTIFY_SOCKET"] = address.replace("\0", "@")
         # In its own thread, because a child blocks when about ten of its messages are unread.
         self._listener = threading.Thread(target=self._listen, name=f"{name} notifications", daemon=True)
         self._listener.start()
@@ -64,7 +71,7 @@ class Service:
         self._log_file.parent.mkdir(parents=True, exist_ok=True)
         self.ready = False
         self._restart_at = None
-        self._alive_at = time.monotonic()
+        self._alive_at = self._started_at = time.monotonic()
         with self._log_file.open("ab") as log:
             try:
                 self._process = subprocess.Popen(
@@ -111,6 +118,8 @@ class Service:
         if self._process is None or self._process.poll() is None:
             return False
         if self._restart_at is None:
+            if now - self._started_at > STEADY_S:
+                self._waits = backoff_s(1.0, 30.0)
             wait_s = next(self._waits)
             self._restart_at = now + wait_s
             self.ready = False

@@ -102,7 +102,7 @@ class Stages:
 
     def influxdb_answers(self) -> bool:
         """Whether InfluxDB answers requests."""
-        return _answers(f"http://{self.endpoint}/ping")
+        return answers(f"http://{self.endpoint}/ping")
 
     def start(self) -> None:
         """Start all parts, each as soon as what it needs is ready; return when all are ready.
@@ -127,9 +127,9 @@ class Stages:
         say("  Kafka is ready")
         job.wait_until_ready(START_TIMEOUT_S)
         say("  Spark is ready")
-        dashboard.wait_until_ready(START_TIMEOUT_S, lambda: _answers(self.dashboard_url + "healthz"))
+        dashboard.wait_until_ready(START_TIMEOUT_S, lambda: answers(self.dashboard_url + "healthz"))
         if grafana is not None:
-            grafana.wait_until_ready(START_TIMEOUT_S, lambda: _answers(f"{self._grafana_url}/api/health"))
+            grafana.wait_until_ready(START_TIMEOUT_S, lambda: answers(f"{self._grafana_url}/api/health"))
         self._write_endpoints()
 
     def watch(self) -> None:
@@ -197,7 +197,8 @@ class Stages:
         self.home.write_endpoints(endpoints)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether a GET request to this address succeeds within a second."""
     session = requests.Session()
     session.trust_env = False  # no proxy for loopback
     try:
