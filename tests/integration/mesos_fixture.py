@@ -103,8 +103,8 @@ class Master(Program):
         super().__init__([program, *flags, *more], directory.with_suffix(".log"))
 
     def is_leader(self) -> bool:
-        """Whether it answers /state itself and does not redirect."""
-        return self._answers() == 200
+        """Whether it takes calls: it does not redirect them, and has recovered. This one is invalid."""
+        return self._answers() == 400
 
     def follows(self) -> bool:
         """Whether it knows that another one is the leader."""
@@ -113,7 +113,7 @@ class Master(Program):
     def _answers(self) -> int | None:
         opener = urllib.request.build_opener(_NoRedirect)
         try:
-            with opener.open(f"http://{self.address}/master/state", timeout=5) as answer:
+            with opener.open(f"http://{self.address}/api/v1/scheduler", b"{}", timeout=5) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             with error:

@@ -139,6 +139,10 @@ class SchedulerCluster:
         """Wait until the three brokers and the job run."""
         wait_until(lambda: self.states() == ["running"] * 3, "three running brokers", RECOVER_S, self.log)
         wait_until(lambda: self.job().get("state") == "running", "a running job", RECOVER_S)
+        wait_until(self._job_has_begun, "the job's first words, after RUNNING was reported")
+
+    def _job_has_begun(self) -> bool:
+        return (self.folder / "job.starts").exists() and Path(f"/proc/{self.starts('job')[-1]}").exists()
 
     def starts(self, name: str) -> list[int]:
         """The process ids of the stand-in with which a task was started, in order."""

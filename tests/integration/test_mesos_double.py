@@ -7,15 +7,16 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sensorpi.mesos_node.mesos import calls
+from sensorpi.mesos_node.mesos.errors import InvalidCallError
 from tests.fakes.mesos_framework import Framework
-from tests.fakes.mesos_recorder import ask
+from tests.fakes.mesos_recorder import SCHEDULER, ask
 from tests.fakes.mesos_recordings import lines
 from tests.integration.mesos_fixture import DOUBLE, MesosCluster
 from tests.integration.ports import free_ports
@@ -220,6 +221,7 @@ def test_end_during_an_agents_absence_is_reported_later(mesos: MesosCluster, tmp
         launch(framework, f"echo $$ > {pid_file}; while ! test -e {go}; do sleep 0.05; done; exit 3")
         last_state(framework, "TASK_RUNNING")
         pid = executor_pid(framework)
+        wait_until(lambda: pid_file.exists() and bool(pid_file.read_text()), "the task's pid")
         agent.kill()
         go.touch()
         wait_until(lambda: not Path(f"/proc/{pid_file.read_text().strip()}/cwd").exists(), "the task has ended")
@@ -262,13 +264,40 @@ def test_reconciliation_of_an_unknown_task(mesos: MesosCluster, agent_id: str | 
     [
         ({"agent_id": {"value": "unknown-S9"}}, "Task uses invalid agent unknown-S9 while agent"),
         ({"resources": []}, "Task uses no resources"),
-        ({"executor": {}}, "CommandInfo or ExecutorInfo"),
+        ({"executor": {"executor_id": {"value": "own"}}}, "CommandInfo or ExecutorInfo"),
     ],
 )
 def test_a_faulty_task_is_an_error(mesos: MesosCluster, change: Any, message: str) -> None:
     with framework_on(mesos) as framework:
         launch(framework, "true", **change)
         assert message in last_state(framework, "TASK_ERROR")["message"]
+
+
+def test_an_executor_without_an_id_is_an_invalid_call(mesos: MesosCluster) -> None:
+    with framework_on(mesos) as framework, pytest.raises(InvalidCallError, match="executor_id"):
+        launch(framework, "true", executor={})
+
+
+def test_a_new_leader_shows_its_state_before_it_takes_calls(tmp_path: Path) -> None:
+    with MesosCluster(tmp_path, hostnames=()) as mesos:
+        address = mesos.masters[0].address
+        seen: list[tuple[int, int]] = []
+
+        def has_recovered() -> bool:
+            with suppress(OSError):
+                seen.append((ask(address, SCHEDULER, {})[0], ask(address, "/state")[0]))
+            return (400, 200) in seen
+
+        wait_until(has_recovered, "the recovery")
+        assert (503, 200) in seen
+
+
+def test_running_is_reported_before_the_first_words(mesos: MesosCluster, tmp_path: Path) -> None:
+    with framework_on(mesos) as framework:
+        launch(framework, f"touch {tmp_path}/words; exec sleep 600")
+        reported_s = last_state(framework, "TASK_RUNNING")["timestamp"]
+        wait_until((tmp_path / "words").exists, "the first words")
+        assert reported_s < (tmp_path / "words").stat().st_mtime
 
 
 def test_a_task_with_the_name_of_one_that_runs_is_an_error(mesos: MesosCluster) -> None:
@@ -314,7 +343,9 @@ def test_a_new_leader_is_silent_about_an_absent_agent(tmp_path: Path) -> None:
             agent.start()
             framework.wait_for(lambda: offers(framework)[1:], "the agent that is back")
             framework.client.call(*calls.reconcile([("task", offer["agent_id"]["value"])]))
-            assert last_state(framework, "TASK_RUNNING")["reason"] == "REASON_RECONCILIATION"
+            framework.wait_for(
+                lambda: framework.statuses("task")[-1].get("reason") == "REASON_RECONCILIATION", "its task"
+            )
 
 
 def test_a_reregister_timeout_below_ten_minutes_is_an_error(tmp_path: Path) -> None:

@@ -101,9 +101,12 @@ class Registry:
         self._zookeeper = zookeeper
         self._path = f"{path}/log_replicas"
 
+    def make(self) -> None:
+        """Create it; before the first master's own node, whose number then is not 0."""
+        self._zookeeper.ensure_path(self._path)
+
     def read(self) -> dict[str, Info]:
         """Agents by id."""
-        self._zookeeper.ensure_path(self._path)
         content, _stat = self._zookeeper.get(self._path)
         return dict(json.loads(content)) if content else {}
 

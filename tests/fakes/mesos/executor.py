@@ -22,6 +22,7 @@ Json = dict[str, Any]
 
 _DEFAULT_GRACE_S = 3.0
 _RETRY_S = 0.1
+_FIRST_WORDS_S = 0.2
 
 
 class Executor:
@@ -56,7 +57,9 @@ class Executor:
     def _start(self) -> None:
         command = self._info["command"]
         shell = command.get("shell", True)
-        what = ["/bin/sh", "-c", command["value"]] if shell else command.get("arguments") or [command["value"]]
+        # RUNNING is reported when the command is forked, before its first words.
+        words = f"sleep {_FIRST_WORDS_S}\n{command['value']}"
+        what = ["/bin/sh", "-c", words] if shell else command.get("arguments") or [command["value"]]
         environment = {**os.environ, **self._spec["environment"], **variables(command)}
         user = self._spec["user"]
         self._process = subprocess.Popen(

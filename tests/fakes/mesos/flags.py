@@ -76,13 +76,16 @@ def load(known: frozenset[str], arguments: Sequence[str], environment: Mapping[s
         name, separator, value = argument.removeprefix("--").partition("=")
         if not argument.startswith("--"):
             raise FlagError(f"Failed to load unknown argument '{argument}'")
-        if not separator:
-            value, name = ("false", name.removeprefix("no-")) if name.startswith("no-") else ("true", name)
+        given, is_negated = name, name.startswith("no-")
+        name = name.removeprefix("no-")
+        via = f" via '{given}'" if is_negated else ""
         if name not in known:
-            raise FlagError(f"Failed to load unknown flag '{name}'")
-        if not separator and name not in _BOOLEAN:
-            raise FlagError(f"Failed to load non-boolean flag '{name}': Missing value")
-        flags[name] = value
+            raise FlagError(f"Failed to load unknown flag '{name}'{via}")
+        if name not in _BOOLEAN and (is_negated or not separator):
+            raise FlagError(f"Failed to load non-boolean flag '{name}'{via or ': Missing value'}")
+        if is_negated and separator:
+            raise FlagError(f"Failed to load boolean flag '{name}'{via} with value '{value}'")
+        flags[name] = "false" if is_negated else value if separator else "true"
     return {name: _from_file(value) for name, value in flags.items()}
 
 

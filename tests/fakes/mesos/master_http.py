@@ -22,6 +22,16 @@ _CALLS = frozenset(
 _WITHOUT_BODY = frozenset(("TEARDOWN", "SUPPRESS", "REVIVE"))
 
 
+def _missing_fields(accept: Json) -> list[str]:
+    """The required fields of an executor that an ACCEPT leaves out."""
+    return [
+        f"accept.operations[{number}].launch.task_infos[{index}].executor.executor_id"
+        for number, operation in enumerate(accept["accept"].get("operations", []))
+        for index, info in enumerate(operation.get("launch", {}).get("task_infos", []))
+        if "executor" in info and "executor_id" not in info["executor"]
+    ]
+
+
 class Place:
     """The master of this process, and the leader; shared by all its connections."""
 
@@ -29,6 +39,8 @@ class Place:
         self.master = master
         self.leader: Json | None = None
         self.serving = False
+        #: A leader answers /state at once, and calls only after it has read its registry.
+        self.recovered = False
 
 
 class MasterHandler(Handler):
@@ -60,6 +72,8 @@ class MasterHandler(Handler):
             self.answer(404)
         elif not self.place.serving:
             self._redirect("/master/api/v1/scheduler" if path in _API else path)
+        elif not self.place.recovered:
+            self.text(503, "Master has not finished recovery")
         elif path == "/agent":
             self._serve_agent()
         else:
@@ -88,8 +102,11 @@ class MasterHandler(Handler):
             fault = f"Expecting '{kind.lower()}' to be present"
         elif kind != "SUBSCRIBE" and "framework_id" not in call:
             fault = "Expecting 'framework_id' to be present"
+        missing = _missing_fields(call) if kind == "ACCEPT" and fault is None else []
         if fault is not None:
             self.text(400, f"Failed to validate scheduler::Call: {fault}")
+        elif missing:
+            self.text(400, f"Failed to convert JSON into Call protobuf: Missing required fields: {', '.join(missing)}")
         elif kind == "SUBSCRIBE":
             self._subscribe(call["subscribe"]["framework_info"], call.get("framework_id", {}).get("value"))
         else:

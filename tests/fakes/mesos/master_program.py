@@ -4,6 +4,7 @@ import ipaddress
 import socket
 import sys
 import threading
+import time
 from typing import Any
 
 from .election import Contender, Detector, Registry, connect
@@ -15,6 +16,9 @@ from .web import listen
 
 #: For this long at least, a new leader says nothing about an agent of its registry that has not come back.
 _LEAST_REREGISTER_S = 600.0
+
+#: How long a new leader takes to read its registry.
+_RECOVERY_S = 1.0
 
 
 def main() -> None:
@@ -47,11 +51,12 @@ def main() -> None:
     server = listen(ip, port, Bound)
     if not hosts:
         place = _place(info, lambda _agents: None, settings, flags, interval_s)
-        place.leader, place.serving = info, True
+        place.leader, place.serving, place.recovered = info, True, True
         place.master.lead({})
     else:
         client = connect(hosts, session_s)
         registry = Registry(client, path)
+        registry.make()
         place = _place(info, registry.write, settings, flags, interval_s)
         contender = Contender(client, path, info, session_s)
         quorum = int(flags["quorum"])
@@ -62,10 +67,14 @@ def main() -> None:
             if contender.is_leader and not mine:
                 contender.lost()
             if mine and contenders >= quorum and not place.serving:
-                contender.is_leader = True
-                place.master.lead(registry.read())
-                place.serving = True
+                contender.is_leader = place.serving = True
                 print(f"Elected as the leading master {info['pid']}", file=sys.stderr, flush=True)
+                threading.Thread(target=recover, daemon=True).start()
+
+        def recover() -> None:
+            time.sleep(_RECOVERY_S)
+            place.master.lead(registry.read())
+            place.recovered = True
 
         contender.start()
         Detector(client, path, on_leader).start()
