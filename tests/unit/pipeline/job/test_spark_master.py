@@ -72,6 +72,17 @@ def test_mesos_gets_its_library_and_the_nodes_address(tmp_path: Path) -> None:
     assert found.settings["spark.cores.max"] == "3"
     assert "spark.authenticate" not in found.settings
     assert "spark.blockManager.port" not in found.settings  # an agent would have to offer it
+    assert found.settings["spark.mesos.checkpoint"] == "true"
+
+
+def test_the_bindings_of_a_cmake_build_are_found(tmp_path: Path) -> None:
+    """CMake puts them into a library of their own, beside libmesos.so."""
+    bindings = tmp_path / "libmesos-java.so"
+    for library in (tmp_path / "libmesos.so", bindings):
+        bindings.touch()
+        library.touch()
+        found = master_of(f'{MESOS}\nmesos_native_library = "{library}"')
+        assert found.environment["MESOS_NATIVE_JAVA_LIBRARY"] == str(bindings)
 
 
 @pytest.mark.parametrize(

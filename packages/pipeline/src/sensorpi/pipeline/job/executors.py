@@ -21,6 +21,9 @@ _CONNECT_S = 5.0
 _CHECK_EVERY_S = 1.0
 #: An executor that takes longer than this many seconds to start is reported.
 _USUAL_START_S = 15.0
+#: After this many seconds without an executor the job ends, and its supervisor starts a new one: Spark's Mesos back end
+#: never again uses an agent on which two executors were lost, and declines every offer of it.
+_LONGEST_WITHOUT_S = 120.0
 _VERSIONS = re.compile(r"Python in worker has different version \(?([0-9., ]+?)\)? than that in driver \(?([0-9.]+)")
 
 
@@ -37,7 +40,7 @@ def wait_for_master(master: SparkMaster, stop: threading.Event) -> None:
         try:
             socket.create_connection((url.host, url.port), _CONNECT_S).close()
         except OSError as error:
-            service.notify(watchdog=True, status=f"waiting for {outage.name}")
+            service.notify(status=f"waiting for {outage.name}")
             stop.wait(outage.failed(error))
         else:
             outage.succeeded()
@@ -49,9 +52,9 @@ class Executors:
 
     def __init__(self, session: SparkSession, master: SparkMaster) -> None:
         self._java_context = session.sparkContext._jsc.sc()
-        self._is_local = master.is_local
+        self._url, self._is_local = master.url, master.is_local
         self._hint = (
-            "does Mesos offer enough memory?"
+            "does Mesos offer enough memory, and does an executor's log on its agent have an error?"
             if master.url.startswith("mesos:")
             else "is sensorpi-spark-worker running, with a free core?"
         )
@@ -65,9 +68,9 @@ class Executors:
             pass
 
     def are_missing(self) -> bool:
-        """Whether there is none, as of the last second. That is logged once; the watchdog must not end the job then.
+        """Whether there is none, as of the last second. That is logged once.
 
-        Raises UserError when the cluster ended the job.
+        Raises UserError when the cluster ended the job, or when there was none for two minutes.
         """
         if self._is_local:
             return False
@@ -82,6 +85,11 @@ class Executors:
             self._outage.succeeded()
             return False
         self._missing_since = self._missing_since or now
+        if now - self._missing_since >= _LONGEST_WITHOUT_S:
+            raise UserError(
+                f"Spark has not had an executor on {self._url} for {_LONGEST_WITHOUT_S:g} s ({self._hint}). The job "
+                "ends, so that a new one can use every agent again"
+            )
         if now - self._missing_since >= _USUAL_START_S:
             self._outage.failed(f"no worker runs an executor for the job ({self._hint})")
         service.notify(watchdog=True, status="waiting for Spark's workers")

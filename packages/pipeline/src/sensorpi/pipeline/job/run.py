@@ -341,8 +341,9 @@ class _Job:
         is_ours = "Traceback (most recent call last)" in text and _KAFKA_FAULT not in text
         if is_ours and not self._kafka.down:
             _log.error("%s", text)  # an error in our own code: only this shows where
-        # A job that retries works as it should, and a restart would not help: the watchdog must not end it.
-        service.notify(watchdog=True)
+        if not is_ours:
+            # A job that retries works as it should, and a restart would not help: the watchdog must not end it.
+            service.notify(watchdog=True)
         return self._kafka.failed(text.splitlines()[0][:300])
 
     def _pass_oversized(self, group: GroupOffsets) -> bool:

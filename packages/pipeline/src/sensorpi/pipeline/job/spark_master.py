@@ -124,9 +124,15 @@ def _mesos(cluster: Cluster, node: Node, settings: dict[str, str]) -> SparkMaste
         raise UserError(f"{needed}: write its path into [spark] mesos_native_library")
     if not Path(library).is_file():
         raise UserError(f"{needed}, and [spark] mesos_native_library = {library} does not exist")
+    # A build of Mesos by CMake has the bindings in a library of their own.
+    beside = Path(library).with_name("libmesos-java.so")
+    if beside.is_file():
+        library = str(beside)
     bound = bind_address(cluster.connect_address(node))
     settings |= {
         "spark.master": cluster.spark.master,
+        # Executors keep running while their agent is restarted.
+        "spark.mesos.checkpoint": "true",
         "spark.mesos.executor.memoryOverhead": str(EXECUTOR_OVERHEAD_MB),
         # Without a limit Spark takes everything that Mesos offers.
         "spark.cores.max": str(cluster.spark.worker_cores * len(cluster.workers)),
