@@ -129,7 +129,12 @@ class Service:
                 self.name, self.exit_status, self._log_file, wait_s,
             )  # fmt: skip
         elif now >= self._restart_at:
-            self.start()
+            try:
+                self.start()
+            except OSError as error:  # such as a full disk, on which there is no log file
+                self._restart_at = now + next(self._waits)
+                _log.warning("%s cannot be restarted: %s.", self.name, error)
+                return False
             _log.warning("%s was restarted.", self.name)
             return True
         return False

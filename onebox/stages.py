@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +18,7 @@ from onebox.influxd import influxd_process
 from onebox.process import Service
 from sensorpi.common.cluster import secrets
 from sensorpi.common.cluster.model import Cluster
+from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.errors import UserError
 from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC
 from sensorpi.mesos_node.kafka.topics import ensure_topics, topic_specs
@@ -49,6 +51,8 @@ class Stages:
     #: The time range that the dashboard shows first; None for its default.
     dashboard_range_ms: tuple[int, int] | None = None
     services: list[Service] = field(default_factory=list)
+    _endpoints_file: Outage = field(default_factory=lambda: Outage("endpoints.json", _log))
+    _next_try_s: float = 0.0
 
     @property
     def credentials(self) -> Credentials:
@@ -135,8 +139,13 @@ class Stages:
     def watch(self) -> None:
         """Restart the parts that ended by themselves."""
         started = [service for service in self.services if service.watch()]
-        if started:
-            self._write_endpoints()  # other pids
+        if started or (self._endpoints_file.down and time.monotonic() >= self._next_try_s):
+            try:
+                self._write_endpoints()  # other pids
+            except UserError as error:  # a full disk does not end the run
+                self._next_try_s = time.monotonic() + self._endpoints_file.failed(error)
+            else:
+                self._endpoints_file.succeeded()
 
     def stop(self) -> None:
         """Stop all parts in the order of the data flow, so that none loses its output."""

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
+from onebox import process
 from onebox.process import Service
 from tests.integration.waiting import wait_until
 
@@ -32,7 +34,7 @@ def started(services: list[Service], folder: Path, message: str) -> Service:
     service = Service("part", [sys.executable, "-c", CHILD, message], folder / "part.log", watchdog_s=0.1)
     services.append(service)
     service.start()
-    service.wait_until_ready(30)
+    service.wait_until_ready(30, lambda: message == "nothing")
     return service
 
 
@@ -54,3 +56,39 @@ def test_a_part_that_never_sent_watchdog_may_be_silent(services: list[Service], 
     wait_until(lambda: time.monotonic() - service._alive_at > 0.2, "the time", 5)
     assert not service.watch()
     assert service.pid is not None
+
+
+def test_a_part_without_a_place_for_its_log_is_restarted_later(
+    services: list[Service], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = started(services, tmp_path / "logs", "READY=1")
+    (tmp_path / "logs").rename(tmp_path / "elsewhere")
+    (tmp_path / "logs").touch()  # in its place
+    service.kill()
+    wait_until(lambda: service.watch() or "cannot be restarted" in caplog.text, "the attempt", 30)
+    assert service.pid is None
+    (tmp_path / "logs").unlink()
+    wait_until(service.watch, "the restart", 30)
+    assert service.pid is not None
+
+
+def test_a_part_that_ran_long_is_restarted_soon_again(
+    services: list[Service], tmp_path: Path, caplog: pytest.LogCaptureFixture, mocker: MockerFixture
+) -> None:
+    mocker.patch.object(process, "STEADY_S", 0.0)
+    service = started(services, tmp_path, "nothing")
+    for _ in range(2):
+        service.kill()
+        wait_until(service.watch, "the restart", 30)
+    waits = [record.getMessage().partition("Restarting")[2] for record in caplog.records if "ended" in record.msg]
+    assert waits == [" it in 1 s."] * 2
+
+
+def test_a_child_elsewhere_reports_over_a_socket_with_a_path(services: list[Service], tmp_path: Path) -> None:
+    program = CHILD.replace('"\\0" + os.environ["NOTIFY_SOCKET"][1:]', 'os.environ["NOTIFY_SOCKET"]')
+    service = Service(
+        "part", [sys.executable, "-c", program, "READY=1"], tmp_path / "part.log", notify_socket=tmp_path / "socket"
+    )
+    services.append(service)
+    service.start()
+    service.wait_until_ready(30)
