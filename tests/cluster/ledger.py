@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from onebox.ledger import ReadingId as Reading
+from tests.chaos import ledger as chaos
+from tests.chaos.ledger import Taken
+
 
 class ReadingId(NamedTuple):
     """What tells one reading of the sensor from all others."""
@@ -28,6 +32,12 @@ class Ledger:
     def taken(self) -> set[ReadingId]:
         """Every reading that was taken."""
         return {reading for boot, count in self._counts("taken").items() for reading in _first(boot, count)}
+
+    def readings(self) -> dict[Reading, Taken]:
+        """Every reading that was taken, with all that the sensor wrote about it."""
+        ledger = chaos.Ledger([self.events])
+        ledger.read_on()
+        return ledger.taken
 
     def acknowledged(self) -> int:
         """How many readings Kafka has acknowledged to the process that took them."""

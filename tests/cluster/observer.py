@@ -2,13 +2,13 @@
 
 import ctypes
 import os
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from influxdb import InfluxDBClient
 from kafka.errors import KafkaError
 
 from sensorpi.common.cluster import secrets
@@ -17,8 +17,11 @@ from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC
 from sensorpi.mesos_node.kafka.probe import connect
 from sensorpi.pipeline.influx.client import INFLUXDB_ERRORS, RAW, READER, READINGS, Endpoint, open_client
 from sensorpi.pipeline.job.offsets import OFFSETS_TOPIC
-from tests.cluster.ledger import ReadingId
+from tests.chaos import stored
+from tests.chaos.checker import Row
 from tests.packages.machine import run
+
+Answer = TypeVar("Answer")
 
 ADDRESS = "10.0.0.200"
 
@@ -44,17 +47,19 @@ class Observer:
         rows = self._query(f'SELECT count("sequence") FROM "{RAW}"."{READINGS}" {where}')
         return sum(int(row["count"]) for row in rows)
 
-    def places(self) -> Counter[ReadingId]:
-        """Every reading in InfluxDB, with the number of times and tag sets under which it is there."""
-        rows = self._query(f'SELECT "boot", "sequence" FROM "{RAW}"."{READINGS}" GROUP BY *')
-        return Counter(ReadingId(row["boot"], int(row["sequence"])) for row in rows)
+    def rows(self) -> list[Row]:
+        """Every reading in InfluxDB, once for each time and tag set under which it is there; none without an answer."""
+        return self._ask_influxdb(stored.rows)
 
     def _query(self, influxql: str) -> list[dict[str, str]]:
-        def ask() -> list[dict[str, str]]:
+        return self._ask_influxdb(lambda client: list(client.query(influxql, epoch="ms").get_points()))
+
+    def _ask_influxdb(self, question: Callable[[InfluxDBClient], list[Answer]]) -> list[Answer]:
+        def ask() -> list[Answer]:
             endpoint = Endpoint(self._cluster.influxdb_node.address, self._cluster.influxdb.port)
             client = open_client(endpoint, READER, self._password, timeout_s=10.0)
             try:
-                return list(client.query(influxql, epoch="ms").get_points())
+                return question(client)
             except INFLUXDB_ERRORS:
                 return []
             finally:

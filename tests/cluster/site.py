@@ -11,6 +11,7 @@ from kafka.partitioner.default import murmur2
 
 from sensorpi.common.cluster.model import Cluster, example_text, parse
 from sensorpi.common.reading import DEFAULT_SENSOR, TOPIC, kafka_key
+from tests.chaos.checker import Evidence, check
 from tests.cluster.engines import Engine
 from tests.cluster.ledger import Ledger
 from tests.cluster.observer import Observer, observing
@@ -144,15 +145,21 @@ class Site:
         wait_for("a reading in InfluxDB", lambda: self.observer.queryable_since(time_s), limit_s, 0.2)
 
     def verify(self, limit_s: float = WHOLE_S) -> int:
-        """Every reading that was taken is in InfluxDB, none twice, and no unit has failed; how many there are."""
-        owed = self.ledger.owed()
+        """Every reading is in InfluxDB as it was taken, none twice, and no unit has failed; how many are owed."""
+        owed, taken = self.ledger.owed(), self.ledger.readings()
         deadline = time.monotonic() + limit_s
-        while missing := owed - set(places := self.observer.places()):
+        rows = self.observer.rows()
+        while missing := owed - {(row.reading.boot, row.reading.sequence) for row in rows}:
             assert time.monotonic() < deadline, f"{len(missing)} readings are missing: {sorted(missing)[:10]} …"
             time.sleep(1.0)
-        twice = [reading for reading, count in places.items() if count > 1]
-        assert not twice, f"{len(twice)} readings are there twice: {twice[:10]}"
-        unknown = set(places) - self.ledger.taken()
+            rows = self.observer.rows()
+        stored = {row.reading for row in rows}
+        # Those that were taken since the list was made are compared the next time.
+        known = [row for row in rows if row.reading in taken]
+        verdict = check(Evidence({reading: each for reading, each in taken.items() if reading in stored}, known))
+        wrong = [*verdict.duplicated, *verdict.altered, *verdict.out_of_order]
+        assert not wrong, f"{len(wrong)} readings are not as they were taken: {', '.join(map(str, wrong[:10]))} …"
+        unknown = stored - self.ledger.readings().keys()
         assert not unknown, f"{len(unknown)} readings were never taken: {sorted(unknown)[:10]}"
         assert {name: machine.failed() for name, machine in self.machines.items()} == dict.fromkeys(self.machines, "")
         return len(owed)

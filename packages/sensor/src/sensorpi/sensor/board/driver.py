@@ -14,6 +14,8 @@ from sensorpi.sensor.board.library import Board, load_library
 
 log = logging.getLogger(__name__)
 
+#: The maximum wait before a chip that is down is set up again.
+LONGEST_WAIT_S = 10.0
 #: How often a transaction is tried before the chip counts as down, and the time between the tries.
 TRIES, BETWEEN_TRIES_S = 3, 0.01
 
@@ -40,7 +42,7 @@ class EnviroPhat:
         self._library = load_library(board)
         self._correct = correct
         self._watched = [
-            _Watched(chip, Outage(chip.name, log))
+            _Watched(chip, Outage(chip.name, log, longest_s=LONGEST_WAIT_S))
             for chip in (Weather(self._library), Light(self._library), Motion(self._library))
         ]
         for watched in self._watched:
