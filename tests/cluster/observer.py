@@ -1,7 +1,6 @@
 """Asks InfluxDB and Kafka as one more machine on the nodes' network, which is no part of the cluster."""
 
 import ctypes
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from sensorpi.pipeline.influx.client import INFLUXDB_ERRORS, RAW, READER, READIN
 from sensorpi.pipeline.job.offsets import OFFSETS_TOPIC
 from tests.chaos import stored
 from tests.chaos.checker import Row
+from tests.packages.leftovers import own_prefix
 from tests.packages.machine import run
 
 Answer = TypeVar("Answer")
@@ -110,7 +110,7 @@ class Observer:
 @contextmanager
 def observing(lan: str, cluster: Cluster, key: bytes) -> Iterator[Observer]:
     """An observer at the bridge in the namespace ``lan``."""
-    name = f"sp{os.getpid()}-eye"
+    name = f"{own_prefix('sp')}eye"
     run("ip", "netns", "add", name)
     try:
         run("ip", "-n", name, "link", "add", "lan0", "type", "veth", "peer", "name", name, "netns", lan)

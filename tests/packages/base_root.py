@@ -4,6 +4,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from images.tree import discard
+from tests.packages.leftovers import DIES_WITH_US
 from tests.packages.machine import run
 
 ROOT = Path(__file__).parents[2]
@@ -36,11 +38,11 @@ def make_root(root: Path, suite: str, included: str, *options: str, downloaded: 
     ready, contents = root / "etc/sensorpi-ready", f"{included}\n{downloaded}\n"
     if ready.exists() and ready.read_text() == contents:
         return
-    shutil.rmtree(root, ignore_errors=True)
+    discard(root)  # with what a killed run may have left mounted in it
     root.parent.mkdir(parents=True, exist_ok=True)
     download = f'--customize-hook=chroot "$1" apt-get -y --download-only --no-install-recommends install {downloaded}'
     run(
-        "mmdebstrap", "--variant=apt", f"--include={included.replace(' ', ',')}", download, *options,
+        *DIES_WITH_US, "mmdebstrap", "--variant=apt", f"--include={included.replace(' ', ',')}", download, *options,
         "--skip=cleanup/apt", suite, root,
     )  # fmt: skip
     (root / "etc/apt/apt.conf.d/90offline").write_text('Acquire::Check-Valid-Until "false";\n')

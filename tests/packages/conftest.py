@@ -11,9 +11,14 @@ from pathlib import Path
 import pytest
 
 from tests.packages.base_root import CACHE, REPOSITORY, base_root
+from tests.packages.leftovers import end_stale_machines, own_mounts, own_prefix
 from tests.packages.machine import ADDRESS, Machine, run
 
 _number = itertools.count(1)
+
+if os.geteuid() == 0:
+    own_mounts()
+    end_stale_machines(CACHE)
 
 # SIGTERM must not leave machines, mounts and networks behind.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -28,9 +33,9 @@ def machines() -> Iterator[NewMachine]:
 
     def make(suite: str, address: str = ADDRESS, lan: str | None = None, base: Path | None = None) -> Machine:
         base = base or base_root(suite)
-        folder = Path(tempfile.mkdtemp(prefix="machine-", dir=CACHE))
+        folder = Path(tempfile.mkdtemp(prefix=own_prefix("machine-"), dir=CACHE))
         # At most 15 letters, because it is also the name of a network interface.
-        name = f"sp{os.getpid()}-{next(_number)}"
+        name = f"{own_prefix('sp')}{next(_number)}"
         machine = Machine(name, base, folder, REPOSITORY, address, lan)
         made.append(machine)
         machine.set_up()
@@ -61,7 +66,7 @@ def machine() -> Iterator[Machine]:
 @contextlib.contextmanager
 def bridged() -> Iterator[str]:
     """A network namespace with a bridge to which only machines are connected."""
-    name = f"sp{os.getpid()}-lan{next(_number)}"
+    name = f"{own_prefix('sp')}lan{next(_number)}"
     run("ip", "netns", "add", name)
     try:
         run("ip", "-n", name, "link", "add", "bridge", "type", "bridge")

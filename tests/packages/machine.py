@@ -37,6 +37,12 @@ def wait_for(what: str, probe: Callable[[], Answer], limit_s: float = 120.0, pau
     return answer
 
 
+def cgroup_hierarchies() -> list[Path]:
+    """Where the machines' cgroups are."""
+    hybrid = [path for path in _CGROUPS[:2] if path.is_dir()]
+    return hybrid or [_CGROUPS[2]]
+
+
 @dataclass
 class Machine:
     """One container. ``base`` is the lower layer of its root and is not changed."""
@@ -111,14 +117,9 @@ class Machine:
         return (self.folder / "console.log").read_text(errors="replace")
 
     def _enter(self) -> None:
-        for hierarchy in self._hierarchies():
+        for hierarchy in cgroup_hierarchies():
             (hierarchy / self.name).mkdir(exist_ok=True)
             (hierarchy / self.name / "cgroup.procs").write_text(str(os.getpid()))
-
-    @staticmethod
-    def _hierarchies() -> list[Path]:
-        hybrid = [path for path in _CGROUPS[:2] if path.is_dir()]
-        return hybrid or [_CGROUPS[2]]
 
     def _find_init(self) -> int:
         assert self._nspawn is not None
@@ -213,7 +214,7 @@ class Machine:
         finally:
             subprocess.run(["ip", "netns", "delete", self.name])
             subprocess.run(["umount", "--lazy", str(self.root)])
-            for hierarchy in self._hierarchies():
+            for hierarchy in cgroup_hierarchies():
                 self._remove_cgroup(hierarchy / self.name)
             shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -21,6 +21,7 @@ from sensorpi.common.card.wifi import pre_shared_key
 from sensorpi.common.cli.main import main
 from tests.fakes import cards
 from tests.packages.base_root import CACHE, REPOSITORY, base_root, make_root
+from tests.packages.leftovers import own_prefix
 from tests.packages.machine import ADDRESS, Machine, run, wait_for
 from tests.unit.common.card.test_card import KEY, SSH_KEY
 
@@ -81,8 +82,8 @@ def card_in(
     base: Path, name: str, flashed: Callable[[Path], Path], node: str, *options: str
 ) -> Iterator[tuple[Machine, Path]]:
     """A machine with the prepared card of that node, before its first boot; and the card's boot partition."""
-    folder = Path(tempfile.mkdtemp(prefix="machine-", dir=CACHE))
-    machine = Machine(f"sp{os.getpid()}-{name}", base, folder, REPOSITORY)
+    folder = Path(tempfile.mkdtemp(prefix=own_prefix("machine-"), dir=CACHE))
+    machine = Machine(f"{own_prefix('sp')}{name}", base, folder, REPOSITORY)
     try:
         machine.set_up()
         for known in ("etc/apt/sources.list.d/sensorpi.list", "usr/share/keyrings/sensorpi.gpg"):
