@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from images.tree import discard
-from tests.packages.leftovers import DIES_WITH_US
+from tests.packages.leftovers import DIES_WITH_US, isolate
 from tests.packages.machine import run
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +35,7 @@ def base_root(suite: str) -> Path:
 
 def make_root(root: Path, suite: str, included: str, *options: str, downloaded: str = "") -> None:
     """Make a root with the packages in ``included`` installed and those in ``downloaded`` in apt's cache, once."""
+    isolate(CACHE)
     ready, contents = root / "etc/sensorpi-ready", f"{included}\n{downloaded}\n"
     if ready.exists() and ready.read_text() == contents:
         return
@@ -51,6 +52,7 @@ def make_root(root: Path, suite: str, included: str, *options: str, downloaded: 
 
 def add_repository(root: Path, suite: str) -> None:
     """Update the package lists of our repository, and keep those of Debian."""
+    isolate(CACHE)
     shutil.copy(REPOSITORY / "sensorpi.gpg", root / "usr/share/keyrings/sensorpi.gpg")
     (root / "etc/apt/sources.list.d/sensorpi.list").write_text(_SOURCES.format(suite=suite))
     target = root / "srv/repository"

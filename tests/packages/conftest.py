@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,14 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.packages.base_root import CACHE, REPOSITORY, base_root
-from tests.packages.leftovers import end_stale_machines, own_mounts, own_prefix
+from tests.packages.leftovers import isolate, own_prefix
 from tests.packages.machine import ADDRESS, Machine, run
 
 _number = itertools.count(1)
-
-if os.geteuid() == 0:
-    own_mounts()
-    end_stale_machines(CACHE)
 
 # SIGTERM must not leave machines, mounts and networks behind.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -29,6 +24,7 @@ NewMachine = Callable[..., Machine]
 @contextlib.contextmanager
 def machines() -> Iterator[NewMachine]:
     """A function that makes booted machines of a suite. All of them are torn down at the end."""
+    isolate(CACHE)
     made: list[Machine] = []
 
     def make(suite: str, address: str = ADDRESS, lan: str | None = None, base: Path | None = None) -> Machine:
@@ -66,6 +62,7 @@ def machine() -> Iterator[Machine]:
 @contextlib.contextmanager
 def bridged() -> Iterator[str]:
     """A network namespace with a bridge to which only machines are connected."""
+    isolate(CACHE)
     name = f"{own_prefix('sp')}lan{next(_number)}"
     run("ip", "netns", "add", name)
     try:

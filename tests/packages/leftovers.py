@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from images.tree import discard
@@ -31,6 +32,13 @@ DIES_WITH_US = (
     "--kill-child",
     "--mount-proc",
 )
+
+
+@cache
+def isolate(folder: Path) -> None:
+    """Once in this process: give it mounts of its own, and remove what killed runs have left in ``folder``."""
+    own_mounts()
+    end_stale_machines(folder)
 
 
 def own_mounts() -> None:
