@@ -166,8 +166,9 @@ class Parts:
             sensor,
             ["env", *(f"{name}={value}" for name, value in clock.items()),
              sys.executable, "-m", "tests.chaos.sensor_program", str(self.board_file(sensor)),
-             "sensor", "run", "--board", "emulated", "--sensor", DEFAULT_SENSOR, "--seed", str(number),
-             "--state-directory", str(self.disks[sensor].folder), "--events", str(self.events(sensor))],
+             "sensor", "run", "--board", "emulated", "--sensor", DEFAULT_SENSOR, "--host", sensor,
+             "--seed", str(number), "--state-directory", str(self.disks[sensor].folder),
+             "--events", str(self.events(sensor))],
             {"RUNTIME_DIRECTORY": str(self.runtime(sensor)), "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
 

@@ -112,7 +112,7 @@ class _Run:
         self._stop_sensors()
         verdict = self._verdict()
         self._keep_state()
-        summary = self._report.end(verdict, self._ledger.taken)
+        summary = self._report.end(verdict, self._ledger.everything())
         print(json.dumps(summary) if self._options.json else _sentence(summary), flush=True)
         return 0 if verdict.good else 1
 
@@ -197,7 +197,7 @@ class _Run:
         letters = stored.letters(self._parts.cluster.bootstrap_servers)
         hostile = self._nemesis.hostile
         evidence = Evidence(
-            taken=self._ledger.taken,
+            taken=self._ledger.everything(),
             rows=rows,
             letters=[letter.value for letter in letters if letter.key not in hostile],
             log=stored.log(self._parts.cluster.bootstrap_servers),

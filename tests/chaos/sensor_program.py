@@ -1,6 +1,7 @@
 """`sensorpi sensor …` whose emulated board has the faults that a file names: `python -m … FILE sensor run …`."""
 
 import errno
+import itertools
 import json
 import os
 import random
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import SupportsFloat
 
 from sensorpi.common.cli.main import main
+from sensorpi.sensor.board.driver import EnviroPhat
 from sensorpi.sensor.board.emulated import bmp280, board, lsm303d, tcs3472
 
 _CHIPS = (bmp280.ADDRESS, tcs3472.ADDRESS, lsm303d.ADDRESS)
@@ -62,6 +64,24 @@ def _sleep(seconds: SupportsFloat) -> None:
     select.select([], [], [], max(float(seconds), 0.0))
 
 
+def _write_down(arguments: list[str]) -> None:
+    """Append each reading to the file of ``--events`` at the moment it is taken, before anything else knows of it."""
+    options = {name: arguments[place + 1] for place, name in enumerate(arguments[:-1]) if name.startswith("--")}
+    ledger = os.open(options["--events"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    identity = {"event": "taken", "sensor": options["--sensor"], "host": options["--host"], "process": os.getpid()}
+    read = EnviroPhat.read
+    numbers = itertools.count(1)
+
+    def read_and_write_down(driver: EnviroPhat) -> dict[str, float]:
+        monotonic_ns = time.monotonic_ns()
+        values = read(driver)
+        line = {**identity, "number": next(numbers), "monotonic_ns": monotonic_ns, "values": values}
+        os.write(ledger, json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        return values
+
+    EnviroPhat.read = read_and_write_down  # type: ignore[method-assign, assignment]
+
+
 def run(arguments: list[str]) -> int:
     """Run the sensor. The first argument is the file."""
     file = Path(arguments[0])
@@ -73,6 +93,7 @@ def run(arguments: list[str]) -> int:
             self.bus.faults.append(SteeredFault(file, self))
 
     board.EmulatedBoard = SteeredBoard  # type: ignore[misc]
+    _write_down(arguments)
     return main(arguments[1:])
 
 

@@ -41,3 +41,33 @@ def test_half_a_line_of_a_killed_process_is_passed_over(tmp_path: Path) -> None:
     file = tmp_path / "s.jsonl"
     file.write_text('{"event":"read","sens' + event("read", 2, timestamp=9) + "\n")
     assert [taken.reading.sequence for taken in Ledger([file]).read_on()] == [2]
+
+
+def taken_event(process: int, number: int, **values: float) -> str:
+    identity = {"event": "taken", "sensor": "S", "host": "h", "process": process, "number": number}
+    return json.dumps({**identity, "monotonic_ns": 4 * 10**9, "values": values}, separators=(",", ":")) + "\n"
+
+
+def test_what_was_taken_first_counts_whatever_is_said_later(tmp_path: Path) -> None:
+    file = tmp_path / "s.jsonl"
+    file.write_text(taken_event(7, 1, heading=5.0) + event("read", timestamp=9, values={"heading": 6.0}) + "\n")
+    ledger = Ledger([file])
+    [taken] = ledger.read_on()
+    assert (taken.values, taken.taken_s, taken.timestamp_ms) == ({"heading": 5.0}, 4.0, 9)
+    assert list(ledger.everything()) == [ReadingId("S", "b", 1)]
+
+
+def test_a_reading_whose_process_was_killed_at_once_is_known(tmp_path: Path) -> None:
+    file = tmp_path / "s.jsonl"
+    lines = [taken_event(7, 1), event("read", timestamp=9) + "\n", taken_event(7, 2), taken_event(8, 1)]
+    file.write_text("".join(lines))
+    ledger = Ledger([file])
+    ledger.read_on()
+    ids = [("b", 1), ("of process 7", 2), ("of process 8", 1)]
+    assert set(ledger.everything()) == {ReadingId("S", boot, number) for boot, number in ids}
+
+
+def test_a_reading_that_gets_another_time_has_the_last(tmp_path: Path) -> None:
+    file = tmp_path / "s.jsonl"
+    file.write_text(taken_event(7, 1) + event("read", timestamp=9) + "\n" + event("read", timestamp=8) + "\n")
+    assert [taken.timestamp_ms for taken in Ledger([file]).read_on()] == [9, 8]
