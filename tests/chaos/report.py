@@ -1,6 +1,7 @@
 """What a run reports: a line for each fault and each recovery, and at the end each reading that is not right."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from tests.chaos.ledger import Taken
 from tests.chaos.recovery import Recovered
 from tests.chaos.schedule import Fault
 
+#: What changes all the time in a status line.
+_COUNTS = re.compile(r"[0-9]+([.,][0-9]+)*")
 #: As many findings of a kind are printed; all are in the file.
 _MOST_PRINTED = 10
 
@@ -27,6 +30,7 @@ class Report:
         #: Each fault with the times of its beginning and its end, by the monotonic clock.
         self._struck: dict[int, tuple[Fault, float, float]] = {}
         self._recoveries: list[Recovered] = []
+        self._statuses: dict[str, str] = {}
 
     def begin(self) -> float:
         """The schedule begins now; the value of the monotonic clock."""
@@ -57,6 +61,14 @@ class Report:
     def restarted(self, part: str) -> None:
         """A part was started again."""
         self._keep({"event": "restarted", "part": part})
+
+    def statuses(self, statuses: Mapping[str, str]) -> None:
+        """What the parts say of themselves, kept when it changes: their logs have no times."""
+        for part, status in statuses.items():
+            text = _COUNTS.sub("…", status)
+            if text != self._statuses.get(part, ""):
+                self._statuses[part] = text
+                self._keep({"event": "status", "part": part, "status": status})
 
     def say(self, text: str) -> None:
         """Print a line with the time since the beginning, and keep it."""
