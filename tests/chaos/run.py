@@ -143,7 +143,12 @@ class _Run:
         """What goes on all the time."""
         for part in self._parts.watch():
             self._report.restarted(part)
-        self._report.statuses({part: service.status for part, service in self._parts.services.items()})
+        self._report.statuses(
+            {
+                part: f"{service.status}{'' if service.ready else ' (not ready)'}"
+                for part, service in self._parts.services.items()
+            }
+        )
         self._recovery.taken(self._ledger.read_on())
         if not self._lasting and (recovered := self._recovery.poll()) is not None:
             self._report.recovered(recovered)
