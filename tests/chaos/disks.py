@@ -3,12 +3,12 @@
 Call it only in a mount namespace that nobody else uses (``namespaces.isolated``).
 """
 
+import errno
 import os
-import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from sensorpi.common.errors import UserError
+from tests.chaos.namespaces import mount
 
 _FILLER = "filler"
 #: What is left on a disk that is nearly full.
@@ -16,14 +16,17 @@ _NEARLY_FULL_BYTES = 96 * 1024
 _BLOCK = bytes(4096)
 
 
+_MS_RDONLY, _MS_REMOUNT = 1, 32
+
+
 class Disk:
     """The disk that is mounted on one folder."""
 
     def __init__(self, folder: Path, size_mb: int) -> None:
-        """Mount it. Raises UserError."""
+        """Mount it. Raises OSError."""
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._mount("-t", "tmpfs", "-o", f"size={size_mb}m,mode=755", "chaos")
+        mount("chaos", str(folder), "tmpfs", 0, f"size={size_mb}m,mode=755")
 
     def fill(self, nearly: bool) -> None:
         """Write a file until no byte, or nearly none, is left."""
@@ -47,19 +50,13 @@ class Disk:
     def make_read_only(self) -> bool:
         """Return False when a process has a file open for writing, which prevents it."""
         try:
-            self._mount("-o", "remount,ro")
-        except UserError as error:
-            if "busy" in str(error):
+            mount(None, str(self.folder), None, _MS_REMOUNT | _MS_RDONLY)
+        except OSError as error:
+            if error.errno == errno.EBUSY:
                 return False
             raise
         return True
 
     def make_writable(self) -> None:
         """Undo ``make_read_only``."""
-        self._mount("-o", "remount,rw")
-
-    def _mount(self, *arguments: str) -> None:
-        command = ["mount", *arguments, str(self.folder)]
-        result = subprocess.run(command, capture_output=True, text=True)
-        if result.returncode != 0:
-            raise UserError(f"{' '.join(command)}: {result.stderr.strip()}")
+        mount(None, str(self.folder), None, _MS_REMOUNT)

@@ -43,8 +43,8 @@ def isolated(run: Callable[[], int]) -> int:
 def _init(run: Callable[[], int]) -> int:
     """Process 1: everything ends with it. It takes leave of processes whose parents were killed."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    _mount(None, "/", None, _MS_REC_PRIVATE)
-    _mount("proc", "/proc", "proc", 0)
+    mount(None, "/", None, _MS_REC_PRIVATE)
+    mount("proc", "/proc", "proc", 0)
     main = os.fork()
     if main == 0:
         _in_child(run)
@@ -83,8 +83,10 @@ def _exit_code(status: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _mount(source: str | None, target: str, kind: str | None, flags: int) -> None:
+def mount(source: str | None, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
+    """The system call mount. Raises OSError."""
     encoded = [None if text is None else text.encode() for text in (source, target, kind)]
-    if _libc.mount(*encoded, ctypes.c_ulong(flags), None) != 0:
+    data = None if options is None else options.encode()
+    if _libc.mount(*encoded, ctypes.c_ulong(flags), data) != 0:
         error = ctypes.get_errno()
         raise OSError(error, f"mount {target}: {os.strerror(error)}")
