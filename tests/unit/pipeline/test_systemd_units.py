@@ -28,7 +28,7 @@ READ: dict[str, tuple[str, str, str, set[str]]] = {
     "set-up": (
         "influxdb", "sensorpi-influxdb-setup.service", "master01", {"port", "backup_port", "raw_retention_days"},
     ),
-    "publisher": ("sensor", "sensorpi-sensor.service", "sensor01", {"rate_hz"}),
+    "publisher": ("sensor", "sensorpi-sensor.service", "sensor01", {"rate_hz", "clock_tolerance_s"}),
 }  # fmt: skip
 
 SECTIONS = {"spark": SparkSettings, "influxdb": InfluxdbSettings, "sensor": SensorSettings}

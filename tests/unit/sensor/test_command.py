@@ -16,6 +16,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pytest_mock import MockerFixture
 
 from sensorpi.common.cli.main import main
@@ -28,11 +30,14 @@ from sensorpi.sensor.board.emulated.synthetic import Beat, SyntheticDay
 from sensorpi.sensor.board.gpio import LgpioGPIO, StandInGPIO, gpio_modules
 from sensorpi.sensor.board.library import BoardMissingError, load_library
 from sensorpi.sensor.board.real_board import RealBoard
+from sensorpi.sensor.publishing.entry import Entry
 from sensorpi.sensor.publishing.events import Events
-from sensorpi.sensor.publishing.producer import UnreachableError
-from sensorpi.sensor.publishing.spool import Entry, Spool
+from sensorpi.sensor.publishing.producer import Settled, UnreachableError
+from sensorpi.sensor.publishing.spool import Spool
 from sensorpi.sensor.run import SensorConfig, SensorService
 from sensorpi.sensor.stamping.clock import Clock
+from sensorpi.sensor.stamping.held import take_held
+from sensorpi.sensor.stamping.stamps import LatestTimestamps
 
 
 @pytest.fixture(autouse=True)
@@ -346,18 +351,9 @@ class Service:
         events = Events(str(self.events_file))
         self.service = SensorService(settings, board, environment, events, self.stop, connect=lambda: self)
 
-    @property
-    def is_done(self) -> bool:
-        return True
-
-    exception = None
-
-    def succeeded(self) -> bool:
-        return True
-
-    def send(self, _key: bytes, value: bytes, _when_done: object) -> "Service":
+    def send(self, _key: bytes, value: bytes, settled: Settled) -> None:
         self.sent.append(json.loads(value))
-        return self
+        settled(None, None)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -462,3 +458,136 @@ def test_timestamps_follow_those_of_a_killed_run_in_the_spool(tmp_path: Path) ->
     service = Service(tmp_path, EmulatedBoard(), for_s=0.05)
     service.service.run()
     assert [message["timestamp"] for message in service.sent][:3] == [ahead_ms, ahead_ms + 1, ahead_ms + 2]
+
+
+def damaged_spool(directory: Path, count: int) -> Path:
+    spool = Spool(directory)
+    spool.append([Entry("S", "b", n, b'{"sensor":"S","boot":"b","timestamp":%d}' % n) for n in range(1, count + 1)])
+    spool.close()
+    return spool.path.rename(directory / "spool.sqlite3.damaged-1")
+
+
+def test_recover_puts_readings_back_into_the_spool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged_spool(tmp_path, 30)
+    elsewhere = damaged_spool(tmp_path / "card", 5)
+    assert main(["sensor", "recover", "--state-directory", str(tmp_path), str(elsewhere)]) == 0
+    out = capsys.readouterr().out
+    assert out == f"35 readings are in {tmp_path}/spool.sqlite3; the sensor sends them when it is started\n"
+    spool = Spool(tmp_path)
+    spool.open()
+    assert len(spool) == 35
+    assert list(tmp_path.glob("**/*.damaged-*")) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+def test_recover_by_root_leaves_the_spool_to_the_sensors_user(tmp_path: Path) -> None:
+    damaged_spool(tmp_path, 3)
+    os.chown(tmp_path, 12345, 12346)
+    assert main(["sensor", "recover", "--state-directory", str(tmp_path)]) == 0
+    assert {
+        (file.stat().st_uid, file.stat().st_gid) for file in tmp_path.glob("spool.sqlite3*") if "recov" not in file.name
+    } == {(12345, 12346)}
+
+
+@pytest.mark.parametrize("how", ["running", "missing"])
+def test_recover_tells_what_is_in_its_way(tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str) -> None:
+    sensor = Spool(tmp_path)
+    sensor.append([Entry("S", "b", 1, b"{}")])
+    files = ["/nowhere"] if how == "missing" else []
+    assert main(["sensor", "recover", "--state-directory", str(tmp_path), *files]) == 2
+    complaint = capsys.readouterr().err
+    assert ("is the sensor stopped?" if how == "running" else "sensorpi: /nowhere: not a file") in complaint
+    assert complaint.count("\n") == 1
+
+
+def test_a_stop_that_loses_readings_tells_how_many(
+    tmp_path: Path, mocker: MockerFixture, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service(tmp_path, EmulatedBoard(), for_s=None)
+    mocker.patch.object(Spool, "append", side_effect=OSError("the disk is full"))
+    mocker.patch.object(service.service._publisher, "_connect", side_effect=UnreachableError("connection refused"))
+    threading.Timer(0.3, service.stop.set).start()
+    assert service.service.run() == 1
+    end = service.events()[-1]
+    assert end["lost"] == end["readings"] > 0
+    assert end["spooled"] == 0
+    assert f"{end['lost']} readings are lost" in caplog.messages[-1]
+    assert not any("wait in" in message for message in caplog.messages)
+
+
+JUNK = [
+    b"", b"{", b"[1]", b"1e400", b'{"S": 1e400}', b'{"S": NaN}', b'{"S": "x"}', b'{"S": null}', b"[" * 100_000,
+    b'{"S": ' * 5000, b'{"S": ' + b"9" * 5000 + b"}", b"\xff\xfe\x00", b'{"S": -1}', b'{"S": 1.5}', b'{"S": true}',
+    b'{"boot_id": "0f", "samples": 7}', b'{"boot_id": [], "samples": [{}]}', b'"\\ud800"', b"{}" * 10,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["held-readings.json", "latest-timestamps.json"])
+@pytest.mark.parametrize("junk", JUNK, ids=[str(number) for number in range(len(JUNK))])
+def test_junk_in_a_state_file_is_one_line_and_set_aside(
+    tmp_path: Path, name: str, junk: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / name).write_bytes(junk)
+    service = Service(tmp_path, EmulatedBoard(), for_s=0.05)
+    assert service.service.run() == 0
+    assert service.events()[-1]["acknowledged"] > 0
+    (aside,) = (tmp_path / "state").glob(f"{name}.damaged-*")
+    assert aside.read_bytes() == junk
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("name", ["held-readings.json", "latest-timestamps.json", "spool.sqlite3"])
+@pytest.mark.parametrize("kind", ["folder", "pipe", "dangling"])
+def test_something_else_in_place_of_a_state_file_is_set_aside(tmp_path: Path, name: str, kind: str) -> None:
+    (tmp_path / "state").mkdir()
+    path = tmp_path / "state" / name
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("nowhere/at/all")
+    service = Service(tmp_path, EmulatedBoard(), for_s=0.05)
+    assert service.service.run() == 0
+    assert service.events()[-1]["acknowledged"] > 0
+
+
+@given(
+    content=st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        "S",
+                        "boot_id",
+                        "samples",
+                        "sensor",
+                        "host",
+                        "boot",
+                        "sequence",
+                        "monotonic_ns",
+                        "values",
+                        "after_first_ms",
+                        "timestamp_ms",
+                    ]
+                ),
+                inner,
+            )
+        ),
+        max_leaves=12,
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_any_json_in_a_state_file_lets_the_sensor_start(
+    tmp_path_factory: pytest.TempPathFactory, content: object
+) -> None:
+    directory = tmp_path_factory.mktemp("state")
+    for name in ("held-readings.json", "latest-timestamps.json"):
+        (directory / name).write_text(json.dumps(content))
+    latest = LatestTimestamps(None, directory)
+    assert latest.newest() >= 0
+    for entry in take_held(directory, "0f"):
+        entry.stamped(1)

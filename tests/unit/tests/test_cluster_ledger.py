@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from sensorpi.sensor.publishing.spool import Entry, Spool
+from sensorpi.sensor.publishing.entry import Entry
+from sensorpi.sensor.publishing.spool import Spool
 from tests.cluster.ledger import Ledger, ReadingId
 
 

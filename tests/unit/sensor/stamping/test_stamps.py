@@ -1,9 +1,7 @@
-"""Timestamps: strictly increasing across clock steps and restarts, and only from a synchronised clock."""
+"""Timestamps: strictly increasing across clock steps and restarts, and only from a clock that is right."""
 
-import errno
 import itertools
 import json
-import os
 import time
 from pathlib import Path
 
@@ -13,134 +11,248 @@ from hypothesis import strategies as st
 from pytest_mock import MockerFixture
 
 from sensorpi.common.daemon import system_clock
-from sensorpi.sensor.stamping.clock import Clock
-from sensorpi.sensor.stamping.held import HeldFile
-from sensorpi.sensor.stamping.stamps import LatestTimestamps, Sample, Stamper
+from sensorpi.common.reading import Reading
+from sensorpi.sensor.publishing.entry import Entry, Taken
+from sensorpi.sensor.stamping import clock as clock_module
+from sensorpi.sensor.stamping.clock import Clock, ClockState
+from sensorpi.sensor.stamping.held import take_held
+from sensorpi.sensor.stamping.stamps import LatestTimestamps, Stamper, kernel_boot
+
+BOOT = "0f"
+TRUE_MS = 1_700_000_000_000
+HOUR_MS = 3_600_000
 
 
-class FakeClock:
-    """A clock that a test sets; the monotonic one starts at 0."""
+class Times:
+    """The machine's clocks: the monotonic one starts at 0 when the true time is TRUE_MS."""
 
-    def __init__(self, synchronised: bool = True, zero_ms: int = 1_700_000_000_000) -> None:
-        self.is_synchronised, self.zero_ms = synchronised, zero_ms
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.ahead_ms = 0
 
-    def synchronised(self) -> bool:
-        return self.is_synchronised
+    def monotonic(self) -> float:
+        return self.now_s
 
-    def at_ms(self, monotonic_ns: int) -> int:
-        return self.zero_ms + monotonic_ns // 1_000_000
+    def monotonic_ns(self) -> int:
+        return round(self.now_s * 1e9)
 
+    def time_ns(self) -> int:
+        return self.true_ms() * 1_000_000 + self.ahead_ms * 1_000_000
 
-def sample(at_s: float, sequence: int = 1, sensor: str = "S", **times: int) -> Sample:
-    return Sample(sensor, "H", "b", sequence, int(at_s * 1e9), {}, **times)
-
-
-def stamper(directory: Path, clock: FakeClock, most_held: int = 100) -> Stamper:
-    return Stamper(clock, LatestTimestamps(None, directory), most_held)
-
-
-def timestamps(stamper: Stamper, *samples: Sample) -> list[int]:
-    return [reading.timestamp_ms for each in samples for _, reading in stamper.stamp(each)]
+    def true_ms(self) -> int:
+        return TRUE_MS + round(self.now_s * 1000)
 
 
-def test_a_reading_has_the_time_at_which_it_was_taken(tmp_path: Path) -> None:
-    assert timestamps(stamper(tmp_path, FakeClock()), sample(1.5)) == [1_700_000_001_500]
+class Bench:
+    """A stamper whose clocks the test sets."""
+
+    def __init__(self, directory: Path, runtime: Path | None = None) -> None:
+        self.times = Times()
+        clock_module.time = self.times  # type: ignore[attr-defined, assignment]
+        self.clock = Clock(trusted=True)
+        self.latest = LatestTimestamps(runtime, directory)
+        self.stamper = Stamper(self.clock, self.latest, BOOT)
+
+    def hear(self, ahead_ms: int = 0) -> None:
+        """A broker acknowledges a message."""
+        now_ns = self.times.monotonic_ns()
+        self.clock.heard(self.times.true_ms() + ahead_ms, now_ns - 10_000_000, now_ns)
+
+    def stamp(self, *entries: Entry, as_probe: bool = False) -> list[int | None]:
+        stamped = [self.stamper.stamp(each, as_probe) for each in entries]
+        return [None if each is None else each.timestamp_ms for each in stamped]
+
+    def take(self, at_s: float) -> int | None:
+        """The timestamp of a reading that is taken at this time."""
+        self.times.now_s = at_s
+        return self.stamp(sample(at_s))[0]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr(clock_module, "time", time)
+    return Bench(tmp_path)
+
+
+def sample(at_s: float, sequence: int = 1, sensor: str = "S", after_first_ms: int | None = None) -> Entry:
+    message = Reading(sensor, "H", "b", sequence, 0, {}).to_json()
+    return Entry(sensor, "b", None, message, Taken(BOOT, round(at_s * 1e9), after_first_ms))
+
+
+def test_a_reading_has_the_time_at_which_it_was_taken(bench: Bench) -> None:
+    bench.times.now_s = 5.0
+    (stamped,) = [bench.stamper.stamp(sample(1.5))]
+    assert stamped is not None
+    assert stamped.timestamp_ms == TRUE_MS + 1500
+    assert json.loads(stamped.message)["timestamp"] == TRUE_MS + 1500
 
 
 @given(steps=st.lists(st.integers(-10_000_000, 10_000_000), max_size=20))
-def test_timestamps_strictly_increase_across_clock_steps(
+def test_without_a_brokers_time_timestamps_always_increase(
     tmp_path_factory: pytest.TempPathFactory, steps: list[int]
 ) -> None:
-    clock = FakeClock()
-    stamps = Stamper(clock, LatestTimestamps(None, tmp_path_factory.getbasetemp() / "unused"))
-    seen = []
-    for number, step in enumerate(steps):
-        clock.zero_ms += step
-        seen += timestamps(stamps, sample(number))
-    assert all(later > earlier for earlier, later in itertools.pairwise(seen))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(clock_module, "time", time)
+        bench = Bench(tmp_path_factory.getbasetemp() / "unused")
+        bench.clock.heard(None, 0, 0)
+        seen = []
+        for number, step in enumerate(steps):
+            bench.times.ahead_ms += step
+            seen.append(bench.take(number))
+    assert all(later > earlier for earlier, later in itertools.pairwise(seen))  # type: ignore[operator]
 
 
-def test_two_readings_in_one_millisecond_are_one_apart(tmp_path: Path) -> None:
-    assert timestamps(stamper(tmp_path, FakeClock(zero_ms=5)), *[sample(0)] * 3) == [5, 6, 7]
-
-
-def test_each_sensor_has_timestamps_of_its_own(tmp_path: Path) -> None:
-    assert timestamps(stamper(tmp_path, FakeClock(zero_ms=5)), sample(0, sensor="a"), sample(0, sensor="b")) == [5, 5]
-
-
-def test_timestamps_increase_across_a_restart_and_a_step_back(tmp_path: Path) -> None:
-    latest = LatestTimestamps(None, tmp_path)
-    (before,) = timestamps(Stamper(FakeClock(), latest), sample(0))
-    latest.close()
-    assert timestamps(stamper(tmp_path, FakeClock(zero_ms=1000)), sample(0)) == [before + 1]
-
-
-def test_timestamps_increase_across_a_kill_and_a_step_back(tmp_path: Path) -> None:
-    runtime, state = tmp_path / "run", tmp_path / "state"
-    (before,) = timestamps(Stamper(FakeClock(), LatestTimestamps(runtime, state)), sample(0))
-    assert not state.exists()
-    again = Stamper(FakeClock(zero_ms=1000), LatestTimestamps(runtime, state))
-    assert timestamps(again, sample(0)) == [before + 1]
-
-
-def test_timestamps_follow_what_is_in_the_spool(tmp_path: Path) -> None:
-    latest = LatestTimestamps(None, tmp_path)
-    latest.include({"S": 2_000_000_000_000})
-    assert timestamps(Stamper(FakeClock(), latest), sample(0)) == [2_000_000_000_001]
-
-
-@pytest.mark.parametrize("content", ["", "{", "[1]", '{"S": "x"}', '{"S": null}'])
-def test_a_damaged_file_of_timestamps_is_ignored_with_one_line(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: str
+@given(steps=st.lists(st.tuples(st.integers(-200_000, 200_000), st.booleans()), max_size=40))
+def test_no_timestamp_is_used_twice_across_clock_steps(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, bool]]
 ) -> None:
-    (tmp_path / "latest-timestamps.json").write_text(content)
-    assert timestamps(stamper(tmp_path, FakeClock(zero_ms=7)), sample(0)) == [7]
-    assert len(caplog.records) == 1
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(clock_module, "time", time)
+        bench = Bench(tmp_path_factory.getbasetemp() / "unused")
+        seen: list[int] = []
+        for number, (ahead_ms, is_heard) in enumerate(steps):
+            bench.times.ahead_ms = ahead_ms
+            bench.times.now_s = number / 10
+            stamped = bench.stamper.stamp(sample(number / 10), as_probe=True)
+            if stamped is not None and stamped.timestamp_ms is not None:
+                seen.append(stamped.timestamp_ms)
+                if is_heard:
+                    bench.hear()
+                    bench.stamper.was_sent(stamped)
+    assert len(seen) == len(set(seen))
 
 
-def test_readings_that_waited_get_the_time_when_they_were_taken(tmp_path: Path) -> None:
-    clock = FakeClock(synchronised=False, zero_ms=0)
-    stamps = stamper(tmp_path, clock)
-    assert timestamps(stamps, sample(1), sample(2), sample(3)) == []
-    clock.is_synchronised, clock.zero_ms = True, 1_700_000_000_000
-    released = [reading.timestamp_ms for _, reading in stamps.release()]
-    assert released == [1_700_000_001_000, 1_700_000_002_000, 1_700_000_003_000]
-    assert stamps.release() == []
+def test_two_readings_in_one_millisecond_are_one_apart(bench: Bench) -> None:
+    assert bench.stamp(*[sample(0)] * 3) == [TRUE_MS, TRUE_MS + 1, TRUE_MS + 2]
 
 
-def test_held_readings_are_bounded_and_the_oldest_dropped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    clock = FakeClock(synchronised=False)
-    stamps = stamper(tmp_path, clock, most_held=3)
-    timestamps(stamps, *[sample(number, number) for number in range(10)])
-    clock.is_synchronised = True
-    assert [reading.sequence for _, reading in stamps.release()] == [7, 8, 9]
-    assert len(caplog.records) == 1
+def test_each_sensor_has_timestamps_of_its_own(bench: Bench) -> None:
+    assert bench.stamp(sample(0, sensor="a"), sample(0, sensor="b")) == [TRUE_MS, TRUE_MS]
 
 
-def test_recorded_times_are_kept_whatever_the_clock_says(tmp_path: Path) -> None:
-    stamps = stamper(tmp_path, FakeClock(synchronised=False))
-    assert timestamps(stamps, sample(0, timestamp_ms=50), sample(0, timestamp_ms=10)) == [50, 10]
+def test_timestamps_increase_across_a_restart_and_a_step_back(tmp_path: Path, bench: Bench) -> None:
+    bench.times.ahead_ms = 30_000
+    before = bench.take(0)
+    bench.latest.close()
+    again = Bench(tmp_path)
+    assert [again.take(0), before] == [TRUE_MS + 30_001, TRUE_MS + 30_000]
 
 
-def test_recorded_spacing_starts_now_with_at_least_a_millisecond(tmp_path: Path) -> None:
-    stamps = stamper(tmp_path, FakeClock(zero_ms=1000))
+def test_timestamps_increase_across_a_kill_and_a_step_back(tmp_path: Path, bench: Bench) -> None:
+    runtime, state = tmp_path / "run", tmp_path / "state"
+    bench = Bench(state, runtime)
+    bench.times.ahead_ms = 30_000
+    bench.take(0)
+    bench.latest.keep()
+    assert not state.exists()
+    assert Bench(state, runtime).take(0) == TRUE_MS + 30_001
+
+
+def test_timestamps_follow_what_is_in_the_spool(bench: Bench) -> None:
+    bench.latest.include({"S": TRUE_MS + 40})
+    assert bench.take(0) == TRUE_MS + 41
+
+
+def test_a_clock_that_jumps_stamps_nothing_until_it_is_back(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.take(0)
+    bench.hear()
+    bench.times.ahead_ms = 365 * 24 * HOUR_MS
+    assert [bench.take(second) for second in range(1, 11)] == [None] * 10
+    bench.times.ahead_ms = 0
+    assert bench.take(11) == TRUE_MS + 11_000
+    assert bench.stamp(sample(1)) == [TRUE_MS + 11_001]  # the publisher stamps in order: this cannot happen there
+    assert [message.partition(":")[0] for message in caplog.messages] == [
+        "this clock is 31536000 s ahead of the brokers' clock",
+        "the clocks agree again after 10 s",
+    ]
+
+
+def test_a_small_difference_of_the_clocks_is_no_reason_to_wait(bench: Bench) -> None:
+    bench.times.ahead_ms = 59_000
+    bench.hear()
+    assert bench.take(1) == TRUE_MS + 60_000
+
+
+def test_a_year_ahead_from_the_start_costs_one_reading(bench: Bench) -> None:
+    bench.times.ahead_ms = 365 * 24 * HOUR_MS
+    probe = bench.stamper.stamp(sample(0), as_probe=True)
+    assert probe is not None
+    bench.hear()
+    bench.stamper.was_sent(probe)
+    assert bench.take(1) is None
+    bench.times.ahead_ms = 0
+    assert [bench.take(2), bench.take(3)] == [TRUE_MS + 2000, TRUE_MS + 3000]
+
+
+def test_a_timestamp_that_was_sent_too_early_is_not_used_again(bench: Bench) -> None:
+    bench.times.ahead_ms = 90_000
+    probe = bench.stamper.stamp(sample(0), as_probe=True)
+    assert probe is not None
+    assert probe.timestamp_ms == TRUE_MS + 90_000
+    bench.hear()
+    bench.stamper.was_sent(probe)
+    bench.times.ahead_ms = 0
+    assert [bench.take(1), bench.take(90)] == [TRUE_MS + 1000, TRUE_MS + 90_001]
+
+
+def test_wrong_times_of_earlier_runs_do_not_silence_a_sensor(tmp_path: Path, bench: Bench) -> None:
+    (tmp_path / "latest-timestamps.json").write_text(json.dumps({"S": TRUE_MS + 8760 * HOUR_MS}))
+    bench = Bench(tmp_path)
+    assert bench.take(1) is None  # nobody has confirmed yet which of the two is wrong
+    assert bench.stamp(sample(1), as_probe=True) == [TRUE_MS + 1000]
+    bench.hear()
+    assert bench.take(2) == TRUE_MS + 2000
+
+
+def test_a_jump_without_a_broker_is_doubtful_until_one_is_heard(bench: Bench) -> None:
+    bench.take(0)
+    bench.times.ahead_ms = -HOUR_MS
+    assert bench.take(1) is None
+    assert bench.clock.state() is ClockState.IN_DOUBT
+    bench.hear(-HOUR_MS)  # it had been an hour ahead before
+    assert bench.take(2) == TRUE_MS - HOUR_MS + 2000
+
+
+def test_no_right_timestamp_is_used_twice_after_a_wrong_one(bench: Bench) -> None:
+    bench.hear()
+    bench.times.ahead_ms = 59_000
+    assert bench.take(0) == TRUE_MS + 59_000
+    bench.latest.include({"S": TRUE_MS + HOUR_MS})
+    bench.times.ahead_ms = -59_000
+    assert bench.take(1) == TRUE_MS + 59_001
+
+
+def test_a_wrong_timestamp_is_known_while_it_was_not_used(bench: Bench) -> None:
+    bench.times.ahead_ms = HOUR_MS
+    stamped = bench.stamper.stamp(sample(0))
+    assert stamped is not None
+    assert not bench.stamper.is_wrong(stamped)
+    bench.hear()
+    assert bench.stamper.is_wrong(stamped)
+
+
+def test_a_reading_from_before_a_reboot_cannot_be_stamped(bench: Bench) -> None:
+    assert not bench.stamper.is_lost(sample(0))
+    assert bench.stamper.is_lost(Entry("S", "b", None, b"", Taken("another", 1)))
+
+
+def test_recorded_spacing_starts_now_with_at_least_a_millisecond(bench: Bench) -> None:
     taken = [sample(number / 10, after_first_ms=after) for number, after in enumerate((0, 500, 500, 400, 1000))]
-    assert timestamps(stamps, *taken) == [1000, 1500, 1501, 1502, 2000]
+    assert bench.stamp(*taken) == [TRUE_MS + after for after in (0, 500, 501, 502, 1000)]
 
 
-def test_recorded_spacing_starts_after_the_times_of_earlier_runs(tmp_path: Path) -> None:
-    latest = LatestTimestamps(None, tmp_path)
-    latest.include({"S": 9000})
+def test_recorded_spacing_starts_after_the_times_of_earlier_runs(bench: Bench) -> None:
+    bench.latest.include({"S": TRUE_MS + 9000})
     taken = [sample(0, after_first_ms=after) for after in (0, 500)]
-    assert timestamps(Stamper(FakeClock(zero_ms=1000), latest), *taken) == [9001, 9501]
+    assert bench.stamp(*taken) == [TRUE_MS + 9001, TRUE_MS + 9501]
 
 
-def test_the_state_directory_is_not_written_before_the_end(tmp_path: Path) -> None:
-    latest = LatestTimestamps(None, tmp_path)
-    timestamps(Stamper(FakeClock(), latest), sample(0))
+def test_the_state_directory_is_not_written_before_the_end(tmp_path: Path, bench: Bench) -> None:
+    bench.take(0)
+    bench.latest.keep()
     assert list(tmp_path.iterdir()) == []
-    latest.close()
-    assert json.loads((tmp_path / "latest-timestamps.json").read_text()) == {"S": 1_700_000_000_000}
+    bench.latest.close()
+    assert json.loads((tmp_path / "latest-timestamps.json").read_text()) == {"S": TRUE_MS}
 
 
 def test_the_clock_is_trusted_once_timesyncd_has_set_it(tmp_path: Path, mocker: MockerFixture) -> None:
@@ -176,46 +288,37 @@ def test_the_clock_gives_the_time_of_a_monotonic_instant() -> None:
     assert Clock(trusted=True).at_ms(ago_ns) == pytest.approx(time.time() * 1000 - 5000, abs=50)
 
 
-def held_file(directory: Path, boot_id: str = "this") -> HeldFile:
-    file = directory / "boot_id"
-    file.write_text(boot_id)
-    return HeldFile(directory / "state", file)
+def test_the_kernels_boot_is_known_and_replaced_where_it_is_not(tmp_path: Path) -> None:
+    assert kernel_boot() == kernel_boot()
+    assert kernel_boot(tmp_path / "missing") != kernel_boot(tmp_path / "missing")
 
 
-def test_readings_that_wait_for_the_clock_survive_a_restart(tmp_path: Path) -> None:
-    samples = [sample(1, 1), sample(2, 2, after_first_ms=7)]
-    held_file(tmp_path).keep(samples)
-    assert held_file(tmp_path).take() == samples
-    assert held_file(tmp_path).take() == []
-    assert list((tmp_path / "state").iterdir()) == []
+HELD = {
+    "boot_id": BOOT,
+    "samples": [
+        {
+            "sensor": "S",
+            "host": "H",
+            "boot": "b",
+            "sequence": 1,
+            "monotonic_ns": 7,
+            "values": {},
+            "timestamp_ms": None,
+            "after_first_ms": None,
+        }
+    ],
+}
 
 
-def test_without_waiting_readings_there_is_no_file(tmp_path: Path) -> None:
-    held_file(tmp_path).keep([])
-    assert not (tmp_path / "state").exists()
+def test_readings_that_an_earlier_version_kept_are_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "held-readings.json").write_text(json.dumps(HELD))
+    (entry,) = take_held(tmp_path, BOOT)
+    assert entry == sample(7e-9)
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_waiting_readings_from_before_a_reboot_are_put_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    held_file(tmp_path, "before").keep([sample(1)])
-    assert held_file(tmp_path, "after").take() == []
-    assert [file.name.split("-1")[0] for file in (tmp_path / "state").iterdir()] == ["held-readings.json.useless"]
+def test_kept_readings_from_before_a_reboot_are_put_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "held-readings.json").write_text(json.dumps(HELD))
+    assert take_held(tmp_path, "another") == []
+    assert [file.name.split("-1")[0] for file in tmp_path.iterdir()] == ["held-readings.json.damaged"]
     assert len(caplog.records) == 1
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"boot_id": "this", "samples": [{}]}'])
-def test_a_damaged_file_of_waiting_readings_is_put_aside(tmp_path: Path, content: str) -> None:
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state/held-readings.json").write_text(content)
-    assert held_file(tmp_path).take() == []
-    assert len(list((tmp_path / "state").glob("*.useless-*"))) == 1
-
-
-def test_readings_that_cannot_be_kept_are_reported(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, mocker: MockerFixture
-) -> None:
-    mocker.patch.object(os, "fsync", side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-    held_file(tmp_path).keep([sample(1), sample(2)])
-    [line] = caplog.messages
-    assert line.startswith("2 readings that waited for the clock are lost: ")
-    assert line.endswith("held-readings.json: cannot be written: No space left on device")
-    assert [path for path in (tmp_path / "state").rglob("*") if path.is_file()] == []

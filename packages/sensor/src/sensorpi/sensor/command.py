@@ -1,4 +1,4 @@
-"""`sensorpi sensor read|probe|run`: the commands of a sensor node."""
+"""`sensorpi sensor read|probe|run|recover`: the commands of a sensor node."""
 
 import argparse
 import os
@@ -22,7 +22,7 @@ STATE_DIRECTORY = "/var/lib/sensorpi/sensor"
 
 def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `sensor` and its own commands."""
-    sensor = subparsers.add_parser("sensor", help="the EnviroPhat: read, probe, run")
+    sensor = subparsers.add_parser("sensor", help="the EnviroPhat: read, probe, run, recover")
     commands = sensor.add_subparsers(metavar="COMMAND", required=True)
     board = argparse.ArgumentParser(add_help=False)
     board.add_argument(
@@ -80,15 +80,30 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
         default="now",
         help="as recorded, or the recording's spacing from now on (default: now)",
     )
-    run.add_argument(
+    _add_state_directory(run)
+    run.add_argument("--events", metavar="FD|FILE", help="write JSON lines about each reading there")
+    run.set_defaults(run=_run)
+
+    recover = commands.add_parser("recover", help="put the readings of damaged spools back into the sensor's spool")
+    recover.add_argument(
+        "files",
+        type=Path,
+        nargs="*",
+        metavar="FILE",
+        help="damaged spools (default: those that the sensor has set aside in its folder)",
+    )
+    _add_state_directory(recover)
+    recover.set_defaults(run=_recover)
+
+
+def _add_state_directory(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
         "--state-directory",
         type=Path,
         default=Path(os.environ.get("STATE_DIRECTORY", STATE_DIRECTORY)),
         metavar="DIR",
         help="where readings wait while Kafka is unavailable (default: %(default)s)",
     )
-    run.add_argument("--events", metavar="FD|FILE", help="write JSON lines about each reading there")
-    run.set_defaults(run=_run)
 
 
 def _positive(text: str) -> float:
@@ -178,6 +193,29 @@ def _probe(options: argparse.Namespace) -> ExitCode:
     return ExitCode.OK if all_well else ExitCode.FAILED
 
 
+def _recover(options: argparse.Namespace) -> ExitCode:
+    from sensorpi.common.daemon.service import set_up_logging
+    from sensorpi.sensor.publishing.spool import Spool
+
+    set_up_logging()
+    for file in options.files:
+        if not file.is_file():
+            raise UserError(f"{file}: not a file")
+    spool = Spool(options.state_directory)
+    try:
+        spool.open()
+        for file in options.files:
+            if file.is_file() and file.resolve() != spool.path.resolve():  # else it has been read back already
+                spool.recover(file)
+        spool.give_to_owner()
+    except OSError as error:
+        reason = f"{error.filename or spool.path}: {error.strerror or error}"
+        raise UserError(f"{reason}; is the sensor stopped? (systemctl stop sensorpi-sensor.service)") from error
+    print(f"{len(spool)} readings are in {spool.path}; the sensor sends them when it is started")
+    spool.close()
+    return ExitCode.OK
+
+
 def _environment(options: argparse.Namespace) -> "Environment":
     from sensorpi.sensor.board.emulated.synthetic import Beat, SyntheticDay
 
@@ -195,8 +233,10 @@ def _environment(options: argparse.Namespace) -> "Environment":
 def _fill_in(options: argparse.Namespace, context: "NodeContext") -> None:
     """Take what the command line leaves open from the cluster file, where there is one."""
     servers, rate, host = _servers("localhost:9092"), 1.0, socket.gethostname()
+    options.clock_tolerance_s = None
     if context.cluster_file.exists():
         servers, rate = _servers(context.cluster.bootstrap_servers), context.cluster.sensor.rate_hz
+        options.clock_tolerance_s = context.cluster.sensor.clock_tolerance_s
         if context.known_node is not None:
             host = context.known_node.name
     options.bootstrap_servers = options.bootstrap_servers or servers
@@ -210,6 +250,7 @@ def _run(options: argparse.Namespace) -> int:
     from sensorpi.common.daemon.service import set_up_logging, stop_on_signals
     from sensorpi.sensor.publishing.events import Events
     from sensorpi.sensor.run import SensorConfig, SensorService
+    from sensorpi.sensor.stamping.clock import TOLERANCE_S
 
     set_up_logging()
     context = NodeContext(config_directory())
@@ -226,5 +267,6 @@ def _run(options: argparse.Namespace) -> int:
         runtime_directory=Path(runtime_directory) if runtime_directory else None,
         for_s=options.for_s,
         cpu_heat=_cpu_heat(options),
+        clock_tolerance_s=options.clock_tolerance_s or TOLERANCE_S,
     )
     return SensorService(settings, _board(options), environment, Events(options.events), stop_on_signals()).run()

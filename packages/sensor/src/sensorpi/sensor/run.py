@@ -18,13 +18,15 @@ from sensorpi.sensor.board.emulated.board import EmulatedBoard
 from sensorpi.sensor.board.emulated.environment import Environment, Moment
 from sensorpi.sensor.board.library import BoardMissingError
 from sensorpi.sensor.board.real_board import RealBoard
+from sensorpi.sensor.publishing.entry import Entry, Taken
 from sensorpi.sensor.publishing.events import Events
 from sensorpi.sensor.publishing.producer import KafkaReadingProducer, Producer
 from sensorpi.sensor.publishing.publisher import Publisher
-from sensorpi.sensor.publishing.spool import Entry, Spool
-from sensorpi.sensor.stamping.clock import Clock
-from sensorpi.sensor.stamping.held import HeldFile
-from sensorpi.sensor.stamping.stamps import LatestTimestamps, Sample, Stamper
+from sensorpi.sensor.publishing.spool import Spool
+from sensorpi.sensor.publishing.store import Store
+from sensorpi.sensor.stamping.clock import TOLERANCE_S, Clock, ClockState
+from sensorpi.sensor.stamping.held import take_held
+from sensorpi.sensor.stamping.stamps import LatestTimestamps, Stamper, kernel_boot
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ class SensorConfig:
     runtime_directory: Path | None = None
     for_s: float | None = None
     cpu_heat: Callable[[dict[str, float]], None] | None = None
+    clock_tolerance_s: float = TOLERANCE_S
 
 
 class SensorService:
@@ -68,20 +71,21 @@ class SensorService:
         self._next_status_s = 0.0
         self._driver: EnviroPhat | None = None
         servers = settings.bootstrap_servers
-        spool = Spool(settings.state_directory)
+        self._kernel_boot = kernel_boot()
         self._latest = LatestTimestamps(settings.runtime_directory, settings.state_directory)
-        self._latest.include(spool.latest_timestamps())
-        self._stamper = Stamper(Clock(trusted=isinstance(board, EmulatedBoard)), self._latest)
-        self._held = HeldFile(settings.state_directory)
-        self._stamper.held.extend(self._held.take())
+        self._clock = Clock(trusted=isinstance(board, EmulatedBoard), tolerance_s=settings.clock_tolerance_s)
+        stamper = Stamper(self._clock, self._latest, self._kernel_boot)
+        self._store = Store(Spool(settings.state_directory), stamper, events)
         self._publisher = Publisher(
             connect or (lambda: KafkaReadingProducer(servers)),
-            spool,
+            self._store,
+            stamper,
             Outage(f"Kafka at {','.join(servers)}", log, longest_s=5.0),
             can_wait=environment.can_wait,
             acknowledged=self._count_acknowledged,
-            spooled=lambda count: events.emit("spooled", count=count),
         )
+        for entry in take_held(settings.state_directory, self._kernel_boot):
+            self._publisher.submit(entry, regardless=True)
 
     def run(self) -> ExitCode:
         """Take readings until told to stop, or until the environment ends; return the exit status."""
@@ -97,13 +101,21 @@ class SensorService:
                 self._driver.close()
             self._close_publisher()
             self._latest.close()
-            self._held.keep(self._stamper.held)
-        waiting = self._publisher.waiting
-        if waiting:
-            log.warning("%d readings wait in %s for the next start", waiting, self._settings.state_directory)
-        self._events.emit("end", readings=self._taken, acknowledged=self._acknowledged, spooled=waiting)
+        return self._report_end()
+
+    def _report_end(self) -> ExitCode:
+        spooled, lost = self._store.on_disk, self._store.lost
+        directory = self._settings.state_directory
+        if spooled:
+            log.warning("%d readings wait in %s for the next start", spooled, directory)
+        if self._store.unread is not None:
+            log.warning("the readings that an earlier run left in %s could not be read", self._store.unread)
+        if lost:
+            log.error("%d readings are lost: neither Kafka nor the disk of %s took them", lost, directory)
+        counts = {"readings": self._taken, "acknowledged": self._acknowledged, "spooled": spooled}
+        self._events.emit("end", **counts, **({"lost": lost} if lost else {}))
         self._events.close()
-        return ExitCode.OK
+        return ExitCode.FAILED if lost else ExitCode.OK
 
     def _close_publisher(self) -> None:
         """If told to stop, stop soon. At the end of a recording, deliver everything."""
@@ -137,45 +149,33 @@ class SensorService:
                 self._board.feel(moment)
             monotonic_ns = time.monotonic_ns()
             values = driver.read()
-            sample = self._sample(moment, monotonic_ns, values)
-            stamped = self._stamper.stamp(sample)
-            if not any(each is sample for each, _ in stamped):
-                self._events.held(sample)
-            self._publish(stamped)
+            self._publish(self._entry(moment, monotonic_ns, values))
 
-    def _sample(self, moment: Moment, monotonic_ns: int, values: dict[str, float]) -> Sample:
+    def _entry(self, moment: Moment, monotonic_ns: int, values: dict[str, float]) -> Entry:
         sensor, host = moment.sensor or self._settings.sensor, moment.host or self._settings.host
         if moment.fields is not None:
             values = {name: value for name, value in values.items() if name in moment.fields}
         self._sequences[sensor] += 1
         self._taken += 1
-        return Sample(
-            sensor,
-            host,
-            self._boot,
-            self._sequences[sensor],
-            monotonic_ns,
-            values,
-            moment.timestamp_ms,
-            moment.after_first_ms,
-        )
+        timestamp_ms = moment.timestamp_ms
+        reading = Reading(sensor, host, self._boot, self._sequences[sensor], timestamp_ms or 0, values)
+        # A recorded time is right whatever the clock says, as is one that is relative to the recording's beginning.
+        after_first_ms = moment.after_first_ms if timestamp_ms is None else 0
+        taken = Taken(self._kernel_boot, monotonic_ns, after_first_ms)
+        return Entry(sensor, self._boot, timestamp_ms, reading.to_json(), taken)
 
-    def _publish(self, stamped: list[tuple[Sample, Reading]]) -> None:
-        for sample, reading in stamped:
-            self._events.read(reading, sample.monotonic_ns)
-            entry = Entry(reading.sensor, reading.boot, reading.timestamp_ms, reading.to_json())
-            while not self._publisher.submit(entry, regardless=self._stop.is_set()):
-                self._show_status()
+    def _publish(self, entry: Entry) -> None:
+        while not self._publisher.submit(entry, regardless=self._stop.is_set()):
+            self._show_status()
 
     def _pause(self, until_s: float) -> bool:
         """Wait until then, and feed the watchdog meanwhile; True if told to stop."""
         while not self._stop.is_set():
-            self._publish(self._stamper.release())
             self._show_status()
             left_s = until_s - time.monotonic()
             if left_s <= 0:
                 return False
-            self._stop.wait(min(left_s, STATUS_S if not self._stamper.held else 1.0))
+            self._stop.wait(min(left_s, STATUS_S))
         return True
 
     def _show_status(self) -> None:
@@ -188,10 +188,13 @@ class SensorService:
             notify(watchdog=True)
             return
         status = [f"{self._taken} readings, {self._acknowledged} acknowledged"]
-        if self._publisher.kafka.down:
-            status.append(f"{self._publisher.kafka.name} is down, {self._publisher.waiting} readings wait")
-        if self._stamper.held:
-            status.append(f"{len(self._stamper.held)} readings wait for a synchronised clock")
+        on_disk, in_memory = self._publisher.on_disk, self._publisher.in_memory
+        kafka, disk, clock = self._publisher.kafka, self._store.disk, self._clock.state()
+        status += [f"{outage.name} is down" for outage in (kafka, disk) if outage.down]
+        if clock is not ClockState.GOOD:
+            status.append(f"the clock is {clock.value}")
+        if on_disk or kafka.down or disk.down or clock is not ClockState.GOOD:
+            status.append(f"{on_disk + in_memory} readings wait, {on_disk} on the disk and {in_memory} in memory")
         status += [f"{name} is down" for name in self._driver.missing]
         notify(status="; ".join(status), watchdog=True)
 

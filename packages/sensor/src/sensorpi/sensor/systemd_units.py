@@ -8,5 +8,5 @@ def systemd_units(cluster: Cluster, node: Node, _key: bytes | None) -> list[Syst
     """The unit of the publisher, on a node with the role ``sensor``."""
     if "sensor" not in node.roles:
         return []
-    settings = f"{node.name} {cluster.bootstrap_servers} {cluster.sensor.rate_hz}"
+    settings = f"{node.name} {cluster.bootstrap_servers} {cluster.sensor.rate_hz} {cluster.sensor.clock_tolerance_s}"
     return [SystemdUnit("sensorpi-sensor.service", "sensor", settings)]

@@ -106,9 +106,10 @@ class InfluxdbSettings:
 
 @dataclass(frozen=True)
 class SensorSettings:
-    """How often a sensor is read."""
+    """How often a sensor is read, and by how much its clock may differ from the brokers'."""
 
     rate_hz: float = _key(validators.number(0.001, 1000, "readings per second"), 1.0)
+    clock_tolerance_s: float = _key(validators.number(1, 86_400, "seconds"), 60.0)
 
 
 @dataclass(frozen=True)

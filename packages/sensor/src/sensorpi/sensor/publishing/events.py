@@ -8,8 +8,7 @@ from contextlib import suppress
 from typing import IO
 
 from sensorpi.common.errors import UserError
-from sensorpi.common.reading import Reading
-from sensorpi.sensor.stamping.stamps import Sample
+from sensorpi.sensor.publishing.entry import Entry
 
 _log = logging.getLogger(__name__)
 
@@ -43,32 +42,15 @@ class Events:
                 _log.warning("No more events are written: %s. Readings are still taken.", error.strerror)
                 self.close()
 
-    def read(self, reading: Reading, monotonic_ns: int) -> None:
-        """Write that a reading was taken, at this value of ``time.monotonic_ns``."""
+    def read(self, entry: Entry) -> None:
+        """Write that a reading was taken and has its timestamp."""
         if self._file is not None:
-            self.emit(
-                "read",
-                sensor=reading.sensor,
-                host=reading.host,
-                boot=reading.boot,
-                sequence=reading.sequence,
-                timestamp=reading.timestamp_ms,
-                monotonic_ns=monotonic_ns,
-                values=reading.values,
-            )
+            self.emit("read", **_details(entry))
 
-    def held(self, sample: Sample) -> None:
+    def held(self, entry: Entry) -> None:
         """Write that a reading was taken that does not have a timestamp yet; ``read`` follows when it has one."""
         if self._file is not None:
-            self.emit(
-                "held",
-                sensor=sample.sensor,
-                host=sample.host,
-                boot=sample.boot,
-                sequence=sample.sequence,
-                monotonic_ns=sample.monotonic_ns,
-                values=sample.values,
-            )
+            self.emit("held", **{name: value for name, value in _details(entry).items() if name != "timestamp"})
 
     def close(self) -> None:
         """Close the stream."""
@@ -76,3 +58,9 @@ class Events:
         if file is not None:
             with suppress(OSError):  # a reader that has gone was reported before
                 file.close()
+
+
+def _details(entry: Entry) -> dict[str, object]:
+    content = json.loads(entry.message)
+    own = {name: content.pop(name) for name in ("sensor", "host", "boot", "sequence", "timestamp")}
+    return {**own, "monotonic_ns": entry.taken and entry.taken.monotonic_ns, "values": content}

@@ -1,35 +1,23 @@
 """The Kafka producer as the publisher uses it: idempotent, acknowledged by all replicas, bounded in time."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from sensorpi.common.reading import TOPIC
+
+#: What becomes of a message: the broker's time of appending it (ms; None if it does not tell), or why it failed.
+Settled = Callable[[int | None, BaseException | None], None]
 
 
 class UnreachableError(Exception):
     """Kafka does not answer, or answers with an error; the text says why."""
 
 
-class Pending(Protocol):
-    """A message that was sent."""
-
-    @property
-    def is_done(self) -> bool:
-        """Whether it was acknowledged or has failed."""
-
-    def succeeded(self) -> bool:
-        """Whether it was acknowledged by all replicas."""
-
-    @property
-    def exception(self) -> BaseException | None:
-        """Why it failed."""
-
-
 class Producer(Protocol):
-    """Sends messages in order."""
+    """Sends messages in order. Every method can block for some seconds."""
 
-    def send(self, key: bytes, value: bytes, when_done: Callable[[], None]) -> Pending:
-        """Send a message; ``when_done`` is called from another thread. Raises UnreachableError."""
+    def send(self, key: bytes, value: bytes, settled: Settled) -> None:
+        """Send a message; ``settled`` is called once, from any thread. Raises UnreachableError."""
 
     def close(self) -> None:
         """Give up messages that are not acknowledged, and close within a few seconds. Never raises."""
@@ -66,15 +54,21 @@ class KafkaReadingProducer:
         except (KafkaError, OSError) as error:
             raise UnreachableError(_reason(error)) from error
 
-    def send(self, key: bytes, value: bytes, when_done: Callable[[], None]) -> Pending:
-        """Send a message. Raises UnreachableError when the topic's leader is not known within 5 s."""
+    def send(self, key: bytes, value: bytes, settled: Settled) -> None:
+        """Send a message. Raises UnreachableError when the topic's leader is not known within 5 s.
+
+        The topic has ``message.timestamp.type=LogAppendTime``. If it had not, the time would be this clock's.
+        """
+
+        def acknowledged(metadata: Any) -> None:
+            settled(metadata.timestamp if metadata.timestamp >= 0 else None, None)
+
         try:
-            future: Pending = self._producer.send(TOPIC, value=value, key=key)
+            future = self._producer.send(TOPIC, value=value, key=key)
         except (self._error, OSError) as error:
             raise UnreachableError(_reason(error)) from error
-        future.add_callback(lambda _metadata: when_done())  # type: ignore[attr-defined]
-        future.add_errback(lambda _error: when_done())  # type: ignore[attr-defined]
-        return future
+        future.add_callback(acknowledged)
+        future.add_errback(lambda error: settled(None, error))
 
     def close(self) -> None:
         """Wait at most two seconds for acknowledgements, then end the sender's thread by force."""

@@ -1,7 +1,7 @@
-"""Keeps each reading until Kafka acknowledges it: in memory while a broker answers, else in the spool.
+"""Keeps each reading until Kafka acknowledges it: in memory for a moment, then in the spool.
 
-The order is kept: while there are readings in the spool, new ones are added after them. A message that was given up
-may be in Kafka all the same, and is then sent twice; the database stores it once.
+A thread that never waits for Kafka decides: the producer works in another one. A message that was given up may be in
+Kafka all the same, and is then sent twice; the database stores it once.
 """
 
 import logging
@@ -9,11 +9,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from sensorpi.common.daemon.outage import Outage
-from sensorpi.sensor.publishing.producer import Pending, Producer, UnreachableError
-from sensorpi.sensor.publishing.spool import Entry, Spool
+from sensorpi.sensor.publishing.entry import Entry
+from sensorpi.sensor.publishing.link import Link
+from sensorpi.sensor.publishing.producer import Producer, UnreachableError
+from sensorpi.sensor.publishing.store import Item, Store
+from sensorpi.sensor.stamping.clock import ClockState
+from sensorpi.sensor.stamping.stamps import Stamper
 
 log = logging.getLogger(__name__)
 
@@ -21,18 +24,12 @@ log = logging.getLogger(__name__)
 DEADLINE_S = 10.0
 #: The maximum numbers of messages that are not acknowledged, and of readings that the thread has not taken yet.
 MOST_IN_FLIGHT, MOST_WAITING = 5_000, 1_000
-#: The maximum number of readings in memory while the spool's disk fails.
-MOST_IN_MEMORY = 10_000
 #: How many readings are read from the spool at once.
 FROM_SPOOL = 500
-
-
-@dataclass(slots=True)
-class _InFlight:
-    entry: Entry
-    future: Pending
-    sent_s: float
-    spool_id: int | None  # None: not in the spool
+#: While the clocks disagree, a broker's time is asked for that often, in seconds.
+PROBE_S = 60.0
+#: The maximum time for which the end of an old producer is waited for, in seconds.
+CLOSING_S = 15.0
 
 
 class Publisher:
@@ -41,29 +38,27 @@ class Publisher:
     def __init__(
         self,
         connect: Callable[[], Producer],
-        spool: Spool,
+        store: Store,
+        stamper: Stamper,
         kafka: Outage,
         *,
         can_wait: bool,
         acknowledged: Callable[[list[Entry]], None],
-        spooled: Callable[[int], None],
         deadline_s: float = DEADLINE_S,
     ) -> None:
         """``can_wait``: the source waits while Kafka is unavailable, so only messages that were sent need spooling.
 
-        ``acknowledged`` and ``spooled`` are called from the publisher's thread.
+        ``acknowledged`` is called from the publisher's thread.
         """
-        self._connect, self._spool, self.kafka = connect, spool, kafka
-        self._can_wait, self._acknowledged, self._spooled = can_wait, acknowledged, spooled
-        self._deadline_s = deadline_s
-        self._disk = Outage(str(spool.path), log)
-        self._producer: Producer | None = None
+        self._connect, self._store, self._stamper, self.kafka = connect, store, stamper, kafka
+        self._can_wait, self._acknowledged, self._deadline_s = can_wait, acknowledged, deadline_s
+        self._link: Link | None = None
+        self._old_link: tuple[Link, float] | None = None
         self._next_try_s = 0.0
-        self._next_disk_try_s = 0.0
         self._waiting: deque[Entry] = deque()
-        self._unspooled: deque[Entry] = deque()
-        self._in_flight: deque[_InFlight] = deque()
-        self._dropping_is_logged = False
+        self._in_flight: deque[Item] = deque()
+        self._last_sent: Entry | None = None
+        self._next_probe_s = 0.0
         self._wake, self._room = threading.Event(), threading.Event()
         self._ending_s: float | None = None
         self._progress_s = 0.0
@@ -95,10 +90,15 @@ class Publisher:
             raise self._failure
 
     @property
-    def waiting(self) -> int:
-        """How many readings Kafka has not acknowledged, on disk and in memory."""
-        new = sum(message.spool_id is None for message in tuple(self._in_flight))
-        return len(self._waiting) + len(self._unspooled) + new + len(self._spool)
+    def on_disk(self) -> int:
+        """How many readings that Kafka has not acknowledged are on the disk."""
+        return self._store.on_disk
+
+    @property
+    def in_memory(self) -> int:
+        """How many readings that Kafka has not acknowledged are in memory only."""
+        new = sum(not item.is_on_disk for item in tuple(self._in_flight))
+        return len(self._waiting) + self._store.in_memory + new
 
     def close(self, drain_s: float, see_through: bool = False) -> None:
         """Deliver the rest, or write it to the spool after ``drain_s`` seconds; then end the thread.
@@ -116,145 +116,126 @@ class Publisher:
     def _run(self) -> None:
         try:
             while not self._finished():
-                self._wake.wait(self._pause_s())
+                self._wake.wait(0.1 if self.in_memory or self._ending_s is not None else 0.5)
                 self._wake.clear()
                 self.step()
-            self._give_up_producer()
-            self._spool.close()
         except BaseException as error:
             self._failure = error
-            self._room.set()
             log.exception("the publisher failed")
+        finally:
+            link = self._link
+            self._give_up_link()
+            while self._waiting:
+                self._store.add(self._waiting.popleft())
+            self._store.close()
+            self._room.set()
+            if link is not None:
+                link.wait(3.0)
 
     def _finished(self) -> bool:
-        return self._ending_s is not None and (not self.waiting or time.monotonic() > self._ending_s)
-
-    def _pause_s(self) -> float:
-        """How long the thread can sleep unless it is woken."""
-        return 0.1 if self._ending_s is not None or self._producer is None else 0.5
+        is_over = self._ending_s is not None and time.monotonic() >= self._ending_s
+        return is_over or (self._ending_s is not None and not self.in_memory and not self.on_disk)
 
     def step(self) -> None:
-        """One round: acknowledgements, deadline, connection, and what can be sent."""
-        now_s = time.monotonic()
+        """One round: acknowledgements, deadline, connection, what can be sent, and what must be on the disk."""
         self._collect()
-        if self._in_flight and now_s - self._in_flight[0].sent_s > self._deadline_s:
+        link = self._link
+        if link is not None and link.failure is not None:
+            if not isinstance(link.failure, UnreachableError):
+                raise link.failure
+            self._lost(link.failure)
+        elif self._in_flight and time.monotonic() - self._in_flight[0].sent_s > self._deadline_s:
             self._lost(f"no acknowledgement within {self._deadline_s:g} s")
-        if self._producer is None and now_s >= self._next_try_s and (self._waiting or self.waiting):
-            self._try_connecting()
-        try:
-            self._send()
-        except UnreachableError as error:
-            self._lost(error)
-
-    def _try_connecting(self) -> None:
-        try:
-            self._producer = self._connect()
-        except UnreachableError as error:
-            self._next_try_s = time.monotonic() + self.kafka.failed(error)
+        self._store.tend()
+        self._take_new()
+        self._open_link()
+        self._send()
+        self._store.save([] if self._can_wait else self._in_flight)
 
     def _collect(self) -> None:
-        done: list[_InFlight] = []
+        done: list[Item] = []
         failure: BaseException | None = None
-        while self._in_flight and self._in_flight[0].future.is_done:
-            if not self._in_flight[0].future.succeeded():
-                failure = self._in_flight[0].future.exception
+        while self._in_flight and (sent := self._in_flight[0].sent) is not None and sent.is_done:
+            if sent.error is not None:
+                failure = sent.error
                 break
+            self._stamper.clock.heard(sent.append_ms, sent.sent_ns, sent.acknowledged_ns)
             done.append(self._in_flight.popleft())
         if done:
             self._delivered(done)
         if failure is not None:
             self._lost(failure)
 
-    def _delivered(self, done: list[_InFlight]) -> None:
+    def _delivered(self, done: list[Item]) -> None:
         self.kafka.succeeded()
         if self._ending_s is not None:
             self._ending_s = max(self._ending_s, time.monotonic() + self._progress_s)
-        if done[-1].spool_id is not None:
-            try:
-                self._spool.remove(done[-1].spool_id)
-            except OSError as error:
-                self._disk.failed(error)  # these entries will be sent again
-        self._acknowledged([message.entry for message in done])
+        self._last_sent = done[-1].entry
+        for item in done:
+            self._stamper.was_sent(item.entry)
+        self._store.remove(done)
+        self._acknowledged([item.entry for item in done if not item.is_probe])
+
+    def _take_new(self) -> None:
+        """Take over what was submitted. From a source that can wait, only what can be sent at once."""
+        most = len(self._waiting)
+        if self._can_wait:
+            is_up = self._link is not None and self._link.is_connected
+            room = self._room_in_flight() if is_up and not self._store.has_spooled and not self._store.in_memory else 0
+            most = min(most, room)
+        for _ in range(most):
+            self._store.add(self._waiting.popleft())
+        self._room.set()
+
+    def _room_in_flight(self) -> int:
+        """How many messages can be sent: one until a broker has told its time, as its timestamp could be wrong."""
+        return (MOST_IN_FLIGHT if self._stamper.clock.is_confirmed else 1) - len(self._in_flight)
+
+    def _open_link(self) -> None:
+        if self._link is not None or time.monotonic() < self._next_try_s:
+            return
+        if self._old_link is not None:
+            old, until_s = self._old_link
+            if not old.wait(0) and time.monotonic() < until_s:
+                return
+            self._old_link = None
+        self._link = Link(self._connect, self._wake.set)
 
     def _send(self) -> None:
-        """Send spooled entries first, and new ones directly only if there are none."""
-        if len(self._spool) or self._producer is None:
-            if not self._can_wait or (self._ending_s is not None and time.monotonic() > self._ending_s):
-                self._keep(self._take(MOST_WAITING))
-            if self._producer is not None and not self._in_flight:
-                self._send_spooled()
+        """Send spooled readings a portion at a time, and new ones only if there are none."""
+        if self._link is None or not self._link.is_connected:
             return
-        if self._in_flight and self._in_flight[-1].spool_id is not None:
-            return
-        room = MOST_IN_FLIGHT - len(self._in_flight)
-        for _ in range(min(room, len(self._unspooled))):
-            self._hand_over(self._unspooled[0], None)
-            self._unspooled.popleft()
-        if not self._unspooled:
-            for _ in range(min(room, len(self._waiting))):
-                self._hand_over(self._waiting[0], None)
-                self._waiting.popleft()
-            self._room.set()
+        clock = self._stamper.clock
+        room = self._room_in_flight()
+        if self._store.has_spooled:
+            room = min(room, FROM_SPOOL) if not self._in_flight else 0
+        items = self._store.take(room, as_probe=not clock.is_confirmed) if room > 0 else []
+        if clock.state() is not ClockState.WRONG:
+            self._next_probe_s = time.monotonic() + PROBE_S
+        elif not items and not self._in_flight:
+            items = self._probe()
+        self._stamper.latest.keep()
+        for item in items:
+            item.sent, item.sent_s = self._link.send(item.entry.key, item.entry.message), time.monotonic()
+            self._in_flight.append(item)
 
-    def _send_spooled(self) -> None:
-        if time.monotonic() < self._next_disk_try_s:
-            return
-        try:
-            entries = self._spool.first(FROM_SPOOL)
-        except OSError as error:
-            self._next_disk_try_s = time.monotonic() + self._disk.failed(error)
-            return
-        for number, entry in entries:
-            self._hand_over(entry, number)
-
-    def _hand_over(self, entry: Entry, spool_id: int | None) -> None:
-        if self._producer is None:
-            raise UnreachableError("not connected")
-        future = self._producer.send(entry.key, entry.message, self._wake.set)
-        self._in_flight.append(_InFlight(entry, future, time.monotonic(), spool_id))
-
-    def _take(self, most: int) -> list[Entry]:
-        entries = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
-        self._room.set()
-        return entries
+    def _probe(self) -> list[Item]:
+        """The last message again, now and then: the broker's clock could have been the wrong one."""
+        now_s = time.monotonic()
+        if self._last_sent is None or now_s < self._next_probe_s:
+            return []
+        self._next_probe_s = now_s + PROBE_S
+        return [Item(self._last_sent, now_s, is_on_disk=True, is_probe=True)]
 
     def _lost(self, reason: object) -> None:
-        """Spool what is not acknowledged, and make a new producer after a wait."""
+        """Give up what is not acknowledged, and make a new producer after a wait."""
         self._next_try_s = time.monotonic() + self.kafka.failed(reason)
-        self._give_up_producer()
+        self._give_up_link()
 
-    def _give_up_producer(self) -> None:
-        if self._producer is not None:
-            self._producer.close()
-            self._producer = None
-        new = [message.entry for message in self._in_flight if message.spool_id is None]
+    def _give_up_link(self) -> None:
+        if self._link is not None:
+            self._link.close()
+            self._old_link = self._link, time.monotonic() + CLOSING_S
+            self._link = None
+        self._store.put_back(self._in_flight)
         self._in_flight.clear()
-        if self._ending_s is not None and time.monotonic() > self._ending_s:
-            new += [*self._unspooled, *self._take(len(self._waiting))]
-            self._unspooled.clear()
-        self._keep(new, in_front=True)
-
-    def _keep(self, entries: list[Entry], in_front: bool = False) -> None:
-        """Write entries to the spool, or keep a limited number in memory if the disk fails."""
-        if in_front:
-            self._unspooled.extendleft(reversed(entries))
-        else:
-            self._unspooled.extend(entries)
-        if not self._unspooled or (time.monotonic() < self._next_disk_try_s and self._ending_s is None):
-            return
-        try:
-            self._spool.append(self._unspooled)
-        except OSError as error:
-            self._next_disk_try_s = time.monotonic() + self._disk.failed(error)
-            while len(self._unspooled) > MOST_IN_MEMORY:
-                self._unspooled.popleft()
-                if not self._dropping_is_logged:
-                    self._dropping_is_logged = True
-                    log.warning(
-                        "neither Kafka nor the disk accepts readings, and %d are in memory: the oldest are dropped",
-                        MOST_IN_MEMORY,
-                    )
-        else:
-            self._disk.succeeded()
-            self._spooled(len(self._unspooled))
-            self._unspooled.clear()

@@ -1,54 +1,47 @@
-"""Readings that still wait for a synchronised clock when the sensor stops. A file keeps them for the next start.
+"""Readings that version 0.x kept in a file of its own while they waited for a synchronised clock."""
 
-Their monotonic times are valid until the machine is rebooted. After that it is unknown when they were taken, so the
-file is only renamed.
-"""
-
-import json
-import logging
-import time
-from collections.abc import Iterable
-from dataclasses import asdict
+import math
 from pathlib import Path
 
 from sensorpi.common.errors import UserError
-from sensorpi.common.files import remove, rename, write
-from sensorpi.sensor.stamping.stamps import Sample
-
-log = logging.getLogger(__name__)
-
-KERNEL_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+from sensorpi.common.files import remove
+from sensorpi.common.reading import Reading
+from sensorpi.sensor.publishing.entry import Entry, Taken
+from sensorpi.sensor.stamping.state_file import read_state
 
 
-class HeldFile:
-    """The file in the state directory, which exists only between a stop and the next start."""
+def take_held(directory: Path, boot: str) -> list[Entry]:
+    """Its readings, oldest first; the file is deleted. One that cannot be used is renamed, which is logged.
 
-    def __init__(self, directory: Path, boot_id: Path = KERNEL_BOOT_ID) -> None:
-        self._file = directory / "held-readings.json"
-        self._boot_id = boot_id.read_text(encoding="ascii").strip()
-
-    def keep(self, samples: Iterable[Sample]) -> None:
-        """Write the samples, if there are any. A failure is logged."""
-        rows = [asdict(sample) for sample in samples]
-        if rows:
-            try:
-                write(self._file, json.dumps({"boot_id": self._boot_id, "samples": rows}))
-            except UserError as error:
-                log.error("%d readings that waited for the clock are lost: %s", len(rows), error)
-
-    def take(self) -> list[Sample]:
-        """The samples that the last run left, oldest first. A file that cannot be used is renamed, which is logged."""
+    ``boot`` is the kernel's: after a reboot it is not known when the readings were taken.
+    """
+    file = directory / "held-readings.json"
+    entries: list[Entry] = read_state(file, lambda content: _entries(content, boot), [])
+    if entries:
         try:
-            content = json.loads(self._file.read_text(encoding="utf-8"))
-            samples = [Sample(**row) for row in content["samples"]]
-            if content["boot_id"] != self._boot_id:
-                raise ValueError("the machine was rebooted, so it is unknown when they were taken")
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            aside = self._file.with_name(f"{self._file.name}.useless-{time.time_ns()}")
-            rename(self._file, aside)
-            log.warning("readings that waited for the clock cannot be used (%s); they are in %s", error, aside)
-            return []
-        remove(self._file)
-        return samples
+            remove(file)
+        except UserError:
+            return []  # or every start would publish them again
+    return entries
+
+
+def _entries(content: object, boot: str) -> list[Entry]:
+    if not isinstance(content, dict):
+        raise TypeError("not an object")
+    entries = [_entry(row, boot) for row in content["samples"]]
+    if content["boot_id"] != boot:
+        raise ValueError("the machine was rebooted, so it is unknown when the readings were taken")
+    return entries
+
+
+def _entry(row: dict[str, object], kernel_boot: str) -> Entry:
+    sensor, host, boot, sequence = row["sensor"], row["host"], row["boot"], row["sequence"]
+    monotonic_ns, values, after_ms = row["monotonic_ns"], row["values"], row["after_first_ms"]
+    if not (isinstance(sensor, str) and isinstance(host, str) and isinstance(boot, str) and isinstance(values, dict)):
+        raise TypeError("a text is missing")
+    if type(sequence) is not int or type(monotonic_ns) is not int or not isinstance(after_ms, int | None):
+        raise TypeError("a number is missing")
+    if not all(isinstance(value, float | int) and math.isfinite(value) for value in values.values()):
+        raise TypeError("a value is not a number")
+    message = Reading(sensor, host, boot, sequence, 0, values).to_json()
+    return Entry(sensor, boot, None, message, Taken(kernel_boot, monotonic_ns, after_ms))

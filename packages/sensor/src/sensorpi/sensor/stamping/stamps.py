@@ -1,4 +1,4 @@
-"""Timestamps: strictly increasing for each sensor, and only from a clock that is synchronised.
+"""Timestamps: strictly increasing for each sensor, and only from a clock that is right.
 
 The newest timestamp is kept in the runtime directory, which is in memory, and is written to the state directory only at
 a clean stop, so that a healthy sensor does not write to its card. A power cut loses it, which matters only if the clock
@@ -7,43 +7,31 @@ had been ahead of the true time.
 
 import json
 import logging
-from collections import deque
-from dataclasses import dataclass
+import uuid
 from pathlib import Path
-from typing import Protocol
 
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import write
-from sensorpi.common.reading import Reading
+from sensorpi.sensor.publishing.entry import Entry
+from sensorpi.sensor.stamping.clock import Clock, ClockState
+from sensorpi.sensor.stamping.state_file import read_state
 
 log = logging.getLogger(__name__)
 
-#: Readings kept while the clock is not synchronised: five and a half hours with one per second, about 20 MB.
-MOST_HELD = 20_000
+KERNEL_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+#: 9999-12-31. No later time is taken from a file.
+_LAST_MS = 253_402_300_799_999
 
 
-class ReadingClock(Protocol):
-    """The clock for timestamps, such as ``sensorpi.sensor.stamping.clock.Clock``."""
+def kernel_boot(file: Path = KERNEL_BOOT_ID) -> str:
+    """An identifier of the time since the machine was started, in which monotonic times are valid.
 
-    def synchronised(self) -> bool:
-        """Whether timestamps can be made."""
-
-    def at_ms(self, monotonic_ns: int) -> int:
-        """The time, in ms UTC, for a value of ``time.monotonic_ns``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A reading that has no timestamp yet."""
-
-    sensor: str
-    host: str
-    boot: str
-    sequence: int
-    monotonic_ns: int
-    values: dict[str, float]
-    timestamp_ms: int | None = None
-    after_first_ms: int | None = None
+    Where the kernel does not tell, it is one of this process.
+    """
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except OSError:
+        return str(uuid.uuid4())
 
 
 class LatestTimestamps:
@@ -54,37 +42,49 @@ class LatestTimestamps:
         self._runtime = runtime / "latest-timestamps.json" if runtime is not None else None
         self._state = state / "latest-timestamps.json"
         self._latest: dict[str, int] = {}
+        self._right: dict[str, int] = {}
+        self._used: dict[str, set[int]] = {}
+        self._is_changed = False
         for file in (self._state, self._runtime):
             if file is not None:
-                self.include(self._read(file))
-
-    @staticmethod
-    def _read(file: Path) -> dict[str, int]:
-        try:
-            latest = json.loads(file.read_text(encoding="utf-8"))
-            return {str(sensor): int(timestamp) for sensor, timestamp in latest.items()}
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            log.warning("%s cannot be read and is ignored: %s", file, error)
-            return {}
+                self.include(read_state(file, _timestamps, {}))
 
     def include(self, latest: dict[str, int]) -> None:
         """Add timestamps that are known from elsewhere, such as from the spool."""
         for sensor, timestamp_ms in latest.items():
             self._latest[sensor] = max(timestamp_ms, self._latest.get(sensor, timestamp_ms))
 
-    def newest(self) -> int:
-        """The newest timestamp of all sensors; 0 if there is none."""
-        return max(self._latest.values(), default=0)
+    def newest(self, sensor: str | None = None) -> int:
+        """The newest timestamp of a sensor, or of all; 0 if there is none."""
+        return max(self._latest.values(), default=0) if sensor is None else self._latest.get(sensor, 0)
 
     def following(self, sensor: str, wanted_ms: int) -> int:
-        """The wanted timestamp, or the next millisecond after the sensor's newest."""
+        """The wanted timestamp, or the next millisecond after the sensor's newest that was not used."""
         timestamp_ms = max(wanted_ms, self._latest.get(sensor, -1) + 1)
+        while timestamp_ms in self._used.get(sensor, ()):
+            timestamp_ms += 1
         self._latest[sensor] = timestamp_ms
-        if self._runtime is not None:
-            self._write(self._runtime)
+        self._is_changed = True
         return timestamp_ms
+
+    def was_right(self, entry: Entry) -> None:
+        """Never go back behind this entry's timestamp."""
+        self._right[entry.sensor] = max(entry.timestamp_ms or 0, self._right.get(entry.sensor, 0))
+
+    def was_wrong(self, entry: Entry) -> None:
+        """Do not give this entry's timestamp again when its time comes."""
+        self._used.setdefault(entry.sensor, set()).add(entry.timestamp_ms or 0)
+
+    def forget(self, sensor: str) -> None:
+        """Go back: the sensor's newest timestamp was given by a wrong clock."""
+        self._used.setdefault(sensor, set()).add(self._latest[sensor])
+        self._latest[sensor] = self._right.get(sensor, 0)
+
+    def keep(self) -> None:
+        """Write them to the runtime directory if there are new ones."""
+        if self._is_changed and self._runtime is not None:
+            self._write(self._runtime)
+        self._is_changed = False
 
     def close(self) -> None:
         """Write them to the card, at a clean stop only."""
@@ -98,46 +98,67 @@ class LatestTimestamps:
             log.warning("%s", error)
 
 
-class Stamper:
-    """Turns samples into readings, and keeps them while the clock is not synchronised."""
+def _timestamps(content: object) -> dict[str, int]:
+    if not isinstance(content, dict):
+        raise TypeError("not an object")
+    for timestamp_ms in content.values():
+        if type(timestamp_ms) is not int or not 0 <= timestamp_ms <= _LAST_MS:
+            raise ValueError("not a timestamp")
+    return content
 
-    def __init__(self, clock: ReadingClock, latest: LatestTimestamps, most_held: int = MOST_HELD) -> None:
-        self._clock, self._latest = clock, latest
-        self.held: deque[Sample] = deque()
-        self._most_held = most_held
-        self._dropping_is_logged = False
+
+class Stamper:
+    """Gives readings their timestamps, in the order in which they were taken."""
+
+    def __init__(self, clock: Clock, latest: LatestTimestamps, boot: str) -> None:
+        """``boot`` is the kernel's, in which monotonic times are valid."""
+        self.clock, self.latest, self._boot = clock, latest, boot
         self._first_ms: int | None = None
 
-    def stamp(self, sample: Sample) -> list[tuple[Sample, Reading]]:
-        """The readings that are ready now, each with its sample, in the order in which they were taken."""
-        if sample.timestamp_ms is not None:
-            return [(sample, self._reading(sample, sample.timestamp_ms))]
-        self.held.append(sample)
-        if len(self.held) > self._most_held:
-            self.held.popleft()
-            if not self._dropping_is_logged:
-                self._dropping_is_logged = True
-                log.warning(
-                    "the clock is not synchronised and %d readings wait for it: the oldest are dropped", self._most_held
-                )
-        return self.release()
+    def stamp(self, entry: Entry, as_probe: bool = False) -> Entry | None:
+        """The entry with its timestamp, or None while the clock is not right.
 
-    def release(self) -> list[tuple[Sample, Reading]]:
-        """The readings that waited, if the clock is synchronised now."""
-        if not self.held or not self._clock.synchronised():
-            return []
-        readings = [(sample, self._reading(sample, self._stamped(sample))) for sample in self.held]
-        self.held.clear()
-        return readings
-
-    def _stamped(self, sample: Sample) -> int:
-        wanted_ms = self._clock.at_ms(sample.monotonic_ns)
-        if sample.after_first_ms is not None:
+        ``as_probe``: also while no broker has confirmed the clock; the entry is sent alone to find out.
+        """
+        taken = entry.taken
+        state = self.clock.state()
+        if taken is None or not (state is ClockState.GOOD or (as_probe and state is ClockState.IN_DOUBT)):
+            return None
+        wanted_ms = self.clock.at_ms(taken.monotonic_ns)
+        if taken.after_first_ms is not None:
             if self._first_ms is None:
-                self._first_ms = max(wanted_ms, self._latest.newest() + 1)
-            wanted_ms = self._first_ms + sample.after_first_ms
-        return self._latest.following(sample.sensor, wanted_ms)
+                self._first_ms = max(wanted_ms, self.latest.newest() + 1)
+            wanted_ms = self._first_ms + taken.after_first_ms
+        elif not self._has_right_floor(entry.sensor, wanted_ms):
+            if not (self.clock.is_confirmed or as_probe):
+                return None
+            self.latest.forget(entry.sensor)
+        stamped = entry.stamped(self.latest.following(entry.sensor, wanted_ms))
+        if self.clock.is_confirmed:
+            self.latest.was_right(stamped)
+        return stamped
 
-    @staticmethod
-    def _reading(sample: Sample, timestamp_ms: int) -> Reading:
-        return Reading(sample.sensor, sample.host, sample.boot, sample.sequence, timestamp_ms, sample.values)
+    def _has_right_floor(self, sensor: str, wanted_ms: int) -> bool:
+        """Whether a sensor's newest timestamp is not far in the future, as one is that a wrong clock gave."""
+        newest_ms = self.latest.newest(sensor)
+        if self.clock.is_confirmed:
+            return not self.clock.is_far_ahead(newest_ms)
+        return newest_ms <= wanted_ms + self.clock.tolerance_ms
+
+    def is_wrong(self, entry: Entry) -> bool:
+        """Whether a timestamp that was not used yet is far from the brokers' time."""
+        taken = entry.taken
+        if taken is None or entry.timestamp_ms is None or taken.kernel_boot != self._boot:
+            return False
+        return taken.after_first_ms is None and self.clock.is_far(entry.timestamp_ms, taken.monotonic_ns)
+
+    def was_sent(self, entry: Entry) -> None:
+        """Learn of an acknowledged entry: its timestamp is not used again, even if it was wrong."""
+        if self.is_wrong(entry):
+            self.latest.was_wrong(entry)
+        elif entry.taken is not None:
+            self.latest.was_right(entry)
+
+    def is_lost(self, entry: Entry) -> bool:
+        """Whether an entry without a timestamp can never get one: the machine was rebooted after it was taken."""
+        return entry.timestamp_ms is None and (entry.taken is None or entry.taken.kernel_boot != self._boot)
