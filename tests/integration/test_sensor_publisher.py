@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,16 @@ COMMAND = Path(sys.executable).with_name("sensorpi")
 class Sensor:
     """The command as a process of its own, with its events in a file."""
 
-    def __init__(self, directory: Path, servers: str, name: str, *options: str) -> None:
+    def __init__(
+        self, directory: Path, servers: str, name: str, *options: str, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.events_file = directory / f"events-{time.monotonic_ns()}"
         places = ["--state-directory", str(directory / "state"), "--events", str(self.events_file)]
         self.log = directory / "sensor.log"
         board = ["--board", "emulated", "--bootstrap-servers", servers, "--sensor", name, "--host", "pi"]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([COMMAND, "sensor", "run", *board, *places, *options], stderr=log)
+            command: list[str | Path] = [COMMAND, "sensor", "run", *board, *places, *options]
+            self.process = subprocess.Popen(command, stderr=log, env={**os.environ, **(environment or {})})
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """Events of one kind so far."""
@@ -115,6 +119,58 @@ def test_frozen_broker_costs_no_reading_and_15_s_at_most(kafka_broker: KafkaBrok
     lines = sensor.log.read_text(encoding="utf-8").splitlines()
     assert sum("is down" in line for line in lines) == 1
     assert sum("is back after" in line for line in lines) == 1
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("frozen_s", [0.4, 3.0, 9.0, 12.5])
+def test_kill_while_the_broker_is_frozen_costs_a_second(
+    kafka_broker: KafkaBroker, tmp_path: Path, frozen_s: float
+) -> None:
+    name = f"cut-{frozen_s}"
+    first = Sensor(tmp_path, kafka_broker.bootstrap_servers, name, "--rate", "20")
+    wait_until(lambda: first.acknowledged() > 20, "readings acknowledged", 30)
+    kafka_broker.pause()
+    try:
+        time.sleep(frozen_s)
+        cut_ns = time.monotonic_ns()
+        os.kill(first.process.pid, signal.SIGKILL)
+        first.process.wait()
+    finally:
+        kafka_broker.resume()
+    taken = {event["sequence"]: event["monotonic_ns"] for event in first.events("read")}
+    boot = first.events("read")[0]["boot"]
+    Sensor(tmp_path, kafka_broker.bootstrap_servers, name, "--for", "1").end(60)
+    stored = {message["sequence"] for message in messages(kafka_broker, name) if message["boot"] == boot}
+    assert max(((cut_ns - taken[each]) / 1e9 for each in set(taken) - stored), default=0) <= 1.0
+
+
+@pytest.mark.timeout(120)
+def test_clock_a_year_ahead_neither_silences_nor_doubles(kafka_broker: KafkaBroker, tmp_path: Path) -> None:
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if library is None:
+        pytest.skip("needs the package faketime")
+    setting = tmp_path / "faketime"
+    setting.write_text("+0\n")
+    environment = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(setting),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    began_ms = time.time_ns() // 1_000_000
+    sensor = Sensor(tmp_path, kafka_broker.bootstrap_servers, "ahead", "--rate", "20", environment=environment)
+    wait_until(lambda: sensor.acknowledged() > 20, "readings acknowledged", 30)
+    setting.write_text("+365d\n")
+    wait_until(lambda: len(sensor.events("held")) > 100, "readings held", 30)
+    setting.write_text("+0\n")
+    end = sensor.stop()
+    ended_ms = time.time_ns() // 1_000_000
+    assert end["acknowledged"] == end["readings"] > 100
+    found = messages(kafka_broker, "ahead")
+    assert [sequence for _, sequence in without_doubles(found)] == list(range(1, end["readings"] + 1))
+    timestamps = [message["timestamp"] for message in found]
+    assert timestamps == sorted(set(timestamps))
+    assert began_ms <= timestamps[0] <= timestamps[-1] <= ended_ms
 
 
 def test_spooled_readings_arrive_before_the_next_runs(kafka_broker: KafkaBroker, tmp_path: Path) -> None:

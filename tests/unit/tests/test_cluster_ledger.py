@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from sensorpi.sensor.publishing.entry import Entry
 from sensorpi.sensor.publishing.spool import Spool
+from sensorpi.sensor.stamping.entry import Entry
 from tests.cluster.ledger import Ledger, ReadingId
 
 

@@ -20,13 +20,13 @@ from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.reading import Reading
 from sensorpi.sensor.publishing import publisher as publisher_module
 from sensorpi.sensor.publishing import store as store_module
-from sensorpi.sensor.publishing.entry import Entry, Taken
 from sensorpi.sensor.publishing.link import Sent
 from sensorpi.sensor.publishing.producer import Settled, UnreachableError
 from sensorpi.sensor.publishing.publisher import Publisher
 from sensorpi.sensor.publishing.spool import Spool
 from sensorpi.sensor.publishing.store import Store
 from sensorpi.sensor.stamping.clock import Clock
+from sensorpi.sensor.stamping.entry import Entry, Taken
 from sensorpi.sensor.stamping.stamps import LatestTimestamps, Stamper
 
 
@@ -578,7 +578,7 @@ def test_a_spool_that_cannot_shrink_is_sent_once(bench: Bench, mocker: MockerFix
     assert bench.waiting == 0
 
 
-def test_readings_are_sent_while_the_spool_is_locked_and_then_its(
+def test_readings_are_sent_while_the_spool_is_locked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     spool = Spool(tmp_path)
@@ -603,7 +603,7 @@ def test_readings_are_sent_while_the_spool_is_locked_and_then_its(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_neither_kafka_nor_the_disk_takes_is_counted_as_lost(bench: Bench, mocker: MockerFixture) -> None:
+def test_what_neither_kafka_nor_the_disk_takes_is_lost(bench: Bench, mocker: MockerFixture) -> None:
     bench.kafka.reachable = False
     FailingDisk(bench, mocker, "append")
     bench.submit(7)
@@ -699,7 +699,7 @@ def test_a_year_ahead_from_the_start_costs_one_wrong_time(bench: Bench, broker: 
     assert len(broker.wrong()) == 1
 
 
-def test_wrong_times_in_the_spool_are_set_right_before_they_are_sent(bench: Bench, broker: Broker) -> None:
+def test_wrong_times_in_the_spool_are_set_right_before_sending(bench: Bench, broker: Broker) -> None:
     bench.kafka.reachable = False
     broker.ahead_ms = YEAR_MS
     broker.turn(10)

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sensorpi.common.reading import Reading
-from sensorpi.sensor.publishing.entry import Entry, Taken
 from sensorpi.sensor.publishing.spool import Spool
+from sensorpi.sensor.stamping.entry import Entry, Taken
 
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system")
 

@@ -12,9 +12,9 @@ from pytest_mock import MockerFixture
 
 from sensorpi.common.daemon import system_clock
 from sensorpi.common.reading import Reading
-from sensorpi.sensor.publishing.entry import Entry, Taken
 from sensorpi.sensor.stamping import clock as clock_module
 from sensorpi.sensor.stamping.clock import Clock, ClockState
+from sensorpi.sensor.stamping.entry import Entry, Taken
 from sensorpi.sensor.stamping.held import take_held
 from sensorpi.sensor.stamping.stamps import LatestTimestamps, Stamper, kernel_boot
 

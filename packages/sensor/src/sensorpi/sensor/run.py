@@ -18,13 +18,13 @@ from sensorpi.sensor.board.emulated.board import EmulatedBoard
 from sensorpi.sensor.board.emulated.environment import Environment, Moment
 from sensorpi.sensor.board.library import BoardMissingError
 from sensorpi.sensor.board.real_board import RealBoard
-from sensorpi.sensor.publishing.entry import Entry, Taken
 from sensorpi.sensor.publishing.events import Events
 from sensorpi.sensor.publishing.producer import KafkaReadingProducer, Producer
 from sensorpi.sensor.publishing.publisher import Publisher
 from sensorpi.sensor.publishing.spool import Spool
 from sensorpi.sensor.publishing.store import Store
 from sensorpi.sensor.stamping.clock import TOLERANCE_S, Clock, ClockState
+from sensorpi.sensor.stamping.entry import Entry, Taken
 from sensorpi.sensor.stamping.held import take_held
 from sensorpi.sensor.stamping.stamps import LatestTimestamps, Stamper, kernel_boot
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from sensorpi.sensor.publishing.entry import TAKEN, Entry, entry_in
+from sensorpi.sensor.stamping.entry import TAKEN, Entry, entry_in
 
 _BEGIN = b'{"sensor":"'
 _END = re.compile(rb"\}" + TAKEN.pattern)

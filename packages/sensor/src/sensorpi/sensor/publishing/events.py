@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import IO
 
 from sensorpi.common.errors import UserError
-from sensorpi.sensor.publishing.entry import Entry
+from sensorpi.sensor.stamping.entry import Entry
 
 _log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import Callable
 
 from sensorpi.common.daemon.outage import Outage
-from sensorpi.sensor.publishing.entry import Entry
 from sensorpi.sensor.publishing.link import Link
 from sensorpi.sensor.publishing.producer import Producer, UnreachableError
 from sensorpi.sensor.publishing.store import Item, Store
 from sensorpi.sensor.stamping.clock import ClockState
+from sensorpi.sensor.stamping.entry import Entry
 from sensorpi.sensor.stamping.stamps import Stamper
 
 log = logging.getLogger(__name__)

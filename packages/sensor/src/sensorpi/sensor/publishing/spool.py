@@ -14,7 +14,7 @@ from typing import Any
 
 from sensorpi.sensor.publishing.carving import carve
 from sensorpi.sensor.publishing.database import DamageError, connect, errors
-from sensorpi.sensor.publishing.entry import Entry, entry_of
+from sensorpi.sensor.stamping.entry import Entry, entry_of
 
 log = logging.getLogger(__name__)
 

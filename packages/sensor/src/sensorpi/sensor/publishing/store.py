@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sensorpi.common.daemon.outage import Outage
-from sensorpi.sensor.publishing.entry import Entry
 from sensorpi.sensor.publishing.events import Events
 from sensorpi.sensor.publishing.link import Sent
 from sensorpi.sensor.publishing.spool import Spool
 from sensorpi.sensor.stamping.clock import ClockState
+from sensorpi.sensor.stamping.entry import Entry
 from sensorpi.sensor.stamping.stamps import Stamper
 
 log = logging.getLogger(__name__)

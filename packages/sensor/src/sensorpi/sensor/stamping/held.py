@@ -6,7 +6,7 @@ from pathlib import Path
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import remove
 from sensorpi.common.reading import Reading
-from sensorpi.sensor.publishing.entry import Entry, Taken
+from sensorpi.sensor.stamping.entry import Entry, Taken
 from sensorpi.sensor.stamping.state_file import read_state
 
 

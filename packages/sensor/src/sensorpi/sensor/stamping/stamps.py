@@ -12,8 +12,8 @@ from pathlib import Path
 
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import write
-from sensorpi.sensor.publishing.entry import Entry
 from sensorpi.sensor.stamping.clock import Clock, ClockState
+from sensorpi.sensor.stamping.entry import Entry
 from sensorpi.sensor.stamping.state_file import read_state
 
 log = logging.getLogger(__name__)
