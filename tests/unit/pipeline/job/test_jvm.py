@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sensorpi.common.errors import UserError
-from sensorpi.pipeline.job.jvm import SparkJvm, java_program
+from sensorpi.pipeline.job.jvm import RememberedNames, SparkJvm, java_program
 
 #: A port and a secret, as PythonGatewayServer writes them; then it waits for the end of its input.
 _ANSWER = r"""
@@ -40,3 +40,26 @@ def test_no_java_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UserError, match="Java is not installed; apt install default-jre-headless"):
         java_program()
+
+
+class View:
+    """Counts how often each name is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> str:
+        if name == "Missing":
+            raise AttributeError(name)
+        self.asked.append(name)
+        return f"the class {name}"
+
+
+def test_each_name_in_the_jvm_is_looked_up_once() -> None:
+    names = RememberedNames(view := View())
+    assert [names.PythonRDD, names.PythonRDD, names.PythonUtils] == 2 * ["the class PythonRDD"] + [
+        "the class PythonUtils"
+    ]
+    assert view.asked == ["PythonRDD", "PythonUtils"]
+    with pytest.raises(AttributeError):
+        _ = names.Missing

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pyspark.serializers import UTF8Deserializer, read_int
 
@@ -79,6 +80,22 @@ class SparkJvm:
                 self.close()
                 raise UserError(f"Spark's JVM did not start within {_START_S:g} s")
             time.sleep(0.02)
+
+
+class RememberedNames:
+    """py4j's view of a JVM, with each name looked up once.
+
+    py4j asks the JVM for a name at each use, and PySpark uses several for each job. The JVM looks for most of them in
+    several packages, that is several times in each of 200 jars.
+    """
+
+    def __init__(self, view: Any) -> None:
+        self._view = view
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._view, name)
+        setattr(self, name, found)
+        return found
 
 
 def java_program() -> str:

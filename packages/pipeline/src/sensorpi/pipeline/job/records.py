@@ -5,9 +5,10 @@ Spark's own way, pickling rows in the JVM and unpickling them in Python, takes s
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
 
-from pyspark import RDD
+from pyspark import RDD, SparkContext
 from pyspark.serializers import UTF8Deserializer
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812  (Spark's own convention)
@@ -35,29 +36,43 @@ class Message(NamedTuple):
 Result = TypeVar("Result")
 
 
-def map_partitions(messages: DataFrame, work: Callable[[Iterable[bytes]], Iterator[Result]]) -> list[Result]:
-    """Have Python workers run ``work`` on the records of each partition of ``messages``; return all that they yield.
+def records_of(messages: DataFrame) -> DataFrame:
+    """The records, in one column, of ``messages``, which has the columns of Spark's Kafka source."""
+    lengths = [_length("key", _NULL), _length("value", _NULL)]
+    head = [F.col("partition"), F.col("offset"), F.unix_millis("timestamp"), *lengths]
+    is_carried = _length("key", 0) + _length("value", 0) <= LARGEST_BYTES
+    body = F.concat(*(F.coalesce(column, F.lit(b"")) for column in ("key", "value")))
+    carried = F.when(is_carried, body).otherwise(b"")
+    return messages.select(F.concat(*(number.cast("binary") for number in head), carried))
 
-    ``messages`` has the columns of Spark's Kafka source.
+
+def _length(column: str, of_null: int) -> Column:
+    return F.coalesce(F.length(column), F.lit(of_null))
+
+
+def map_partitions(batch: DataFrame, work: Callable[[Iterable[bytes]], Iterator[Result]]) -> list[Result]:
+    """Have Python workers run ``work`` on the records of each partition of ``batch``; return all that they yield.
+
+    ``batch`` is what a stream of ``records_of`` gives to its ``foreachBatch``.
     """
-    context = messages.sparkSession.sparkContext
-    encoder = context._jvm.org.apache.spark.sql.Encoders.BINARY()  # type: ignore[union-attr]
-    records = getattr(messages.select(_record())._jdf, "as")(encoder).toJavaRDD()
+    context = batch.sparkSession.sparkContext
+    # A batch is an RDD of rows already. Through a DataFrame's methods Spark would plan a second query for each batch,
+    # which takes more time than the messages of a small one.
+    rows = batch._jdf.logicalPlan().rdd()
+    byte_strings = rows.map(*_to_bytes(context)).toJavaRDD()
     as_bytes = UTF8Deserializer(use_unicode=False)  # type: ignore[no-untyped-call]
-    found: list[Result] = RDD(records, context, as_bytes).mapPartitions(work).collect()
+    # `collect` does the same, but Spark reads the bytes of its largest class for that, again for each batch.
+    found: list[Result] = context.runJob(RDD(byte_strings, context, as_bytes), work)
     return found
 
 
-def _record() -> Column:
-    """One message as the bytes that ``unpack`` reads."""
-    is_carried = F.coalesce(F.length("key"), F.lit(0)) + F.coalesce(F.length("value"), F.lit(0)) <= LARGEST_BYTES
-    head = [F.col("partition"), F.col("offset"), F.unix_millis("timestamp"), _length("key"), _length("value")]
-    body = [F.when(is_carried, F.col(column)) for column in ("key", "value")]
-    return F.concat(*(part.cast("binary") for part in head), *(F.coalesce(part, F.lit(b"")) for part in body))
-
-
-def _length(column: str) -> Column:
-    return F.coalesce(F.length(column), F.lit(_NULL))
+@cache
+def _to_bytes(context: SparkContext) -> tuple[Any, Any]:
+    """In the JVM, the function from a row to the bytes in its only column, and their type."""
+    jvm: Any = context._jvm
+    encoder = jvm.org.apache.spark.sql.Encoders.BINARY()
+    bound = encoder.resolveAndBind(*(getattr(encoder, f"resolveAndBind$default${number}")() for number in (1, 2)))
+    return bound.createDeserializer(), bound.clsTag()
 
 
 def unpack(record: bytes) -> Message:

@@ -50,14 +50,14 @@ def reading_internal_topics(session: SparkSession) -> Iterator[None]:
 
 
 def rehearse(
-    messages: DataFrame,
+    records: DataFrame,
     batch: Callable[[DataFrame], None],
     times: int,
     trigger: Trigger,
     place: Path,
     stop: threading.Event,
 ) -> str:
-    """Call ``batch`` with that many micro-batches of a stream, or with fewer if it ends or takes a minute.
+    """Call ``batch`` with that many micro-batches of a stream of records, or with fewer if it ends or takes a minute.
 
     ``place`` is the folder of the stream's checkpoint meanwhile. Returns an error, or "". Most errors need no reaction
     here, because the real stream will have them, too.
@@ -71,7 +71,7 @@ def rehearse(
             done += 1
 
     shutil.rmtree(place, ignore_errors=True)
-    query = messages.writeStream.foreachBatch(run).option("checkpointLocation", str(place)).trigger(**trigger).start()
+    query = records.writeStream.foreachBatch(run).option("checkpointLocation", str(place)).trigger(**trigger).start()
     deadline = time.monotonic() + _TIMEOUT_S
     while done < times and query.isActive and time.monotonic() < deadline and not stop.wait(0.02):
         pass

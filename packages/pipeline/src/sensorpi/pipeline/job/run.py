@@ -1,6 +1,5 @@
 """The Spark job: topic `sensors` → InfluxDB, one pass, until it is told to stop."""
 
-import json
 import logging
 import os
 import threading
@@ -18,7 +17,6 @@ from pyspark.sql.streaming.query import StreamingQuery
 from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.daemon import service
 from sensorpi.common.daemon.outage import Outage
-from sensorpi.common.reading import TOPIC
 from sensorpi.pipeline.influx.client import INFLUXDB_ERRORS, MESSAGE_PACK, WRITER, fault, open_client
 from sensorpi.pipeline.job import checkpoint, oversized, sink
 from sensorpi.pipeline.job.admission import Admission
@@ -27,12 +25,13 @@ from sensorpi.pipeline.job.claim import Claim, Superseded
 from sensorpi.pipeline.job.deleted_letters import DeletedLetters, first_offset
 from sensorpi.pipeline.job.executors import Executors, check_versions, wait_for_master
 from sensorpi.pipeline.job.figures import Figures
+from sensorpi.pipeline.job.kafka_source import SENSORS, open_records, partitions
 from sensorpi.pipeline.job.lines import InfluxUnavailable
 from sensorpi.pipeline.job.losses import Losses
 from sensorpi.pipeline.job.offsets import GroupOffsets
 from sensorpi.pipeline.job.oversized import Starts
 from sensorpi.pipeline.job.raw_log import RawLog
-from sensorpi.pipeline.job.records import Message, map_partitions, pack
+from sensorpi.pipeline.job.records import Message, map_partitions, pack, records_of
 from sensorpi.pipeline.job.rehearsal import Trigger, made_up_messages, reading_internal_topics, rehearse
 from sensorpi.pipeline.job.rollup import Rollup
 from sensorpi.pipeline.job.sink import Done, Outcome, SinkConfig
@@ -47,6 +46,9 @@ _END_S = 20.0
 _STOP_S = 40.0
 #: How long an older job that can reach Kafka takes to notice that it has to stop, in seconds.
 _OLD_JOB_S = 5.0
+
+#: How often it is checked whether the stream is active and makes progress, in seconds.
+_CHECK_EVERY_S = 1.0
 
 #: After so many starts at the same offsets, the next one looks for messages that are too large for the JVM.
 _STARTS_WITHOUT_PROGRESS = 2
@@ -185,7 +187,8 @@ class _Job:
         self._executors.wait_for_first(self._stop)
         if not self._messages_wait():
             # Kafka may still be starting, and this does not need it.
-            self._rehearse(made_up_messages(self._session), times=1, trigger={"processingTime": "0 seconds"})
+            made_up = records_of(made_up_messages(self._session))
+            self._rehearse(made_up, times=1, trigger={"processingTime": "0 seconds"})
         while not self._stop.is_set():
             try:
                 group = self._group or self._take_over()
@@ -218,19 +221,20 @@ class _Job:
         ending.daemon = True
         ending.start()
 
-    def _rehearse(self, messages: DataFrame, times: int, trigger: Trigger) -> None:
+    def _rehearse(self, records: DataFrame, times: int, trigger: Trigger) -> None:
         def batch(frame: DataFrame) -> None:
             map_partitions(frame, partial(sink.rehearse, config=self._config.sink))
 
         place = self._config.state / "rehearsal"
-        check_versions(rehearse(messages, batch, times, trigger, place, self._stop))
+        check_versions(rehearse(records, batch, times, trigger, place, self._stop))
 
     def _rehearse_on_kafka(self, topic: dict[str, list[int]]) -> None:
         """Rehearse on Kafka, unless there are messages to read already."""
         if topic and not (self._group is not None and self._group.has_unread()):
             with reading_internal_topics(self._session):
-                messages = self._messages({"assign": json.dumps(topic)}, "earliest", most=1)
-                self._rehearse(messages, times=3, trigger={"availableNow": True})
+                servers = self._config.sink.bootstrap_servers
+                records = open_records(self._session, servers, partitions(topic), "earliest", most=1)
+                self._rehearse(records, times=3, trigger={"availableNow": True})
 
     def _start(self, group: GroupOffsets) -> StreamingQuery:
         place = self._config.checkpoint
@@ -243,9 +247,16 @@ class _Job:
         if is_careful and self._pass_oversized(group):
             starting_offsets = group.starting_offsets()
         self._careful_at = group.reached if is_careful else None
-        messages = self._messages({"subscribe": TOPIC}, starting_offsets, self._config.max_offsets_per_trigger)
+        records = open_records(
+            self._session,
+            self._config.sink.bootstrap_servers,
+            SENSORS,
+            starting_offsets,
+            self._config.max_offsets_per_trigger,
+            one_by_one=is_careful,
+        )
         query = (
-            messages.writeStream.foreachBatch(self._batch)
+            records.writeStream.foreachBatch(self._batch)
             .option("checkpointLocation", str(place))
             .trigger(processingTime=f"{self._config.trigger_ms} milliseconds")
             .start()
@@ -276,39 +287,11 @@ class _Job:
             self._stop.wait(_OLD_JOB_S)  # otherwise both would write the same checkpoint for a moment
         return group
 
-    def _messages(self, topic: dict[str, str], starting_offsets: str, most: int) -> DataFrame:
-        """A stream of a topic, which is given as options of Spark's Kafka source, with ``most`` messages per batch."""
-        return (
-            self._session.readStream.format("kafka")
-            .option("kafka.bootstrap.servers", self._config.sink.bootstrap_servers)
-            .options(**topic)
-            .option("startingOffsets", starting_offsets)
-            .option("maxOffsetsPerTrigger", most)
-            # More than one message may be too much for the heap (`oversized.py`). The default is 500.
-            .option("kafka.max.poll.records", 500 if self._careful_at is None else 1)
-            # Deleted messages are counted and logged (`losses.py`); they must not end the stream.
-            .option("failOnDataLoss", "false")
-            # What the producer of a transaction takes back is not a reading.
-            .option("kafka.isolation.level", "read_committed")
-            # A batch consists of what is in the log already. Spark's consumer reads up to the log's end, and there a
-            # fetch waits for more messages, which would delay every small batch by Kafka's default of 500 ms.
-            .option("kafka.fetch.max.wait.ms", "10")
-            # A broker without power does not answer, and another one becomes the leader after ten seconds. With Kafka's
-            # defaults, 30 s for a request and 60 s with all retries, the stream stopped for a minute. A batch that is
-            # running polls four times, and with Spark's default of two minutes for each the watchdog would end the job.
-            .option("kafkaConsumer.pollTimeoutMs", "15000")
-            .option("kafka.request.timeout.ms", "8000")
-            .option("kafka.default.api.timeout.ms", "10000")
-            .option("kafka.socket.connection.setup.timeout.ms", "3000")
-            .option("kafka.socket.connection.setup.timeout.max.ms", "6000")
-            .load()
-        )
-
     def _watch(self, query: StreamingQuery, group: GroupOffsets) -> None:
         """Return when the query has to be started again: it has ended, or the topic may be another one."""
         last_progress: object = None
         try:
-            while not self._stop.wait(0.2) and not group.forgotten.is_set():
+            while not self._stop.wait(_CHECK_EVERY_S if last_progress else 0.2) and not group.forgotten.is_set():
                 if self._careful_at not in (None, group.reached):
                     self._starts.forget()
                     return
@@ -371,8 +354,8 @@ class _Job:
                 self._figures.event("quarantine", line)
         return True
 
-    def _batch(self, messages: DataFrame, _batch_id: int) -> None:
-        self._settle(partial(self._attempt, messages))
+    def _batch(self, records: DataFrame, _batch_id: int) -> None:
+        self._settle(partial(self._attempt, records))
 
     def _settle(self, attempt: Attempt) -> None:
         result = self._settler.settle(attempt)
@@ -386,9 +369,9 @@ class _Job:
     def _log_starts(self) -> dict[int, int]:
         return {} if self._group is None else self._group.log_starts()
 
-    def _attempt(self, messages: DataFrame, config: SinkConfig, done: Done) -> list[Outcome]:
+    def _attempt(self, records: DataFrame, config: SinkConfig, done: Done) -> list[Outcome]:
         """Have the workers settle the messages once."""
-        return self._marked(map_partitions(messages, self._store(config, done)))
+        return self._marked(map_partitions(records, self._store(config, done)))
 
     def _attempt_small(self, read: Callable[[], Iterator[Message]], config: SinkConfig, done: Done) -> list[Outcome]:
         """Settle messages once in this process, which reads them in little memory."""

@@ -4,7 +4,6 @@ Nothing here waits or retries. Errors are returned to the driver, which decides 
 Another attempt is always safe: InfluxDB overwrites points, and dead letters have a key.
 """
 
-import gc
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -93,7 +92,6 @@ def store(records: Iterable[bytes], config: SinkConfig, done: Done, known: "Broa
     message = unpack(first)
     if message.partition not in done.partitions:
         yield _Share(message, config, done.letters, Gate(known.value)).settle(chain([first], iterator))
-    _freeze()
 
 
 def rehearse(records: Iterable[bytes], config: SinkConfig) -> Iterator[int]:
@@ -217,12 +215,6 @@ def _parts(records: Iterable[bytes]) -> Iterator[list[bytes]]:
             part, size_bytes = [], 0
     if part:
         yield part
-
-
-@cache  # a Python worker serves many batches
-def _freeze() -> None:
-    """PySpark's workers collect garbage after every task, but what is loaded by now stays, and need not be scanned."""
-    gc.freeze()
 
 
 @cache

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from py4j.protocol import Py4JError
+from pyspark import SparkContext
 from pyspark.errors import PySparkRuntimeError
 from pyspark.find_spark_home import _find_spark_home
 from pyspark.sql import SparkSession
@@ -14,8 +15,9 @@ from pyspark.sql import SparkSession
 from sensorpi.common.daemon.jvm import JVM_ENVIRONMENT
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import render
+from sensorpi.pipeline.job import worker_daemon
 from sensorpi.pipeline.job.class_archive import ClassArchive
-from sensorpi.pipeline.job.jvm import SparkJvm, java_program
+from sensorpi.pipeline.job.jvm import RememberedNames, SparkJvm, java_program
 from sensorpi.pipeline.job.spark_master import JVM_FLAGS, SparkMaster
 
 _LOG4J = """\
@@ -122,9 +124,16 @@ def open_driver(work: Path, cache: Path, jars: Path, master: SparkMaster, heap_m
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.warehouse.dir": str(work / "warehouse"),
         "spark.speculation": "false",
+        "spark.python.daemon.module": worker_daemon.__name__,
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "1",
         "spark.sql.adaptive.enabled": "false",
+        # Its code is generated again for each batch, and the projection of one column gains nothing by it.
+        "spark.sql.codegen.wholeStage": "false",
+        # For a user interface that is not enabled, a batch's plan is written as text; this is the shortest one.
+        "spark.sql.ui.explainMode": "simple",
+        # The second pass finds nothing to improve in so small a plan.
+        "spark.sql.optimizer.maxIterations": "1",
         # Hadoop's own local file system starts `chmod` for each file of the checkpoint.
         "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
         "spark.sql.streaming.checkpointFileManagerClass": (
@@ -140,7 +149,7 @@ def open_driver(work: Path, cache: Path, jars: Path, master: SparkMaster, heap_m
         builder = builder.config(name, value)
     os.environ.update(jvm.environment)
     try:
-        return Driver(builder.getOrCreate(), jvm, classes)
+        session = builder.getOrCreate()
     except (Py4JError, PySparkRuntimeError) as error:
         reason = first_line(error)  # of which the JVM has the text
         jvm.close()
@@ -148,6 +157,8 @@ def open_driver(work: Path, cache: Path, jars: Path, master: SparkMaster, heap_m
     finally:
         for name in jvm.environment:  # the workers need not know them
             del os.environ[name]
+    SparkContext._jvm = RememberedNames(SparkContext._jvm)
+    return Driver(session, jvm, classes)
 
 
 def class_path(jars: Path) -> list[str]:
