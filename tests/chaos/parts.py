@@ -157,7 +157,7 @@ class Parts:
         clock = {
             "LD_PRELOAD": str(self._libfaketime),
             "FAKETIME_TIMESTAMP_FILE": str(self._clock_file(sensor)),
-            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_CACHE_DURATION": "1",  # seconds; to read the file at each call takes more than the sensor itself
             "DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1",
         }
