@@ -139,7 +139,7 @@ class Home:
         """The endpoints that another process wrote. Raises UserError when the file does not exist."""
         try:
             endpoints: dict[str, Any] = json.loads(self.endpoints.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):
             raise UserError(f"another `make run` is starting or stopping in {self.path}: try again later") from None
         return endpoints
 

@@ -32,5 +32,8 @@ def quick_java(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("PATH", f"{_JAVA_HOME}/bin:{os.environ['PATH']}")
         # The job would make an archive of its own while the tests run.
         patch.setenv("CACHE_DIRECTORY", str(cache))
-        class_archive(cache, SPARK_JARS).file.symlink_to(_ARCHIVE)
+        archive = class_archive(cache, SPARK_JARS)
+        archive.file.symlink_to(_ARCHIVE)
+        if _ARCHIVE.exists():
+            archive.finish()
         yield

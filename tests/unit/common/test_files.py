@@ -206,7 +206,6 @@ def failing_after(left: Iterator[int], function: Callable[..., object]) -> Calla
     [
         (lambda path: write(path / "file/a", "1"), "file/a: cannot be written: Not a directory"),
         (lambda path: render({"a": "1"}, path / "file"), "file/a: cannot be written: Not a directory"),
-        (lambda path: render({"folder": "1"}, path), "folder: cannot be read: Is a directory"),
         (lambda path: write(path / "a", path / "missing"), "missing: cannot be read: No such file or directory"),
         (lambda path: rename(path / "missing", path / "a"), "missing: cannot be renamed: No such file or directory"),
         (lambda path: remove(path / "missing"), "missing: cannot be deleted: No such file or directory"),

@@ -167,13 +167,16 @@ def test_an_agent_with_less_than_before_is_refused_in_one_line(tmp_path: Path, l
     assert (refusal(earlier, tmp_path) == "") == bool(taken or later == earlier)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"cpus": 1, "ports": [1]}'])
-def test_a_damaged_file_of_the_last_offer_is_reported(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"cpus": 1, "ports": [1]}', "[" * 5000, '{"cpus": 1e400}'])
+def test_a_damaged_file_of_the_last_offer_is_set_aside(
+    tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "meta/slaves").mkdir(parents=True)
     (tmp_path / "meta/slaves/latest").symlink_to("a-b-c-S0")
     (tmp_path / "offer.json").write_text(text)
-    with pytest.raises(UserError, match=r"offer\.json: cannot be read .* remove it"):
-        refusal(OFFER, tmp_path)
+    assert refusal(OFFER, tmp_path) == ""
+    assert (tmp_path / "offer.json.damaged").read_text() == text
+    assert [line.count("offer.json was damaged") for line in caplog.messages] == [1]
 
 
 def test_an_agent_without_known_tasks_may_offer_anything(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ flushed as well, or the rename could be lost. Every function raises ``UserError`
 is wrong with it, such as a full disk. The old file is still there then.
 """
 
+import logging
 import os
 import shutil
 import tempfile
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from sensorpi.common.errors import UserError
+
+_log = logging.getLogger(__name__)
 
 #: Readable by the group that the service runs as, and by no other user: some files hold passwords.
 SECRET_MODE = 0o640
@@ -26,13 +29,15 @@ Content = str | bytes | Path
 
 
 def write(path: Path, content: Content, mode: int | None = SECRET_MODE, group_id: int | None = None) -> None:
-    """Write a file, and make the folder that it goes into. An existing file is replaced.
+    """Write a file, and make the folder that it goes into. An existing file is replaced, and a folder set aside.
 
     ``mode`` is None on a file system that has none, such as the FAT of a card's boot partition. The file gets the
     group ``group_id`` unless that is None.
     """
     with _one_line(path, "written"):
         with _temporary(path, content, mode, group_id) as temporary:
+            if path.is_dir() and not path.is_symlink():
+                _log.warning("%s was a folder, and is now %s", path, set_aside(path).name)
             temporary.replace(path)
         _flush_folder(path.parent)
 
@@ -55,6 +60,16 @@ def rename(old: Path, new: Path) -> None:
         old.replace(new)
         for folder in {old.parent, new.parent}:
             _flush_folder(folder)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file, or what is in its place; return its new path. What has that name already is deleted."""
+    aside = path.with_name(f"{path.name}.damaged")
+    with _one_line(aside, "deleted"):
+        if aside.is_dir() and not aside.is_symlink():
+            shutil.rmtree(aside)
+    rename(path, aside)
+    return aside
 
 
 def remove(path: Path) -> None:
@@ -82,7 +97,7 @@ def render(
 
 def _has(path: Path, content: bytes) -> bool:
     with _one_line(path, "read"):
-        return path.exists() and path.read_bytes() == content
+        return path.is_file() and path.read_bytes() == content
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from sensorpi.common.card.table import CardSettings, card_settings
 from sensorpi.common.cluster import model as cluster_file
 from sensorpi.common.cluster.identity import identify
 from sensorpi.common.cluster.model import Node
+from sensorpi.common.daemon import untrusted
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import render
 
@@ -76,7 +77,7 @@ def _set_up_card() -> None:
         return
     content = source.read_bytes()
     done = {"card.sha256": hashlib.sha256(content).hexdigest() + "\n"}
-    if (_STATE / "card.sha256").exists() and (_STATE / "card.sha256").read_text() == done["card.sha256"]:
+    if untrusted.load(_STATE / "card.sha256", str) == done["card.sha256"]:
         return
     settings = card_settings(content.decode("utf-8-sig", "replace").replace("\r\n", "\n"), str(source))
     if settings.wifi:

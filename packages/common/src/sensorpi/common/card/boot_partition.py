@@ -11,6 +11,7 @@ from sensorpi.common.card.table import without_card
 from sensorpi.common.cluster import secrets
 from sensorpi.common.cluster.model import FILE_NAME, parse, plain_text
 from sensorpi.common.cluster.validators import nearest
+from sensorpi.common.daemon import untrusted
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import remove, rename, render
 
@@ -101,8 +102,7 @@ def _take_file(config: Path, state: Path, partitions: Sequence[Path]) -> str | N
 
 
 def _was_taken(content: bytes, state: Path) -> bool:
-    taken = state / _TAKEN
-    return taken.exists() and taken.read_text(encoding="utf-8") == _checksum(content)
+    return untrusted.load(state / _TAKEN, str) == _checksum(content)
 
 
 def _checksum(content: bytes) -> str:

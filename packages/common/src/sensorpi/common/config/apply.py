@@ -11,7 +11,7 @@ from sensorpi.common.cluster.model import FILE_NAME
 from sensorpi.common.cluster.schema import ROLES
 from sensorpi.common.config.effective import Effective, effective
 from sensorpi.common.config.systemd_unit import SystemdUnit, installed_systemd_units
-from sensorpi.common.daemon import waiting
+from sensorpi.common.daemon import untrusted, waiting
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import render
 
@@ -80,8 +80,7 @@ def apply(places: Places, installed: Collection[str], *, at_boot: bool = False) 
 
 
 def _remembered(last_good: Path) -> str | None:
-    file = last_good / _NODE
-    return file.read_text(encoding="utf-8").strip() if file.exists() else None
+    return untrusted.load(last_good / _NODE, str.strip)
 
 
 def _optional_key(directory: Path) -> bytes | None:

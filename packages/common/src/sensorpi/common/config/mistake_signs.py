@@ -39,7 +39,7 @@ def show(mistakes: Sequence[str], run: Path, leds: Path) -> None:
     led = _activity_led(leds)
     if led is None:
         return
-    before = (led / "trigger").read_text(encoding="ascii")
+    before = (led / "trigger").read_text(encoding="ascii", errors="replace")
     if "[timer]" not in before:
         render({_LED_BEFORE: before[before.find("[") + 1 : before.find("]")] + "\n"}, run, _PUBLIC_MODE)
     with contextlib.suppress(OSError):  # the kernel may not have this trigger
@@ -56,7 +56,9 @@ def clear(run: Path, leds: Path) -> None:
     remembered, led = run / _LED_BEFORE, _activity_led(leds)
     if remembered.exists() and led is not None:
         with contextlib.suppress(OSError):
-            (led / "trigger").write_text(remembered.read_text(encoding="ascii").strip(), encoding="ascii")
+            (led / "trigger").write_text(
+                remembered.read_text(encoding="ascii", errors="replace").strip(), encoding="utf-8"
+            )
     remembered.unlink(missing_ok=True)
 
 

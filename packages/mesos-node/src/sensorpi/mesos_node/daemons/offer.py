@@ -6,12 +6,13 @@ tasks. So everything comes from the cluster file, nothing is measured, and the l
 
 import json
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 from sensorpi.common.cluster.model import Cluster, Node
 from sensorpi.common.cluster.schema import SPARK_PORTS
 from sensorpi.common.cluster.spark import spark_master
-from sensorpi.common.errors import UserError
+from sensorpi.common.daemon import untrusted
 from sensorpi.common.files import render
 
 #: First and last of each range: the fixed ports of brokers and Spark, and Mesos's default.
@@ -21,6 +22,7 @@ _PORT_RANGES = ((7000, 7089), (31000, 32000))
 _SANDBOX_MB = 1024
 
 _REMEMBERED = "offer.json"
+_LAST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -83,20 +85,26 @@ def refusal(offer: Offer, work: Path) -> str:
     """
     latest = work / "meta/slaves/latest"
     remembered = work / _REMEMBERED
-    if latest.is_symlink() and remembered.exists():
-        changes = offer.takes_away(_remembered(remembered))
-        if changes:
-            return (
-                f"cluster.toml takes away what this agent offered ({changes}), which Mesos refuses: restore it, as an "
-                f"offer can only grow, or give up the agent's tasks by removing {latest}"
-            )
+    # Without the last offer, Mesos itself checks this one, with a longer message.
+    earlier = untrusted.load(remembered, _offer) if latest.is_symlink() else None
+    changes = "" if earlier is None else offer.takes_away(earlier)
+    if changes:
+        return (
+            f"cluster.toml takes away what this agent offered ({changes}), which Mesos refuses: restore it, as an "
+            f"offer can only grow, or give up the agent's tasks by removing {latest}"
+        )
     render({_REMEMBERED: json.dumps(asdict(offer))}, work)
     return ""
 
 
-def _remembered(file: Path) -> Offer:
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-        return Offer(**values | {"ports": tuple((first, last) for first, last in values["ports"])})
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{file}: cannot be read ({error}); remove it, and Mesos itself checks the offer") from None
+def _offer(text: str) -> Offer:
+    values = untrusted.parse_json(text)
+    attributes, numbers = values["attributes"], (values["cpus"], values["memory_mb"], *chain(*values["ports"]))
+    if not all(isinstance(each, int | float) for each in numbers) or not all(
+        isinstance(each, str) for each in chain(*attributes.items())
+    ):
+        raise TypeError("it has values of the wrong type")
+    ports = tuple((first, last) for first, last in values["ports"])
+    if not all(0 <= first <= last <= _LAST_PORT for first, last in ports):
+        raise ValueError("it has ports that do not exist")
+    return Offer(values["cpus"], values["memory_mb"], ports, attributes)

@@ -66,12 +66,20 @@ def format_once(broker: Broker, cluster_id: str, jars: Path, properties: Path, l
 
 def _cluster_id_of(log_directory: Path) -> str | None:
     try:
-        lines = (log_directory / "meta.properties").read_text(encoding="utf-8").splitlines()
+        text = (log_directory / "meta.properties").read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
     except OSError as error:
         raise UserError(f"{log_directory}: {error.strerror}") from None
-    return next((line.removeprefix("cluster.id=") for line in lines if line.startswith("cluster.id=")), "unnamed")
+    except UnicodeDecodeError:
+        text = ""
+    found = next((line for line in text.split("\n") if line.startswith("cluster.id=")), None)
+    if found is None:
+        raise UserError(
+            f"{log_directory}/meta.properties is damaged: restore it, or remove {log_directory} to have this broker "
+            "copy its data from the others"
+        )
+    return found.removeprefix("cluster.id=").strip()
 
 
 def marker(broker: Broker) -> Path:

@@ -1,18 +1,22 @@
 """Detects the leading Mesos master, from what the masters themselves write to ZooKeeper."""
 
-import json
 import logging
+import re
 from collections.abc import Callable, Iterable
+from ipaddress import ip_address
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException, NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.recipe.watchers import ChildrenWatch
 
+from sensorpi.common.daemon import untrusted
+from sensorpi.common.daemon.untrusted import NOT_AS_EXPECTED
+
 _log = logging.getLogger(__name__)
 
 #: Each contender has a node with this name and a sequence number; the lowest number is the leader's.
-_CONTENDER = "json.info_"
+_CONTENDER = re.compile(r"json\.info_([0-9]{1,20})")
 
 #: ZooKeeper is unavailable, or what it holds does not describe a master.
 _NO_ANSWER = (KazooException, KazooTimeoutError, ValueError)
@@ -20,11 +24,7 @@ _NO_ANSWER = (KazooException, KazooTimeoutError, ValueError)
 
 def leader_of(contenders: Iterable[str]) -> str | None:
     """The name of the leader's node among the children of the masters' folder."""
-    numbers = {
-        int(name.removeprefix(_CONTENDER)): name
-        for name in contenders
-        if name.startswith(_CONTENDER) and name.removeprefix(_CONTENDER).isdigit()
-    }
+    numbers = {int(match[1]): name for name in contenders if (match := _CONTENDER.fullmatch(name))}
     return numbers[min(numbers)] if numbers else None
 
 
@@ -34,9 +34,11 @@ def address_of(master_info: bytes) -> str:
     Raises ``ValueError`` when it is not a master's description.
     """
     try:
-        address = json.loads(master_info)["address"]
-        host, port = str(address["ip"]), int(address["port"])
-    except (KeyError, TypeError, ValueError) as error:
+        address = untrusted.parse_json(master_info)["address"]
+        host, port = str(ip_address(address["ip"])), int(address["port"])
+        if not 0 < port < 65536:
+            raise ValueError(f"port {port}")
+    except NOT_AS_EXPECTED as error:
         raise ValueError(f"not a description of a Mesos master: {error!r}") from None
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

@@ -1,11 +1,12 @@
 """Grafana's dashboard files as the built-in dashboard needs them: panels with queries, measuring units, colours."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sensorpi.common.daemon import untrusted
+from sensorpi.common.daemon.untrusted import NOT_AS_EXPECTED
 from sensorpi.common.errors import UserError
 from sensorpi.pipeline.dashboard.range import parse_duration_ms
 
@@ -99,10 +100,10 @@ def load_dashboards(directory: Path) -> dict[str, Dashboard]:
     dashboards: dict[str, Dashboard] = {}
     for path in sorted(directory.glob("*.json")):
         try:
-            dashboard = _dashboard(json.loads(path.read_text(encoding="utf-8")))
+            dashboard = _dashboard(untrusted.parse_json(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: cannot be read as a dashboard: {error}") from error
-        except (KeyError, TypeError, StopIteration) as error:
+        except NOT_AS_EXPECTED as error:
             raise UserError(f"{path}: not a dashboard that can be shown here: {error!r}") from error
         if dashboard.uid in dashboards:
             raise UserError(f"{path}: another file has the uid {dashboard.uid}, too")

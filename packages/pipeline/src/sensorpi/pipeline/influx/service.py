@@ -78,7 +78,7 @@ def take_over(
 
     Raises ``UserError``, and changes nothing, when it was not ours and has databases of other programs.
     """
-    present = drop_in.read_text(encoding="utf-8") if drop_in.exists() else None
+    present = drop_in.read_text(encoding="utf-8", errors="replace") if drop_in.is_file() else None
     if present is None and (foreign := others()):
         raise UserError(
             f"InfluxDB has databases of other programs ({', '.join(foreign)}), and is not changed; move them away, or "

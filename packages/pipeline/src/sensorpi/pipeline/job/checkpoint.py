@@ -5,8 +5,8 @@ file. A power cut can leave the last files missing, empty or truncated, and Spar
 removed, the checkpoint is readable, and the last batches are read again.
 """
 
-import json
 import logging
+import re
 import shutil
 import struct
 import time
@@ -15,6 +15,8 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from sensorpi.common.daemon import untrusted
+from sensorpi.common.daemon.untrusted import NOT_AS_EXPECTED
 from sensorpi.common.files import rename, render
 from sensorpi.common.reading import TOPIC
 
@@ -22,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 #: A file of ours in the checkpoint: the id of the topic that was read.
 _TOPIC_FILE = "topic"
+#: The name of a batch's file.
+_NUMBER = re.compile("[0-9]{1,18}")
 
 
 def heal(checkpoint: Path) -> None:
@@ -49,17 +53,26 @@ def heal(checkpoint: Path) -> None:
         for batches in (offsets, commits):
             for number, file in batches.items():
                 if number >= first_damaged:
-                    file.unlink()
+                    _delete(file)
         _log.warning("The checkpoint was damaged from batch %d on: these batches are read again.", first_damaged)
     for checksum in checkpoint.rglob(".*.crc"):
         if not checksum.with_name(checksum.name[1:-4]).exists():  # Spark could not write that file again
-            checksum.unlink()
+            _delete(checksum)
+
+
+def _delete(path: Path) -> None:
+    """Delete a file, or the folder that is in its place."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def set_aside_stale(checkpoint: Path) -> Path:
     """Rename a checkpoint that is not used any more, replacing an earlier such one; return its new path."""
     aside = checkpoint.with_name(f"{checkpoint.name}.stale")
-    shutil.rmtree(aside, ignore_errors=True)
+    if aside.exists():
+        _delete(aside)
     rename(checkpoint, aside)
     return aside
 
@@ -78,7 +91,7 @@ def mismatch(checkpoint: Path, topic_id: str, ends: Mapping[int, int]) -> str:
     reached = _reached(checkpoint)
     places = ", ".join(f"{offset} of partition {partition}" for partition, offset in sorted(reached.items()))
     file = checkpoint / _TOPIC_FILE
-    remembered = file.read_text(encoding="ascii", errors="replace").strip("\0\n") if file.exists() else ""
+    remembered = file.read_text(encoding="ascii", errors="replace").strip("\0\n") if file.is_file() else ""
     if not topic_id.startswith(remembered):  # it may be truncated
         return (
             f"Topic {TOPIC} was created again, as after the loss of all brokers' disks; the old one was read up to "
@@ -99,14 +112,14 @@ def _reached(checkpoint: Path) -> dict[int, int]:
     reached: dict[int, int] = {}
     for file in _batches(checkpoint / "offsets").values():
         last = file.read_text(encoding="utf-8").splitlines()[-1]
-        planned = {} if last == "-" else json.loads(last).get(TOPIC, {})
+        planned = {} if last == "-" else untrusted.parse_json(last).get(TOPIC, {})
         for partition, offset in planned.items():
             reached[int(partition)] = max(offset, reached.get(int(partition), 0))
     return reached
 
 
 def _batches(folder: Path) -> dict[int, Path]:
-    return {int(file.name): file for file in folder.glob("[0-9]*") if file.name.isdigit()}
+    return {int(file.name): file for file in folder.glob("[0-9]*") if _NUMBER.fullmatch(file.name)}
 
 
 def _first_damaged(offsets: Mapping[int, Path], commits: Mapping[int, Path]) -> int | None:
@@ -121,11 +134,13 @@ def _first_damaged(offsets: Mapping[int, Path], commits: Mapping[int, Path]) -> 
 def _is_whole(file: Path, check: Callable[[str], None]) -> bool:
     """Whether a file is complete: ``check`` does not raise, and the checksum, if there is one, is right."""
     checksum = file.with_name(f".{file.name}.crc")
+    if not file.is_file():
+        return False
     try:
         content = file.read_bytes()
         check(content.decode())
         return not checksum.exists() or checksum.read_bytes() == _checksum(content)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):  # a damaged file may contain anything
+    except (OSError, *NOT_AS_EXPECTED):  # a damaged file may contain anything
         return False
 
 
@@ -142,6 +157,9 @@ def _check_offsets(text: str) -> None:
     _check_object(settings)
     if end != "-":
         _check_object(end)
+        offsets = untrusted.parse_json(end).get(TOPIC, {})
+        if not all(_NUMBER.fullmatch(partition) and type(offset) is int for partition, offset in offsets.items()):
+            raise TypeError(end)
 
 
 def _check_commit(text: str) -> None:
@@ -158,7 +176,7 @@ def _check_start(text: str) -> None:
 
 
 def _check_metadata(text: str) -> None:
-    identity = json.loads(text)["id"]
+    identity = untrusted.parse_json(text)["id"]
     if str(uuid.UUID(identity)) != identity:
         raise ValueError(identity)
 
@@ -169,5 +187,5 @@ def _check_version(line: str) -> None:
 
 
 def _check_object(line: str) -> None:
-    if not isinstance(json.loads(line), dict):
+    if not isinstance(untrusted.parse_json(line), dict):
         raise TypeError(line)

@@ -5,7 +5,14 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sensorpi.common.daemon import untrusted
+from sensorpi.common.daemon.untrusted import NOT_AS_EXPECTED
 from sensorpi.common.files import render
+
+#: Kafka's limit for the metadata of an offset, which anybody who may commit can write.
+_MOST_CHARACTERS = 4096
+#: More than a job can start in its life.
+_MOST_EPOCHS = 2**63
 
 
 @dataclass(frozen=True, order=True)
@@ -34,13 +41,24 @@ class Claim:
     def from_metadata(cls, text: str | None) -> "Claim | None":
         """The claim in a committed offset's metadata; None when another program committed it."""
         try:
-            values = json.loads(text or "")
-            values.pop("beat")
-            claim = cls(**values)
-        except (ValueError, TypeError, AttributeError, KeyError):
+            return cls._parse(text or "")
+        except NOT_AS_EXPECTED:
             return None
+
+    @classmethod
+    def _parse(cls, text: str) -> "Claim":
+        """Raises one of ``NOT_AS_EXPECTED`` for a text that is not a claim's."""
+        if len(text) > _MOST_CHARACTERS:
+            raise ValueError(f"it has more than {_MOST_CHARACTERS} characters")
+        values = untrusted.parse_json(text)
+        values.pop("beat")
+        claim = cls(**values)
         types = {"epoch": int, "run": str, "node": str, "checkpoint": str}
-        return claim if all(type(getattr(claim, name)) is kind for name, kind in types.items()) else None
+        if not all(type(getattr(claim, name)) is kind for name, kind in types.items()):
+            raise TypeError("it has values of the wrong type")
+        if not 0 < claim.epoch < _MOST_EPOCHS:
+            raise ValueError(f"its epoch is not between 0 and {_MOST_EPOCHS}")
+        return claim
 
 
 class Superseded(Exception):
@@ -52,11 +70,8 @@ class Superseded(Exception):
 
 
 def load_claim(file: Path) -> Claim | None:
-    """The last claim that was saved here; None at the first start."""
-    try:
-        return Claim.from_metadata(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
-        return None
+    """The last claim that was saved here; None at the first start, and if it is damaged, which is logged."""
+    return untrusted.load(file, Claim._parse)
 
 
 def save_claim(file: Path, claim: Claim) -> None:

@@ -13,7 +13,12 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+
+from sensorpi.common.daemon import untrusted
+from sensorpi.common.errors import UserError
+from sensorpi.common.files import rename
 
 _log = logging.getLogger(__name__)
 
@@ -32,14 +37,36 @@ class ClassArchive:
         self._java = java
         self._class_path = ":".join(class_path)
         self.file = folder / f"spark-{_fingerprint(java, class_path)}.jsa"
+        self._made = folder / "spark.made"
         self._list = folder / "spark.classes"
 
     def flags(self) -> list[str]:
         """The JVM's flags, with which it uses the archive, or writes down what belongs into one."""
-        if self.file.exists():
-            return [f"-XX:SharedArchiveFile={self.file}", "-Xlog:cds=off"]
-        self._list.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            if self._is_whole():
+                return [f"-XX:SharedArchiveFile={self.file}", "-Xlog:cds=off"]
+            self._list.parent.mkdir(parents=True, exist_ok=True)
+            if not self._list.is_file():
+                _delete(self._list)
+        except OSError as error:
+            _log.warning("The classes of Spark are not archived: %s", error)
+            return []
         return [f"-XX:DumpLoadedClassList={self._list}"]
+
+    def finish(self) -> None:
+        """Note that the archive is complete."""
+        self._made.write_text(_stamp(self.file))
+
+    def _is_whole(self) -> bool:
+        """Whether there is an archive, as it was made; a damaged one is deleted, because it can end the JVM."""
+        if not os.path.lexists(self.file):
+            return False
+        with suppress(OSError):  # a link to itself
+            if untrusted.load(self._made, str) == _stamp(self.file):
+                return True
+        _log.warning("%s is not as it was made; it is deleted and made again", self.file)
+        _delete(self.file)
+        return False
 
     def make(self, stop: threading.Event) -> None:
         """Make the archive unless there is one; return when that is done, or when ``stop`` is set."""
@@ -54,19 +81,21 @@ class ClassArchive:
                 self._make(stop)
         except BlockingIOError:
             return  # another job of this machine is making it
-        except OSError as error:
+        except (OSError, UserError) as error:
             _log.warning("The classes of Spark are not archived, so the next start will not be faster: %s", error)
 
     def _make(self, stop: threading.Event) -> None:
         classes, archive = self._list.with_suffix(".list"), self._list.with_suffix(".new")
         try:
             # The JVM is still writing: its last line may not be complete.
-            classes.write_text(self._list.read_text().rpartition("\n")[0])
+            classes.write_bytes(self._list.read_bytes().rpartition(b"\n")[0])
             status = self._run(classes, archive, stop)
             if status == 0:
+                _flush(archive)
                 for old in self.file.parent.glob("spark-*.jsa"):
                     old.unlink()
-                archive.rename(self.file)
+                rename(archive, self.file)
+                self.finish()
             elif not stop.is_set():
                 raise OSError(f"java -Xshare:dump ended with status {status}")
         finally:
@@ -85,12 +114,35 @@ class ClassArchive:
         return process.wait()
 
 
+def _delete(path: Path) -> None:
+    """Delete a file, or what is in its place."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _flush(file: Path) -> None:
+    """Have it on the disk before it gets its name: a power cut must not leave a file of zeros."""
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _fingerprint(java: str, class_path: Sequence[str]) -> str:
     """Differs when Java or a jar is another one."""
     program = Path(os.path.realpath(shutil.which(java) or java))
     jars = sorted(jar for entry in class_path for jar in Path(entry).parent.glob("*.jar"))
     found = [(str(each), status.st_size, status.st_mtime_ns) for each in (program, *jars) for status in [each.stat()]]
     return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+
+
+def _stamp(file: Path) -> str:
+    """Differs when the file was written again, or only in part."""
+    status = file.stat()
+    return f"{status.st_size} {status.st_mtime_ns}\n"
 
 
 def _available_mb() -> int:

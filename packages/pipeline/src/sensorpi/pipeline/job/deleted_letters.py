@@ -5,6 +5,7 @@ that a deletion while the job was stopped is reported as well.
 """
 
 import logging
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from sensorpi.common.daemon import untrusted
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import render
 from sensorpi.common.kafka.client import open_client
@@ -56,10 +58,13 @@ class DeletedLetters:
             render({_FILE: f"{deleted}\n"}, self._folder)
 
     def _reported(self) -> int:
-        try:
-            return int((self._folder / _FILE).read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            return 0
+        return untrusted.load(self._folder / _FILE, _number) or 0
+
+
+def _number(text: str) -> int:
+    if re.fullmatch(r"[0-9]{1,18}\n?", text) is None:
+        raise ValueError("it is not a number of dead letters")
+    return int(text)
 
 
 def first_offset(bootstrap_servers: str) -> int:

@@ -7,13 +7,14 @@ the partition up to there record by record.
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
 
-from sensorpi.common.daemon import service
+from sensorpi.common.daemon import service, untrusted
 from sensorpi.common.files import render
 from sensorpi.pipeline.job.raw_log import RawLog
 from sensorpi.pipeline.job.record_batches import Batch, Plain, messages
@@ -38,17 +39,24 @@ class Starts:
     def count(self, positions: Mapping[int, int]) -> int:
         """Count a start at these offsets; return how many there were. Raises UserError when it cannot be saved."""
         offsets = {str(partition): offset for partition, offset in positions.items()}
-        try:
-            before = json.loads(self._file.read_text(encoding="ascii"))
-            number = before["starts"] + 1 if before["offsets"] == offsets else 2
-        except (OSError, ValueError, KeyError, TypeError):
-            number = 1
+        before = untrusted.load(self._file, _starts)
+        number = 1 if before is None else before[0] + 1 if before[1] == offsets else 2
         render({self._file.name: json.dumps({"starts": number, "offsets": offsets})}, self._file.parent)
         return number
 
     def forget(self) -> None:
         """Start anew, because the job was stopped and did not die."""
-        self._file.unlink(missing_ok=True)
+        with suppress(OSError):  # then the next start looks for large messages in vain
+            self._file.unlink(missing_ok=True)
+
+
+def _starts(text: str) -> tuple[int, dict[str, int]]:
+    """How many starts there were, and at which offsets."""
+    values = untrusted.parse_json(text)
+    starts, offsets = values["starts"], values["offsets"]
+    if type(starts) is not int or not all(type(each) is int for each in offsets.values()):
+        raise TypeError("it has values of the wrong type")
+    return starts, offsets
 
 
 class JvmStream:

@@ -1,15 +1,18 @@
 """The state that is kept in ZooKeeper: what is wanted, and what is known of each task. Times are Unix seconds."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+import re
+from dataclasses import asdict, dataclass, field
+
+from sensorpi.common.daemon.untrusted import parse_json
+from sensorpi.mesos_node.scheduler.core.typed import build
 
 JOB = "job"
 _BROKER = "broker-"
 _SPARK = "spark-"
 SPARK_MASTER = f"{_SPARK}master"
 SPARK_WORKER = f"{_SPARK}worker-"
+_NAME = re.compile(rf"{_BROKER}\d{{1,4}}|{JOB}|{SPARK_MASTER}|{SPARK_WORKER}\d{{1,4}}", re.ASCII)
 
 # Task states as Mesos names them, without TASK_.
 RUNNING = "RUNNING"
@@ -138,30 +141,14 @@ class State:
 
 
 def state_from_json(text: str) -> State:
-    """Read what ``State.to_json`` wrote; keys that this version does not know are ignored."""
-    data = json.loads(text)
-    workloads = {name: _workload(each) for name, each in data.get("workloads", {}).items()}
-    restart = data.get("restart")
-    return State(
-        **{
-            **_known(State, data),
-            "workloads": workloads,
-            "restart": RollingRestart(**_known(RollingRestart, restart)) if restart else None,
-        }
-    )
+    """Read what ``State.to_json`` wrote; keys that this version does not know are ignored.
 
-
-def _workload(data: Mapping[str, Any]) -> Workload:
-    task = data.get("task")
-    return Workload(
-        **{
-            **_known(Workload, data),
-            "settings": WorkloadSettings(**_known(WorkloadSettings, data.get("settings", {}))),
-            "task": Task(**_known(Task, task)) if task else None,
-        }
-    )
-
-
-def _known(kind: type, data: Mapping[str, Any]) -> dict[str, Any]:
-    names = {each.name for each in fields(kind)}
-    return {name: value for name, value in data.items() if name in names}
+    Raises ValueError or TypeError when it is anything else.
+    """
+    state = build(State, parse_json(text))
+    for name, workload in state.workloads.items():
+        if workload.name != name or not _NAME.fullmatch(name):
+            raise ValueError(f"there cannot be a workload {name[:40]!r}")
+    if state.restart is not None and not state.restart.queue:
+        raise ValueError("the restart has no broker left")
+    return state
