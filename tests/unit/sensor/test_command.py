@@ -425,7 +425,9 @@ def test_a_run_without_a_board_can_be_stopped(tmp_path: Path) -> None:
     assert service.events()[-1]["readings"] == 0
 
 
-def test_a_run_without_kafka_ends_with_its_readings_in_the_spool(tmp_path: Path) -> None:
+def test_a_run_without_kafka_ends_with_its_readings_in_the_spool(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     service = Service(tmp_path, EmulatedBoard(), for_s=None)
 
     def unreachable() -> Any:
@@ -437,10 +439,21 @@ def test_a_run_without_kafka_ends_with_its_readings_in_the_spool(tmp_path: Path)
     end = service.events()[-1]
     assert end["spooled"] == end["readings"] > 0
     assert (tmp_path / "state/spool.sqlite3").exists()
+    assert caplog.messages[-1] == f"{end['spooled']} readings wait in {tmp_path}/state for the next start"
 
 
-def test_what_an_earlier_run_left_is_not_counted_as_this_run_s(tmp_path: Path) -> None:
-    test_a_run_without_kafka_ends_with_its_readings_in_the_spool(tmp_path)
+def test_a_stop_with_a_spool_that_cannot_be_read_tells_that(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    spool = Spool(tmp_path / "state")
+    spool.append([Entry("S", "b", 1, b"{}")])
+    service = Service(tmp_path, EmulatedBoard(), for_s=0.05)
+    assert service.service.run() == 0
+    assert "an earlier run left in" in caplog.messages[-1]
+
+
+def test_what_an_earlier_run_left_is_not_counted_as_this_run_s(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    test_a_run_without_kafka_ends_with_its_readings_in_the_spool(tmp_path, caplog)
     (tmp_path / "events").unlink()
     service = Service(tmp_path, EmulatedBoard(), for_s=0.1)
     service.service.run()

@@ -593,7 +593,7 @@ def test_readings_are_sent_while_the_spool_is_locked(
         bench.submit(5)
         bench.rounds(5)
         assert bench.kafka.log == [1, 2, 3, 4, 5]
-        assert bench.store.unread == str(spool.path)
+        assert bench.store.disk.down
     bench.rounds(10, each_s=1.0)
     assert bench.kafka.log == [1, 2, 3, 4, 5, -3, -2, -1]
     assert [message.split(": ")[-1] for message in caplog.messages[:1]] == [
@@ -752,3 +752,13 @@ def test_a_brokers_clock_that_was_the_wrong_one_is_asked_again(bench: Bench, bro
     assert list(dict.fromkeys(bench.kafka.log)) == list(range(1, 9))
     assert broker.wrong() == []
     assert bench.acknowledged == list(range(1, 9))
+
+
+def test_a_wrong_brokers_time_of_an_earlier_run_is_found_out(bench: Bench, broker: Broker) -> None:
+    bench.clock.heard(broker.now_ms() - YEAR_MS, time.monotonic_ns(), time.monotonic_ns())
+    broker.turn(5)
+    assert bench.kafka.log == []
+    for _ in range(7):
+        broker.settle()
+    assert bench.kafka.log == [1, 2, 3, 4, 5]
+    assert broker.wrong() == []

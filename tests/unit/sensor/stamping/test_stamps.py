@@ -13,6 +13,7 @@ from pytest_mock import MockerFixture
 from sensorpi.common.daemon import system_clock
 from sensorpi.common.reading import Reading
 from sensorpi.sensor.stamping import clock as clock_module
+from sensorpi.sensor.stamping.brokers_time import BrokersTime
 from sensorpi.sensor.stamping.clock import Clock, ClockState
 from sensorpi.sensor.stamping.entry import Entry, Taken
 from sensorpi.sensor.stamping.held import take_held
@@ -49,7 +50,7 @@ class Bench:
     def __init__(self, directory: Path, runtime: Path | None = None) -> None:
         self.times = Times()
         clock_module.time = self.times  # type: ignore[attr-defined, assignment]
-        self.clock = Clock(trusted=True)
+        self.clock = Clock(trusted=True, brokers_time=BrokersTime(runtime, BOOT) if runtime is not None else None)
         self.latest = LatestTimestamps(runtime, directory)
         self.stamper = Stamper(self.clock, self.latest, BOOT)
 
@@ -229,6 +230,26 @@ def test_a_wrong_timestamp_is_known_while_it_was_not_used(bench: Bench) -> None:
     assert not bench.stamper.is_wrong(stamped)
     bench.hear()
     assert bench.stamper.is_wrong(stamped)
+
+
+def test_the_brokers_time_is_known_after_a_restart(tmp_path: Path, bench: Bench) -> None:
+    runtime = tmp_path / "run"
+    bench = Bench(tmp_path, runtime)
+    bench.take(0)
+    bench.hear()
+    again = Bench(tmp_path, runtime)
+    again.times.ahead_ms = 365 * 24 * HOUR_MS
+    assert [again.take(1), again.take(2)] == [None, None]
+    again.times.ahead_ms = 0
+    assert again.take(3) == TRUE_MS + 3000
+    assert BrokersTime(runtime, "another").read() is None
+
+
+@pytest.mark.parametrize("junk", ["", "[]", '{"boot": "0f", "least_ns": 1e400, "most_ns": 1}', '{"least_ns": 1}'])
+def test_junk_instead_of_the_brokers_time_is_set_aside(tmp_path: Path, junk: str) -> None:
+    (tmp_path / "brokers-time.json").write_text(junk)
+    assert BrokersTime(tmp_path, BOOT).read() is None
+    assert len(list(tmp_path.glob("brokers-time.json.damaged-*"))) == 1
 
 
 def test_a_reading_from_before_a_reboot_cannot_be_stamped(bench: Bench) -> None:

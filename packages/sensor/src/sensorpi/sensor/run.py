@@ -23,6 +23,7 @@ from sensorpi.sensor.publishing.producer import KafkaReadingProducer, Producer
 from sensorpi.sensor.publishing.publisher import Publisher
 from sensorpi.sensor.publishing.spool import Spool
 from sensorpi.sensor.publishing.store import Store
+from sensorpi.sensor.stamping.brokers_time import BrokersTime
 from sensorpi.sensor.stamping.clock import TOLERANCE_S, Clock, ClockState
 from sensorpi.sensor.stamping.entry import Entry, Taken
 from sensorpi.sensor.stamping.held import take_held
@@ -73,8 +74,14 @@ class SensorService:
         servers = settings.bootstrap_servers
         self._kernel_boot = kernel_boot()
         self._latest = LatestTimestamps(settings.runtime_directory, settings.state_directory)
-        self._clock = Clock(trusted=isinstance(board, EmulatedBoard), tolerance_s=settings.clock_tolerance_s)
-        stamper = Stamper(self._clock, self._latest, self._kernel_boot)
+        runtime = settings.runtime_directory
+        clock = Clock(
+            trusted=isinstance(board, EmulatedBoard),
+            tolerance_s=settings.clock_tolerance_s,
+            brokers_time=BrokersTime(runtime, self._kernel_boot) if runtime is not None else None,
+        )
+        stamper = Stamper(clock, self._latest, self._kernel_boot)
+        notify(ready=True, status="reading the spool")  # which can be large
         self._store = Store(Spool(settings.state_directory), stamper, events)
         self._publisher = Publisher(
             connect or (lambda: KafkaReadingProducer(servers)),
@@ -108,8 +115,8 @@ class SensorService:
         directory = self._settings.state_directory
         if spooled:
             log.warning("%d readings wait in %s for the next start", spooled, directory)
-        if self._store.unread is not None:
-            log.warning("the readings that an earlier run left in %s could not be read", self._store.unread)
+        if self._store.has_unread_spool:
+            log.warning("the readings that an earlier run left in %s could not be read", directory)
         if lost:
             log.error("%d readings are lost: neither Kafka nor the disk of %s took them", lost, directory)
         counts = {"readings": self._taken, "acknowledged": self._acknowledged, "spooled": spooled}
@@ -189,7 +196,7 @@ class SensorService:
             return
         status = [f"{self._taken} readings, {self._acknowledged} acknowledged"]
         on_disk, in_memory = self._publisher.on_disk, self._publisher.in_memory
-        kafka, disk, clock = self._publisher.kafka, self._store.disk, self._clock.state()
+        kafka, disk, clock = self._publisher.kafka, self._store.disk, self._publisher.clock_state
         status += [f"{outage.name} is down" for outage in (kafka, disk) if outage.down]
         if clock is not ClockState.GOOD:
             status.append(f"the clock is {clock.value}")

@@ -27,13 +27,17 @@ def connect(path: Path) -> sqlite3.Connection:
     The lock is exclusive: no second sensor can use the file, and SQLite needs no -shm file, for which a full disk has
     no space. A read-only file system does not give the lock; there the file is read without it.
     """
-    if path.exists() and not path.is_file():
+    is_new = not os.path.lexists(path)
+    if not is_new and not path.is_file():
         raise DamageError("it is not a file")
     with errors(path):
         try:
             return _open(str(path))
         except sqlite3.OperationalError as error:
-            if _code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL) and path.exists():
+            if is_new:
+                with suppress(OSError):
+                    path.unlink()  # it is empty
+            elif _code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL):
                 log = path.with_name(f"{path.name}-wal")
                 how = "mode=ro&vfs=unix-none" if log.exists() else "immutable=1"
                 with suppress(sqlite3.OperationalError):
@@ -95,3 +99,15 @@ def _state(path: Path, error: sqlite3.Error) -> str:
     if not all(os.access(file, os.R_OK | os.W_OK, effective_ids=True) for file in files):
         return "no permission to read and write it"
     return str(error)
+
+
+def files_of(path: Path) -> list[Path]:
+    """The file, and those that SQLite keeps beside it."""
+    return [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")]
+
+
+def rename(path: Path, new: Path) -> None:
+    """Rename the file and those beside it."""
+    for old, renamed in zip(files_of(path), files_of(new), strict=True):
+        if os.path.lexists(old):
+            old.rename(renamed)

@@ -52,13 +52,15 @@ class Publisher:
         """
         self._connect, self._store, self._stamper, self.kafka = connect, store, stamper, kafka
         self._can_wait, self._acknowledged, self._deadline_s = can_wait, acknowledged, deadline_s
+        #: As it was seen last.
+        self.clock_state = ClockState.GOOD
         self._link: Link | None = None
         self._old_link: tuple[Link, float] | None = None
         self._next_try_s = 0.0
         self._waiting: deque[Entry] = deque()
         self._in_flight: deque[Item] = deque()
         self._last_sent: Entry | None = None
-        self._next_probe_s = 0.0
+        self._next_probe_s: float | None = None
         self._wake, self._room = threading.Event(), threading.Event()
         self._ending_s: float | None = None
         self._progress_s = 0.0
@@ -146,6 +148,7 @@ class Publisher:
             self._lost(link.failure)
         elif self._in_flight and time.monotonic() - self._in_flight[0].sent_s > self._deadline_s:
             self._lost(f"no acknowledgement within {self._deadline_s:g} s")
+        self.clock_state = self._stamper.clock.state()
         self._store.tend()
         self._take_new()
         self._open_link()
@@ -205,14 +208,16 @@ class Publisher:
         """Send spooled readings a portion at a time, and new ones only if there are none."""
         if self._link is None or not self._link.is_connected:
             return
-        clock = self._stamper.clock
         room = self._room_in_flight()
         if self._store.has_spooled:
             room = min(room, FROM_SPOOL) if not self._in_flight else 0
-        items = self._store.take(room, as_probe=not clock.is_confirmed) if room > 0 else []
-        if clock.state() is not ClockState.WRONG:
+        items = self._store.take(room, as_probe=not self._stamper.clock.is_confirmed) if room > 0 else []
+        if self.clock_state is not ClockState.WRONG:
+            self._next_probe_s = None
+        elif self._next_probe_s is None:
             self._next_probe_s = time.monotonic() + PROBE_S
-        elif not items and not self._in_flight:
+        elif not items and not self._in_flight and time.monotonic() >= self._next_probe_s:
+            self._next_probe_s = None
             items = self._probe()
         self._stamper.latest.keep()
         for item in items:
@@ -220,12 +225,10 @@ class Publisher:
             self._in_flight.append(item)
 
     def _probe(self) -> list[Item]:
-        """The last message again, now and then: the broker's clock could have been the wrong one."""
-        now_s = time.monotonic()
-        if self._last_sent is None or now_s < self._next_probe_s:
-            return []
-        self._next_probe_s = now_s + PROBE_S
-        return [Item(self._last_sent, now_s, is_on_disk=True, is_probe=True)]
+        """The last message again, or else the oldest reading: the broker's clock could have been the wrong one."""
+        if self._last_sent is None:
+            return self._store.take(1, as_probe=True)
+        return [Item(self._last_sent, time.monotonic(), is_on_disk=True, is_probe=True)]
 
     def _lost(self, reason: object) -> None:
         """Give up what is not acknowledged, and make a new producer after a wait."""

@@ -1,7 +1,6 @@
 """Readings on disk while Kafka or the clock is unavailable: a file, fsynced, bounded, and deleted when it is empty."""
 
 import itertools
-import json
 import logging
 import os
 import sqlite3
@@ -12,8 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sensorpi.common.daemon.service import notify
 from sensorpi.sensor.publishing.carving import carve
-from sensorpi.sensor.publishing.database import DamageError, connect, errors
+from sensorpi.sensor.publishing.database import DamageError, connect, errors, files_of, rename
+from sensorpi.sensor.publishing.set_aside import append_rows
 from sensorpi.sensor.stamping.entry import Entry, entry_of
 
 log = logging.getLogger(__name__)
@@ -84,18 +85,20 @@ class Spool:
         with self._changing() as database:
             (first,) = database.execute("SELECT coalesce(min(id), 1) FROM readings").fetchone()
             count = 0
-            for entry in itertools.islice(carve([file for file in _files(damaged) if file.is_file()]), self._most):
+            for entry in itertools.islice(carve([file for file in files_of(damaged) if file.is_file()]), self._most):
                 database.execute(_INSERT, (first - self._most + count, *entry.row()))
                 count += 1
+                if count % 1000 == 0:
+                    notify(watchdog=True)
         self._length += count
         log.warning("%d readings of %s were read back", count, damaged)
-        _rename(damaged, damaged.with_name(damaged.name.replace(".damaged-", ".recovered-")))
+        rename(damaged, damaged.with_name(damaged.name.replace(".damaged-", ".recovered-")))
         return count
 
     def give_to_owner(self) -> None:
         """Give the files to the user whose folder they are in: root may have made them for the sensor's user."""
         owner = self.path.parent.stat()
-        for file in _files(self.path):
+        for file in files_of(self.path):
             if file.exists():
                 os.chown(file, owner.st_uid, owner.st_gid)
 
@@ -190,17 +193,8 @@ class Spool:
         if not rows:
             return
         aside = self.path.with_name(f"{self.path.name}.set-aside")
-        lines = "".join(
-            json.dumps([value if type(value) is int else repr(value) for value in row]) + "\n" for row in rows
-        )
         log.warning("%d rows of %s cannot be sent: they are kept in %s", len(rows), self.path, aside)
-        try:
-            with aside.open("a", encoding="utf-8") as file:
-                file.write(lines)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            log.warning("%s cannot be written: %s; they are: %s", aside, error.strerror, lines)
+        append_rows(aside, rows)
         self._length -= len(rows)
         numbers = [row[0] for row in rows]
         try:
@@ -271,7 +265,7 @@ class Spool:
         if self._length == 0 and self._database is not None:
             self.close()
             self._is_spent = True
-            for file in _files(self.path):
+            for file in files_of(self.path):
                 file.unlink(missing_ok=True)
             self._is_full_logged = self._is_spent = False
             self._done = self._last_taken = _BEFORE_ALL
@@ -280,21 +274,10 @@ class Spool:
         self.close()
         aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
         try:
-            _rename(self.path, aside)
+            rename(self.path, aside)
         except OSError as why:
             raise OSError(f"it is damaged ({error}) and cannot be renamed: {why.strerror}") from error
         log.error("%s is damaged (%s); it is kept as %s", self.path, error, aside.name)
         self._length = self._taken = 0
         self._done = self._last_taken = _BEFORE_ALL
         self._first_number = self._next_number
-
-
-def _files(path: Path) -> list[Path]:
-    """The file, and those that SQLite keeps beside it."""
-    return [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")]
-
-
-def _rename(path: Path, new: Path) -> None:
-    for old, renamed in zip(_files(path), _files(new), strict=True):
-        if os.path.lexists(old):
-            old.rename(renamed)

@@ -47,6 +47,8 @@ class Store:
         self._spool, self._stamper, self._events = spool, stamper, events
         self.disk = Outage(str(spool.path), log, longest_s=5.0)
         self.lost = 0
+        #: At the end: whether there is a spool that could not be read, so that it is unknown what it holds.
+        self.has_unread_spool = False
         self._memory: deque[Item] = deque()
         self._next_try_s = self._next_read_s = 0.0
         self._newest_sent = 0
@@ -68,11 +70,6 @@ class Store:
     def has_spooled(self) -> bool:
         """Whether readings on the disk are to be sent first, and can be read."""
         return self._spool.unsent > 0 and not self._spool.is_closed
-
-    @property
-    def unread(self) -> str | None:
-        """The name of the spool's file if it could not be read, so that it is unknown how many readings it holds."""
-        return str(self._spool.path) if self._spool.is_closed else None
 
     def tend(self) -> None:
         """Try to open a spool that could not be opened, and find out whether a failing disk is back."""
@@ -215,4 +212,5 @@ class Store:
         self.save([], at_once=True)
         self.lost += len(self._memory) + self._spool.dropped
         self._memory.clear()
+        self.has_unread_spool = self._spool.is_closed
         self._spool.close()

@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 
 from sensorpi.common.daemon.system_clock import has_time_service, is_synchronised
+from sensorpi.sensor.stamping.brokers_time import BrokersTime
 
 log = logging.getLogger(__name__)
 
@@ -34,16 +35,27 @@ class ClockState(Enum):
 class Clock:
     """The system's clock. Only the thread that stamps readings uses it."""
 
-    def __init__(self, run: Path = Path("/run"), trusted: bool = False, tolerance_s: float = TOLERANCE_S) -> None:
-        """``trusted`` uses the clock even if it is not synchronised, as with the emulated board."""
+    def __init__(
+        self,
+        run: Path = Path("/run"),
+        trusted: bool = False,
+        tolerance_s: float = TOLERANCE_S,
+        brokers_time: BrokersTime | None = None,
+    ) -> None:
+        """``trusted`` uses the clock even if it is not synchronised, as with the emulated board.
+
+        ``brokers_time`` remembers what an earlier run has heard.
+        """
         self._run = run
         self._started_s = time.monotonic()
         self._trusted = trusted
         self._tolerance_ns = round(tolerance_s * 1e9)
-        self._reference_ns: tuple[int, int] | None = None  # from the monotonic to the right time, at least and at most
+        self._brokers_time = brokers_time
+        # From the monotonic to the right time, at least and at most.
+        self._reference_ns = brokers_time.read() if brokers_time is not None else None
         self._bad_since_s: float | None = None
-        #: Whether a broker has acknowledged a message of this run.
-        self.is_confirmed = False
+        #: Whether a broker has acknowledged a message since the machine was started.
+        self.is_confirmed = self._reference_ns is not None
 
     @property
     def tolerance_ms(self) -> int:
@@ -98,6 +110,8 @@ class Clock:
         """Take over a broker's time of appending a message; the other two are ``time.monotonic_ns()`` around it."""
         low_high_ns = (append_ms * 1_000_000 - acknowledged_ns, append_ms * 1_000_000 - sent_ns) if append_ms else None
         self._reference_ns, self.is_confirmed = low_high_ns, True
+        if low_high_ns is not None and self._brokers_time is not None:
+            self._brokers_time.write(low_high_ns)
 
     def at_ms(self, monotonic_ns: int) -> int:
         """The time, in ms UTC, for a value of ``time.monotonic_ns``, by the present clock."""

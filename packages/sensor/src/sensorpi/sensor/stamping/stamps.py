@@ -118,11 +118,11 @@ class Stamper:
     def stamp(self, entry: Entry, as_probe: bool = False) -> Entry | None:
         """The entry with its timestamp, or None while the clock is not right.
 
-        ``as_probe``: also while no broker has confirmed the clock; the entry is sent alone to find out.
+        ``as_probe``: also while it is only not known to be right; the entry is sent alone to find out.
         """
         taken = entry.taken
         state = self.clock.state()
-        if taken is None or not (state is ClockState.GOOD or (as_probe and state is ClockState.IN_DOUBT)):
+        if taken is None or state is ClockState.UNSYNCHRONISED or (state is not ClockState.GOOD and not as_probe):
             return None
         wanted_ms = self.clock.at_ms(taken.monotonic_ns)
         if taken.after_first_ms is not None:
