@@ -13,7 +13,8 @@ from typing import Any
 from onebox.ledger import ReadingId
 from tests.chaos.ledger import Taken
 
-#: What a killed sensor may lose: readings that it took this long before. After that they are in Kafka or on its disk.
+#: What a killed sensor may lose: readings that it took this long before, not counting the time in which it could not
+#: run. After that they are in Kafka or on its disk.
 CUT_S = 1.0
 #: How far a time may be from the true one unless the sensor's clock was changed.
 MISDATED_MS = 60_000
@@ -33,10 +34,22 @@ class Row:
 
 @dataclass(frozen=True)
 class Killed:
-    """A sensor's process was ended by SIGKILL, at this value of the monotonic clock."""
+    """A sensor's process was ended by SIGKILL, at this value of the monotonic clock.
+
+    ``waits`` has, for moments before, how long the process had not been able to run since its start (`waits.py`).
+    """
 
     host: str
     at_s: float
+    waits: Sequence[tuple[float, float]] = ()
+
+    def ran_s(self, since_s: float) -> float:
+        """How long the process could run from ``since_s`` until it was killed."""
+        before = [waited_s for at_s, waited_s in self.waits if at_s <= since_s] or [
+            waited_s for _, waited_s in self.waits[:1]
+        ]
+        waited_s = self.waits[-1][1] - before[-1] if self.waits else 0.0
+        return max(self.at_s - since_s - waited_s, 0.0)
 
 
 @dataclass(frozen=True)
@@ -183,11 +196,12 @@ def _missing(taken: Taken, logged: Logged | None, kills: Sequence[Killed], verdi
         )
         verdict.lost.append(Finding(taken.reading, text))
         return
-    after = [kill.at_s - taken.taken_s for kill in kills if kill.host == taken.host and kill.at_s >= taken.taken_s]
+    since_s = taken.taken_s if taken.written_s is None else taken.written_s
+    after = [kill.ran_s(since_s) for kill in kills if kill.host == taken.host and kill.at_s >= since_s]
     if after and min(after) <= CUT_S:
         verdict.cut.append(Finding(taken.reading, f"was taken {min(after):.2f} s before its sensor was killed"))
         return
-    killed = f"; its sensor was killed {min(after):.1f} s later" if after else ""
+    killed = f"; its sensor was killed {min(after):.2f} s later" if after else ""
     stamped = "" if taken.timestamp_ms is not None else ", and it never got a time"
     verdict.lost.append(Finding(taken.reading, f"taken by {taken.host}, never reached Kafka{stamped}{killed}"))
 

@@ -22,6 +22,8 @@ class Taken:
     taken_s: float
     values: Mapping[str, float]
     timestamp_ms: int | None
+    #: When it was written down; None if the sensor's own events are the only source.
+    written_s: float | None = None
 
 
 class Ledger:
@@ -84,8 +86,9 @@ class Ledger:
             self.taken |= {taken.reading: taken for taken in unnamed.values()}
             unnamed.clear()
         number = event["number"]
+        written_s = event["written_ns"] / 1e9
         reading = ReadingId(event["sensor"], f"of process {event['process']}", number)
-        unnamed[number] = Taken(reading, event["host"], event["monotonic_ns"] / 1e9, event["values"], None)
+        unnamed[number] = Taken(reading, event["host"], event["monotonic_ns"] / 1e9, event["values"], None, written_s)
 
     def _name(self, event: dict[str, Any], sensor: str) -> Taken:
         reading = ReadingId(event["sensor"], event["boot"], event["sequence"])

@@ -12,6 +12,7 @@ from tests.chaos import hostile, torn
 from tests.chaos.checker import ClockChanged, Killed
 from tests.chaos.parts import ADDRESSES, Parts
 from tests.chaos.schedule import SENSORS, Fault
+from tests.chaos.waits import Waits, is_stopped
 
 #: The names of the processes of a part that is killed in part: as the kernel has them.
 _VICTIMS = {"JVM": "java", "Python worker": "python"}
@@ -27,6 +28,7 @@ class Nemesis:
     clocks: list[ClockChanged] = field(default_factory=list)
     #: Hostile messages that Kafka has: the place in the log -> the value.
     hostile: dict[str, bytes] = field(default_factory=dict)
+    waits: dict[str, Waits] = field(default_factory=lambda: {sensor: Waits() for sensor in SENSORS})
     _clock_since_s: dict[str, float] = field(default_factory=dict)
 
     def strike(self, fault: Fault) -> str:
@@ -86,11 +88,20 @@ class Nemesis:
         return [*self.clocks, *(ClockChanged(part, since_s, now_s) for part, since_s in self._clock_since_s.items())]
 
     def _kill(self, part: str, variant: str = "") -> str:
-        now_s = time.monotonic()
-        pids = self.parts.kill(part, _VICTIMS.get(variant))
-        if part in SENSORS and pids:
-            self.kills.append(Killed(part, now_s))
-        return f"killed {pids}"
+        if part in SENSORS and (pid := self.parts.services[part].pid) is not None:
+            # Stopped first: the kernel tells how long a thread has waited only when that has run again.
+            self.parts.signal(part, signal.SIGSTOP)
+            while not is_stopped(pid) and self.parts.services[part].pid == pid:
+                time.sleep(0.001)
+            now_s = time.monotonic()
+            self.waits[part].sample(pid)
+            self.kills.append(Killed(part, now_s, self.waits[part].until_now()))
+        return f"killed {self.parts.kill(part, _VICTIMS.get(variant))}"
+
+    def watch(self) -> None:
+        """Note how long the sensors could not run."""
+        for sensor, waits in self.waits.items():
+            waits.sample(self.parts.services[sensor].pid)
 
     def _make_read_only(self, part: str) -> str:
         """A process that has files open for writing is killed, as by the reboot after which a bad card is read-only."""

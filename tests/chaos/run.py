@@ -149,6 +149,7 @@ class _Run:
                 for part, service in self._parts.services.items()
             }
         )
+        self._nemesis.watch()
         self._recovery.taken(self._ledger.read_on())
         if not self._lasting and (recovered := self._recovery.poll()) is not None:
             self._report.recovered(recovered)

@@ -76,6 +76,7 @@ def _write_down(arguments: list[str]) -> None:
         monotonic_ns = time.monotonic_ns()
         values = read(driver)
         line = {**identity, "number": next(numbers), "monotonic_ns": monotonic_ns, "values": values}
+        line["written_ns"] = time.monotonic_ns()
         os.write(ledger, json.dumps(line, separators=(",", ":")).encode() + b"\n")
         return values
 

@@ -102,6 +102,14 @@ def test_only_the_last_second_before_a_kill_may_be_cut(killed_s: float, cut: int
     assert (len(verdict.cut), len(verdict.lost)) == (cut, lost)
 
 
+def test_the_time_without_a_processor_does_not_count() -> None:
+    waits = [(2.0, 1.0), (4.9, 2.0), (5.5, 2.5), (7.0, 3.4)]
+    assert Killed("h", 7.1, waits).ran_s(5.0) == pytest.approx(7.1 - 5.0 - 1.4)
+    assert Killed("h", 7.1, waits).ran_s(1.0) == pytest.approx(7.1 - 1.0 - 2.4)
+    assert len(checked(READINGS, ROWS[:4], kills=[Killed("h", 7.1, waits)]).cut) == 1
+    assert len(checked(READINGS, ROWS[:4], kills=[Killed("h", 7.5, waits)]).lost) == 1
+
+
 def test_what_was_cut_but_reached_kafka_is_lost() -> None:
     log = [Logged(READINGS[4].reading, 0, 1)]
     verdict = checked(READINGS, ROWS[:4], kills=[Killed("h", 5.1)], log=log)

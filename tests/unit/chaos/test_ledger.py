@@ -45,7 +45,12 @@ def test_half_a_line_of_a_killed_process_is_passed_over(tmp_path: Path) -> None:
 
 def taken_event(process: int, number: int, **values: float) -> str:
     identity = {"event": "taken", "sensor": "S", "host": "h", "process": process, "number": number}
-    return json.dumps({**identity, "monotonic_ns": 4 * 10**9, "values": values}, separators=(",", ":")) + "\n"
+    return (
+        json.dumps(
+            {**identity, "monotonic_ns": 4 * 10**9, "written_ns": 45 * 10**8, "values": values}, separators=(",", ":")
+        )
+        + "\n"
+    )
 
 
 def test_what_was_taken_first_counts_whatever_is_said_later(tmp_path: Path) -> None:
@@ -53,7 +58,7 @@ def test_what_was_taken_first_counts_whatever_is_said_later(tmp_path: Path) -> N
     file.write_text(taken_event(7, 1, heading=5.0) + event("read", timestamp=9, values={"heading": 6.0}) + "\n")
     ledger = Ledger([file])
     [taken] = ledger.read_on()
-    assert (taken.values, taken.taken_s, taken.timestamp_ms) == ({"heading": 5.0}, 4.0, 9)
+    assert (taken.values, taken.taken_s, taken.written_s, taken.timestamp_ms) == ({"heading": 5.0}, 4.0, 4.5, 9)
     assert list(ledger.everything()) == [ReadingId("S", "b", 1)]
 
 
