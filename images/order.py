@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensorpi.common.card import boot_partition
-from sensorpi.common.card.table import card_settings, card_table, without_card
+from sensorpi.common.card.file import SOURCE, put_together, take_apart
+from sensorpi.common.card.table import card_settings
 from sensorpi.common.cluster import secrets
 from sensorpi.common.cluster.model import Cluster, Node, parse, read
 from sensorpi.common.cluster.schema import ROLES
@@ -25,7 +25,7 @@ SHIPPED_KEY = Path(__file__).parents[1] / secrets.FILE_NAME
 CARD_TEMPLATE = """\
 [card]                         # of this card only, not a part of the cluster file
 #user = "pi"                   # who logs in by SSH with
-#ssh_key = "ssh-ed25519 AAAA…" # this key; there are no passwords
+#ssh_key = "ssh-ed25519 AAAA…" # this key, or ["…", "…"]; there are no passwords
 #wifi = "NAME"                 # the network's name
 #wifi_password = "…"
 #country = "DE"                # where the radio is used
@@ -42,12 +42,12 @@ _NFS = {"mesos-worker": ("nfs-common",), "mesos-master": ("nfs-kernel-server",)}
 
 @dataclass(frozen=True)
 class Order:
-    """One image. ``text`` is the given cluster file, ``key`` is None for a node that does not need it."""
+    """One image. ``cluster_text`` is the given cluster file, ``key`` is None for a node that does not need it."""
 
     role: str
     node: Node
     cluster: Cluster
-    text: str
+    cluster_text: str
     key: bytes | None
     suite: str
     architecture: str
@@ -70,17 +70,10 @@ class Order:
         return [*(f"sensorpi-{role}" for role in self.node.roles), *extra]
 
     @property
-    def cluster_text(self) -> str:
-        """The cluster file without the parts that are for the card only."""
-        return boot_partition.without_node(without_card(self.text))[0]
-
-    @property
     def boot_files(self) -> dict[str, bytes]:
         """The files that identify the card, by their names on its boot partition."""
-        head = f'node = "{self.node.name}"  # the node that this card is for'
-        parts = (head, self.card or CARD_TEMPLATE, self.cluster_text)
-        text = "\n\n".join(part.strip("\n") for part in parts) + "\n"
-        files = {boot_partition.SOURCE: text.encode()}
+        text = put_together(self.node.name, self.card or CARD_TEMPLATE, self.cluster_text)
+        files = {SOURCE: text.encode()}
         if self.key is not None:
             files[secrets.FILE_NAME] = self.key
         return files
@@ -95,9 +88,9 @@ def order(values: Mapping[str, str]) -> Order:
     suite = _choice(values, "SUITE", SUITES, "bookworm")
     architecture = _choice(values, "ARCH", ARCHITECTURES, "arm64")
     path = Path(values.get("CLUSTER") or SHIPPED)
-    text = _read(path, "CLUSTER")
-    # The sensorpi.toml of a card can be given, too.
-    cluster = parse(boot_partition.without_node(without_card(text))[0], os.fspath(path))
+    given = _read(path, "CLUSTER")
+    text = take_apart(given, os.fspath(path)).cluster_text  # the sensorpi.toml of a card can be given, too
+    cluster = parse(text, os.fspath(path))
     names = [node.name for node in cluster.nodes]
     name = values.get("NODE") or ""
     if name not in names:
@@ -110,7 +103,7 @@ def order(values: Mapping[str, str]) -> Order:
     url = values.get("URL") or None
     if url is not None and not re.fullmatch(r"https?://\S+", url):
         raise UserError(f"URL={url}: expected the http address of the repository")
-    card = _card(values, text, path)
+    card = _card(values, given, path)
     key = _key(path, values, node, cluster)
     return Order(role, node, cluster, text, key, suite, architecture, values.get("MIRROR") or None, url, card)
 
@@ -138,10 +131,10 @@ def _card(values: Mapping[str, str], text: str, path: Path) -> str:
     if given := values.get("CARD"):
         path = Path(given)
         text = _read(path, "CARD")
-        if "[card]" not in text:
+        if not take_apart(text, os.fspath(path)).card_text:
             raise UserError(f"CARD={path}: expected a table [card]")
     card_settings(text, os.fspath(path))
-    return card_table(text)
+    return take_apart(text, os.fspath(path)).card_text
 
 
 def _key(path: Path, values: Mapping[str, str], node: Node, cluster: Cluster) -> bytes | None:

@@ -16,6 +16,7 @@ from sensorpi.common.cli import main as command
 from sensorpi.common.cli.main import main
 from sensorpi.common.cluster.model import example_text
 from tests.fakes import cards
+from tests.unit.common.card.test_values import ECDSA, RSA, SK_ED25519
 
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEIP0du7ZPjP2e9c1uB7ajnjLEYY4iJNCvEv5XQhKxD7 a pupil's laptop"
 KEY = bytes(range(32))
@@ -95,7 +96,7 @@ def test_a_trixie_card_gets_what_cloud_init_reads(desk: Desk) -> None:
     network = desk.document("network-config")["network"]
     assert isinstance(network, dict)
     wlan = network["wifis"]["wlan0"]
-    assert (wlan["regulatory-domain"], wlan["access-points"]) == ("DE", {SSID: {"password": WIFI_KEY}})
+    assert (wlan["regulatory-domain"], wlan["access-points"]) == ("DE", {SSID: {"hidden": True, "password": WIFI_KEY}})
     instance = desk.document("meta-data")["instance-id"]
     assert (desk.card / "cmdline.txt").read_text().endswith(f" resize ds=nocloud;i={instance}\n")
 
@@ -107,6 +108,7 @@ def test_a_bookworm_card_gets_a_script_and_runs_it(desk: Desk) -> None:
     after = "systemd.run=/boot/firmware/firstrun.sh systemd.run_success_action=reboot "
     assert f"{before}{after}systemd.unit=kernel-command-line.target\n" in files["cmdline.txt"].decode()
     assert "user-data" not in files
+    assert "\nhidden=true\n" in files["firstrun.sh"].decode()
 
 
 @pytest.mark.parametrize("wifi", [True, False])
@@ -393,21 +395,23 @@ def test_a_card_that_cannot_be_read_is_one_line(
         ("sensor01", "--repository http://a;b --key {folder}/sensorpi.gpg", "expected a URL"),
         ("sensor01", "--repository http://a --key {folder}/none", "No such file or directory"),
         ("sensor01", "--repository http://a --key {folder}/id.pub", "not a public OpenPGP key"),
-        ("sensor01", "--user root {repository}", "take another"),
-        ("sensor01", "--user sensorpi {repository}", "take another"),
-        ("sensor01", "--user Ada {repository}", "expected small letters"),
-        ("sensor01", "--user a;b {repository}", "expected small letters"),
-        ("sensor01", "--timezone Europe/Berlni {repository}", "such as Europe/Berlin"),
+        ("sensor01", "--user root {repository}", "the system has a user"),
+        ("sensor01", "--user sensorpi {repository}", "the system has a user"),
+        ("sensor01", "--user Ada {repository}", "expected a user name"),
+        ("sensor01", "--user a;b {repository}", "expected a user name"),
+        ("sensor01", "--timezone Europe/Berlni {repository}", "did you mean Europe/Berlin?"),
         ("sensor01", "--timezone x {repository}", "expected one such as Europe/Berlin"),
         ("sensor01", "--ssh-key {folder}/none {repository}", "No such file or directory"),
-        ("sensor01", "--ssh-key {folder}/passphrase {repository}", "not a public SSH key: 'ThisIsAPassword'"),
+        ("sensor01", "--ssh-key {folder}/passphrase {repository}", "passphrase: expected a public SSH key"),
         ("sensor01", "--ssh-key {folder}/private {repository}", "must not be on a card"),
-        ("sensor01", "--ssh-key {folder}/torn {repository}", "not a public SSH key"),
-        ("sensor01", "--ssh-key {folder}/empty {repository}", "there is no public SSH key in it"),
+        ("sensor01", "--ssh-key {folder}/torn {repository}", "torn: not a public SSH key: it is cut off"),
+        ("sensor01", "--ssh-key {folder}/empty {repository}", "there is no key"),
         ("sensor01", "--country DE {repository}", "--country needs --wifi SSID as well"),
         ("sensor01", "--passphrase - {repository}", "--passphrase needs --wifi SSID as well"),
         ("sensor01", "--wifi a --passphrase {folder}/passphrase {repository}", "needs --country"),
-        ("sensor01", "--wifi a --passphrase {folder}/passphrase --country Germany {repository}", "two capital letters"),
+        ("sensor01", "--wifi a --passphrase {folder}/passphrase --country Germany {repository}", "did you mean DE?"),
+        ("sensor01", "--wifi a --passphrase {folder}/passphrase --country UK {repository}", "did you mean GB?"),
+        ("sensor01", "--no-login {repository}", "--ssh-key and --no-login: give only one of them"),
         ("sensor01", "--wifi a --passphrase {folder}/none --country DE {repository}", "No such file or directory"),
         ("sensor01", "--wifi a --passphrase {folder}/short --country DE {repository}", "8 to 63 characters"),
         ("sensor01", "--wifi a --country DE {repository}", "--wifi needs --passphrase FILE"),
@@ -441,13 +445,58 @@ def test_a_missing_key_is_one_line(desk: Desk, capsys: pytest.CaptureFixture[str
     assert "cluster.key is missing" in refused(desk, capsys, "worker01", *desk.repository)
 
 
-def test_without_an_ssh_key_nobody_logs_in_and_that_is_said(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    cards.trixie(desk.card)
-    arguments = ["card", str(desk.card), "--node", "sensor01", "--cluster", str(desk.cluster), *desk.repository]
-    assert main(arguments) == 0
-    assert "login disabled, because there is no SSH key" in capsys.readouterr().out
-    assert "ssh.service" not in (desk.card / "user-data").read_text()
-    (desk.folder / "home/.ssh").mkdir(parents=True)
-    (desk.folder / "home/.ssh/id_rsa.pub").write_text(SSH_KEY)
-    assert main(arguments) == 0
-    assert "login pi, by SSH key" in capsys.readouterr().out
+class Home:
+    """`sensorpi card` without --ssh-key, with these public keys in ~/.ssh."""
+
+    def __init__(self, desk: Desk, **keys: str) -> None:
+        self.desk = desk
+        ssh = desk.folder / "home/.ssh"
+        ssh.mkdir(parents=True)
+        for name, key in keys.items():
+            (ssh / f"{name}.pub").write_text(f"{key}\n")
+
+    def run(self, *options: str) -> int:
+        desk = self.desk
+        words = ["card", str(desk.card), "--node", "sensor01", "--cluster", str(desk.cluster), *desk.repository]
+        return main([*words, *options])
+
+
+def test_a_card_without_a_login_is_refused(either: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    before = cards.contents(either.card)
+    assert Home(either).run() == 2
+    assert capsys.readouterr().err.startswith("sensorpi: nobody could log in, because ~/.ssh has no public key")
+    assert cards.contents(either.card) == before
+
+
+def test_a_card_without_a_login_can_be_asked_for(either: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert Home(either, id_rsa=SSH_KEY).run("--no-login") == 0
+    assert "login disabled" in capsys.readouterr().out
+    written = b"".join(cards.contents(either.card).values())
+    assert b"ssh.service" not in written
+    assert b"enable_ssh" not in written
+    assert SSH_KEY.encode() not in written
+
+
+@pytest.mark.parametrize("name", ["id_ed25519_sk", "id_ecdsa_sk", "id_rsa", "id_ecdsa", "id_ed25519"])
+def test_an_own_key_of_each_kind_is_found(either: Desk, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert Home(either, **{name: SK_ED25519}).run() == 0
+    assert "login pi, by SSH key;" in capsys.readouterr().out
+    assert SK_ED25519.encode() in b"".join(cards.contents(either.card).values())
+
+
+def test_several_keys_can_log_in(either: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    home = Home(either, id_ed25519=SSH_KEY, id_ed25519_sk=SK_ED25519)
+    assert home.run() == 0
+    assert "login pi, by 2 SSH keys;" in capsys.readouterr().out
+    files = {name: str(either.folder / name) for name in ("a.pub", "b.pub")}
+    Path(files["a.pub"]).write_text(f"# both\n{RSA} a\n{ECDSA} b\n")
+    Path(files["b.pub"]).write_bytes(SSH_KEY.encode("utf-16"))  # by PowerShell
+    assert home.run("--ssh-key", files["a.pub"], "--ssh-key", files["b.pub"]) == 0
+    written = b"".join(cards.contents(either.card).values()).decode(errors="replace")
+    assert all(key.split()[1] in written for key in (RSA, ECDSA, SSH_KEY))
+    assert SK_ED25519 not in written
+
+
+def test_a_wrong_own_key_is_named(either: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert Home(either, id_rsa=SSH_KEY, id_ecdsa=SSH_KEY[:50]).run() == 2
+    assert "/.ssh/id_ecdsa.pub: not a public SSH key: it is cut off" in capsys.readouterr().err

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import unicodedata
 from configparser import ConfigParser
 from typing import Any
 
@@ -14,8 +13,7 @@ from hypothesis import strategies as st
 
 from sensorpi.common.card import cloud_init, first_run, network_manager
 from sensorpi.common.card.first_boot import Repository, Settings, install_script
-from sensorpi.common.card.wifi import Wifi, network, pre_shared_key
-from sensorpi.common.errors import UserError
+from sensorpi.common.card.wifi import Wifi, pre_shared_key
 
 #: Without surrogates, because half of a surrogate pair is not text.
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=40)
@@ -44,13 +42,6 @@ def test_the_key_of_a_passphrase_is_the_standards(passphrase: str, ssid: str, ke
     assert pre_shared_key(key.upper(), ssid) == key
 
 
-@pytest.mark.parametrize("passphrase", ["1234567", "z" * 64, "pässword1", "pass\nword1", ""])
-def test_a_wrong_passphrase_is_refused_and_not_printed(passphrase: str) -> None:
-    with pytest.raises(UserError) as refused:
-        pre_shared_key(passphrase, "IEEE")
-    assert not passphrase or passphrase not in str(refused.value)
-
-
 @given(TEXT)
 @example('Käthe\'s "Café" \\ $(reboot) `reboot` 😀')
 @example("a: b # c")
@@ -59,18 +50,15 @@ def test_a_wrong_passphrase_is_refused_and_not_printed(passphrase: str) -> None:
 @example(" leading and trailing ")
 @example("yes")
 @example("line\nbreak")
-def test_a_networks_name_arrives_or_is_refused(ssid: str) -> None:
-    try:
-        wifi = network(ssid, "DE")
-    except UserError:
-        assert not 1 <= len(ssid.encode()) <= 32 or any(unicodedata.category(each) == "Cc" for each in ssid)
-        return
+def test_a_networks_name_arrives(ssid: str) -> None:
+    wifi = Wifi(ssid, None, "DE")
     written = cloud_init.files(settings(wifi))["network-config"].decode()
     [name] = yaml_load(written)["network"]["wifis"]["wlan0"]["access-points"]
     assert name == ssid
     profile = ConfigParser(interpolation=None, delimiters="=", comment_prefixes="#")
     profile.read_string(network_manager.profiles(settings(wifi))["sensorpi.nmconnection"])
-    assert bytes(map(int, profile["wifi"]["ssid"].rstrip(";").split(";"))).decode() == ssid
+    assert bytes(map(int, filter(None, profile["wifi"]["ssid"].split(";")))).decode() == ssid
+    assert profile["wifi"]["hidden"] == "true"
 
 
 @hypothesis_settings(max_examples=20)  # a shell is started for each
@@ -103,7 +91,7 @@ def test_shellcheck_finds_nothing_in_the_scripts() -> None:
 
 
 def test_each_set_of_settings_is_an_instance_of_its_own() -> None:
-    wifi = network("a", "DE")
+    wifi = Wifi("a", None, "DE")
     assert cloud_init.kernel_words(settings(wifi)) == cloud_init.kernel_words(settings(wifi))
     assert cloud_init.kernel_words(settings(wifi)) != cloud_init.kernel_words(settings())
     [word] = cloud_init.kernel_words(settings(wifi))

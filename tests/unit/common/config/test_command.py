@@ -35,7 +35,59 @@ def directory(tmp_path: Path) -> Path:
 
 def test_check_reports_that_a_file_is_good(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "check", str(directory / "cluster.toml")]) == 0
-    assert capsys.readouterr().out == f"{directory}/cluster.toml: good; nodes: 1, brokers: 1\n"
+    assert capsys.readouterr().out == f"{directory}/cluster.toml: good; a cluster file; nodes: 1, brokers: 1\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("sensorpi.toml", f'node = "box"\n\n\n{ONE_NODE}', "a card's file, for box; nodes: 1, brokers: 1"),
+        ("a.toml", f'[card]\ntimezone = "UTC"\n{ONE_NODE}', "a card's file; nodes: 1, brokers: 1"),
+        ("card.toml", ' card.timezone = "UTC"\n', "the table [card] of a card's file, for CARD of `make image`"),
+        ("node", "box\n", "a node's file, which makes a machine box"),
+        ("cluster.key", "k" * 32, "a cluster's key"),
+    ],
+)
+def test_check_tells_which_kind_of_file_is_good(
+    directory: Path, capsys: pytest.CaptureFixture[str], name: str, content: str, kind: str
+) -> None:
+    (directory / name).write_text(content)
+    (directory / name).chmod(0o640)
+    assert main(["config", "check", str(directory / name)]) == 0
+    assert capsys.readouterr().out == f"{directory}/{name}: good; {kind}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "mistake"),
+    [
+        (
+            "sensorpi.toml",
+            f'node = "boxx"\n{ONE_NODE}',
+            'node = "boxx": the file has no such node; did you mean "box"?',
+        ),
+        ("sensorpi.toml", f'[card]\ncountry = "UK"\n{ONE_NODE}', "did you mean GB?"),
+        ("sensorpi.toml", 'node = "box"\n', "nodes is missing"),
+        ("sensorpi.toml", f"{ONE_NODE}[card\n", "not TOML: "),
+        ("node", "boxx", 'no node "boxx" in the cluster; did you mean "box"?'),
+        ("cluster.key", "short", "32"),
+    ],
+)
+def test_check_finds_a_mistake_in_each_kind(
+    directory: Path, capsys: pytest.CaptureFixture[str], name: str, content: str, mistake: str
+) -> None:
+    (directory / name).write_text(content)
+    (directory / name).chmod(0o640)
+    assert main(["config", "check", str(directory / name)]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"sensorpi: {directory}/{name}: ")
+    assert mistake in printed.err
+    assert printed.err.count("\n") == 1
+
+
+def test_a_cluster_file_is_not_a_cards(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (directory / "cluster.toml").write_text(f'node = "box"\n{ONE_NODE}')
+    assert main(["config", "show", "--config", str(directory)]) == 2
+    assert "node: expected in a card's sensorpi.toml only" in capsys.readouterr().err
 
 
 def test_check_prints_one_line_for_a_mistake(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,8 +13,10 @@ import sys
 from ipaddress import ip_address
 from pathlib import Path
 
-from sensorpi.common.card.boot_partition import PARTITIONS, SOURCE, take_in
+from sensorpi.common.card.boot_partition import PARTITIONS, take_in
+from sensorpi.common.card.file import SOURCE, text_of
 from sensorpi.common.card.table import CardSettings, card_settings
+from sensorpi.common.card.wifi import supplicant_file
 from sensorpi.common.cluster import model as cluster_file
 from sensorpi.common.cluster.identity import identify
 from sensorpi.common.cluster.model import Node
@@ -28,6 +30,8 @@ _STATE = Path("/var/lib/sensorpi")
 #: The image's network files, without their suffix.
 _NETWORKS = ("20-wired", "30-wifi")
 _GROUPS = ("adm", "sudo", "systemd-journal", "i2c", "gpio", "video")
+#: Debian's lowest number of a person's account.
+_FIRST_UID = 1000
 #: The nodes of such a cluster share one network; larger clusters have routers, and names instead of addresses.
 _PREFIX_BITS = 24
 
@@ -79,9 +83,10 @@ def _set_up_card() -> None:
     done = {"card.sha256": hashlib.sha256(content).hexdigest() + "\n"}
     if untrusted.load(_STATE / "card.sha256", str) == done["card.sha256"]:
         return
-    settings = card_settings(content.decode("utf-8-sig", "replace").replace("\r\n", "\n"), str(source))
-    if settings.wifi:
-        render({"wpa_supplicant-wlan0.conf": settings.wpa_supplicant}, Path("/etc/wpa_supplicant"), mode=0o600)
+    settings = card_settings(text_of(content, source), str(source))
+    if settings.wifi is not None:
+        network = supplicant_file(settings.wifi)
+        render({"wpa_supplicant-wlan0.conf": network}, Path("/etc/wpa_supplicant"), mode=0o600)
     if settings.timezone:
         link = Path("/etc/localtime")
         link.unlink(missing_ok=True)
@@ -92,7 +97,7 @@ def _set_up_card() -> None:
 
 
 def _set_up_user(settings: CardSettings) -> None:
-    """A user who logs in with an SSH key. The account has no password, so sudo does not ask for one."""
+    """A user who logs in with SSH keys. The account has no password, so sudo does not ask for one."""
     try:
         user = pwd.getpwnam(settings.user)
     except KeyError:
@@ -100,11 +105,13 @@ def _set_up_user(settings: CardSettings) -> None:
         member = ",".join(group for group in _GROUPS if group in groups)
         subprocess.run(["useradd", "-m", "-s", "/bin/bash", "-G", member, settings.user], check=True)
         user = pwd.getpwnam(settings.user)
+    if user.pw_uid < _FIRST_UID:
+        raise UserError(f"{SOURCE}: card.user: {settings.user} is a user of the system; choose another name")
     rule = f"{settings.user} ALL=(ALL) NOPASSWD:ALL\n"
     render({"sensorpi-card": rule}, Path("/etc/sudoers.d"), mode=0o440)
-    if settings.ssh_key:
+    if settings.ssh_keys:
         folder = Path(user.pw_dir, ".ssh")
         folder.mkdir(mode=0o700, exist_ok=True)
-        render({"authorized_keys": f"{settings.ssh_key}\n"}, folder, mode=0o600)
+        render({"authorized_keys": "".join(f"{key}\n" for key in settings.ssh_keys)}, folder, mode=0o600)
         for path in (folder, folder / "authorized_keys"):
             os.chown(path, user.pw_uid, user.pw_gid)

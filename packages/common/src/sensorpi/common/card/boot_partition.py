@@ -2,15 +2,12 @@
 
 import hashlib
 import os
-import re
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from sensorpi.common.card.table import without_card
+from sensorpi.common.card.file import SOURCE, check_node, take_apart, text_of
 from sensorpi.common.cluster import secrets
-from sensorpi.common.cluster.model import FILE_NAME, parse, plain_text
-from sensorpi.common.cluster.validators import nearest
+from sensorpi.common.cluster.model import FILE_NAME, parse
 from sensorpi.common.daemon import untrusted
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import remove, rename, render
@@ -18,12 +15,7 @@ from sensorpi.common.files import remove, rename, render
 #: Raspberry Pi OS since bookworm, and before.
 PARTITIONS = (Path("/boot/firmware"), Path("/boot"))
 
-#: A cluster file. A line `node = "NAME"` before its first table may name the card's node, and a table `[card]` may hold
-#: other settings of this card only.
-SOURCE = "sensorpi.toml"
-
 _TAKEN = "boot-partition.sha256"
-_NODE_LINE = re.compile(r"^node\s*=.*$", re.MULTILINE)
 
 
 def take_in(config: Path, state: Path, partitions: Sequence[Path] = PARTITIONS) -> str | None:
@@ -84,15 +76,9 @@ def _take_file(config: Path, state: Path, partitions: Sequence[Path]) -> str | N
     content = source.read_bytes()
     if _was_taken(content, state):
         return None
-    try:
-        text = plain_text(content)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{source}: byte {error.start} is not UTF-8") from None
-    text, node = without_node(without_card(text))
-    cluster = parse(text, str(source))
-    names = [each.name for each in cluster.nodes]
-    if node is not None and node not in names:
-        raise UserError(f'{source}: node = "{node}": the file has no such node; {nearest(node, names)}')
+    file = take_apart(text_of(content, source), str(source))
+    text, node = file.cluster_text, file.node
+    check_node(node, parse(text, str(source)), str(source))
     old = config / FILE_NAME
     if old.exists() and old.read_bytes() != text.encode():
         rename(old, old.with_name(f"{FILE_NAME}.old"))
@@ -111,16 +97,3 @@ def _checksum(content: bytes) -> str:
 
 def _first(partitions: Sequence[Path], name: str) -> Path | None:
     return next((folder / name for folder in partitions if (folder / name).is_file()), None)
-
-
-def without_node(text: str) -> tuple[str, object]:
-    """The cluster file without the line that names the card's node; and that name, or None without such a line."""
-    head, bracket, tables = text.partition("\n[")
-    found = _NODE_LINE.search(head)
-    if found is None:
-        return text, None
-    try:
-        name = tomllib.loads(found[0])["node"]
-    except ValueError:  # parsing the whole file will report where the mistake is
-        return text, None
-    return _NODE_LINE.sub("", head, count=1) + bracket + tables, name

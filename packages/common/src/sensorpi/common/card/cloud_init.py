@@ -74,12 +74,14 @@ def _network_config(settings: Settings) -> dict[str, Any]:
     links: dict[str, Any] = {"ethernets": {"eth0": ethernet}}
     wifi, used = settings.wifi, ethernet
     if wifi is not None:
-        access = {"password": wifi.key} if wifi.key is not None else {"auth": {"key-management": "none"}}
+        access: dict[str, Any] = (
+            {"password": wifi.key} if wifi.key is not None else {"auth": {"key-management": "none"}}
+        )
         used = {
             "dhcp4": True,
             "optional": True,
             "regulatory-domain": wifi.country,
-            "access-points": {wifi.ssid: access},
+            "access-points": {wifi.ssid: {"hidden": True, **access}},
         }
         links["wifis"] = {"wlan0": used}
     if settings.address is not None:

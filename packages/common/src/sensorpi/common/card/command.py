@@ -51,7 +51,7 @@ def _prepare(options: argparse.Namespace) -> ExitCode:
         host_name=joining.node.name,
         address=fixed_address(joining.node.address),
         user=given.user(options.user),
-        ssh_keys=given.ssh_keys(options.ssh_key),
+        ssh_keys=given.ssh_keys(options.ssh_key, options.no_login),
         wifi=given.wifi(options.wifi, options.passphrase, options.country),
         timezone=given.timezone(options.timezone),
         install_script=install_script(joining.packages, repository[0] if repository else None),
@@ -74,7 +74,8 @@ def _prepare(options: argparse.Namespace) -> ExitCode:
 
 
 def _summary(joining: Member, settings: Settings) -> list[str]:
-    login = f"{settings.user}, by SSH key" if settings.ssh_keys else "disabled, because there is no SSH key (--ssh-key)"
+    keys = len(settings.ssh_keys)
+    login = f"{settings.user}, by {'SSH key' if keys == 1 else f'{keys} SSH keys'}" if keys else "disabled"
     wifi = f"{settings.wifi.ssid!r}, {settings.wifi.country}" if settings.wifi else "none"
     return [
         f"  node {joining.node.name}: {', '.join(joining.node.roles)}",

@@ -28,7 +28,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the first boot sets. Without ``ssh_keys`` nobody can log in, because there are no passwords."""
+    """What the first boot sets. Without ``ssh_keys`` (`--no-login`) nobody can log in: there are no passwords."""
 
     host_name: str
     #: The node's own address, with its prefix length, in addition to the one from DHCP; None if it is a host name.

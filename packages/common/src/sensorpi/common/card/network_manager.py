@@ -1,7 +1,7 @@
 """The network connections of a bookworm card, as profiles of NetworkManager."""
 
 from sensorpi.common.card.first_boot import Settings
-from sensorpi.common.card.wifi import Wifi, ssid_bytes
+from sensorpi.common.card.wifi import Wifi
 
 FOLDER = "/etc/NetworkManager/system-connections"
 
@@ -17,9 +17,9 @@ def profiles(settings: Settings) -> dict[str, str]:
 
 def _wifi(wifi: Wifi) -> list[str]:
     # As a list of bytes, the name needs no quoting.
-    name = "".join(f"{byte};" for byte in ssid_bytes(wifi.ssid))
+    name = "".join(f"{byte};" for byte in wifi.ssid.encode())
     security = ["", "[wifi-security]", "key-mgmt=wpa-psk", f"psk={wifi.key}"] if wifi.key is not None else []
-    return ["", "[wifi]", "mode=infrastructure", f"ssid={name}", *security]
+    return ["", "[wifi]", "mode=infrastructure", f"ssid={name}", "hidden=true", *security]
 
 
 def _profile(kind: str, lines: list[str], settings: Settings) -> str:

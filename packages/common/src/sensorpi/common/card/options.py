@@ -1,27 +1,27 @@
 """The options of `sensorpi card`. A mistake in one is reported in one line."""
 
 import argparse
-import base64
-import binascii
 import codecs
 import getpass
 import re
 import sys
-import zoneinfo
-from dataclasses import replace
-from difflib import get_close_matches
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+from voluptuous import Invalid
+
+from sensorpi.common.card import values
 from sensorpi.common.card.first_boot import Repository
-from sensorpi.common.card.wifi import Wifi, network, pre_shared_key
+from sensorpi.common.card.ssh_key import ssh_keys as ssh_keys_of
+from sensorpi.common.card.wifi import Wifi, pre_shared_key
 from sensorpi.common.errors import UserError
 
-#: Debian allows more; every tool of both releases accepts this.
-_USER = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_Value = TypeVar("_Value")
+
 _URL = re.compile(r"(https?://|file:/)[A-Za-z0-9._~:/%+,\[\]-]+")
-_ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
-_SSH_KEY = re.compile(r"((?:ssh|ecdsa|sk)-[a-z0-9@.-]+) ([A-Za-z0-9+/=]+)(?: [^\x00-\x1f\x7f]*)?")
-_DEFAULT_SSH_KEYS = ("id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub")
+#: The names that ssh-keygen gives; those with _sk are of security keys.
+_DEFAULT_SSH_KEYS = ("id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub", "id_ed25519_sk.pub", "id_ecdsa_sk.pub")
 _ARMOUR = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 #: RFC 9580, 4.2: the first byte of a public-key packet, with its length in one or two bytes, or of the new form.
 _PUBLIC_KEY_PACKETS = (0x98, 0x99, 0xC6)
@@ -29,59 +29,29 @@ _PUBLIC_KEY_PACKETS = (0x98, 0x99, 0xC6)
 
 def user(name: str) -> str:
     """The name of the user who may log in."""
-    if not _USER.fullmatch(name):
-        raise UserError(f"--user {name!r}: expected small letters, digits, _ and -, beginning with a letter")
-    if name == "root" or name.startswith("sensorpi"):
-        raise UserError(f"--user {name}: the system has a user or group of that name; take another")
-    return name
+    return _checked(values.user, name, f"--user {name!r}")
 
 
 def timezone(name: str | None) -> str | None:
     """A time zone's name, such as Europe/Berlin."""
-    if name is None:
-        return None
-    known = zoneinfo.available_timezones()  # empty if tzdata is not installed
-    if name in known or (not known and _ZONE.fullmatch(name)):
-        return name
-    close = get_close_matches(name, known, n=1)
-    raise UserError(f"--timezone {name!r}: no such time zone; expected one such as {(close or ['Europe/Berlin'])[0]}")
+    return None if name is None else _checked(values.timezone, name, f"--timezone {name!r}")
 
 
-def ssh_keys(path: Path | None) -> tuple[str, ...]:
-    """The public keys in that file, by default in this user's own. Without a key, nobody can log in."""
-    if path is None:
-        own = [Path("~/.ssh").expanduser() / name for name in _DEFAULT_SSH_KEYS]
-        path = next((candidate for candidate in own if candidate.is_file()), None)
-        if path is None:
-            return ()
-    text = _read(path).decode("utf-8-sig", errors="replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    if "PRIVATE KEY" in text:
-        raise UserError(f"{path}: a private key, which must not be on a card; give the file that ends in .pub")
-    for line in lines:
-        if not _is_ssh_key(line):
-            raise UserError(f"{path}: not a public SSH key: {line[:40]!r}")
-    if not lines:
-        raise UserError(f"{path}: there is no public SSH key in it")
-    return tuple(lines)
-
-
-def _is_ssh_key(line: str) -> bool:
-    found = _SSH_KEY.fullmatch(line)
-    if found is None:
-        return False
-    try:
-        blob = base64.b64decode(found[2], validate=True)
-    except binascii.Error:
-        return False
-    parts = []  # RFC 4253, 6.6: each after its length in four bytes, and the first is the kind
-    while len(blob) >= 4:
-        end = 4 + int.from_bytes(blob[:4], "big")
-        parts.append(blob[4:end])
-        if end > len(blob):
-            return False
-        blob = blob[end:]
-    return not blob and parts[:1] == [found[1].encode()] and len(parts) > 1
+def ssh_keys(paths: Sequence[Path] | None, no_login: bool) -> tuple[str, ...]:
+    """The public keys in these files, by default this user's own; none if nobody is to log in."""
+    if no_login:
+        if paths:
+            raise UserError("--ssh-key and --no-login: give only one of them")
+        return ()
+    own = [Path("~/.ssh").expanduser() / name for name in _DEFAULT_SSH_KEYS]
+    files = paths or [path for path in own if path.is_file()]
+    if not files:
+        raise UserError(
+            "nobody could log in, because ~/.ssh has no public key: make one with ssh-keygen, give another "
+            "one with --ssh-key FILE, or prepare a card without a login with --no-login"
+        )
+    keys = [key for path in files for key in _checked(ssh_keys_of, _text(_read(path)), str(path))]
+    return tuple(dict.fromkeys(keys))
 
 
 def wifi(ssid: str | None, passphrase_file: str | None, country: str | None) -> Wifi | None:
@@ -91,9 +61,14 @@ def wifi(ssid: str | None, passphrase_file: str | None, country: str | None) -> 
             if value is not None:
                 raise UserError(f"{option} needs --wifi SSID as well")
         return None
-    checked = network(ssid, country)
+    _checked(values.ssid, ssid, "--wifi")
+    if country is None:
+        raise UserError("--wifi needs --country, such as DE: without it the radio stays off")
+    _checked(values.country, country, f"--country {country!r}")
     passphrase = _passphrase(ssid, passphrase_file)
-    return replace(checked, key=pre_shared_key(passphrase, ssid)) if passphrase else checked
+    if passphrase:
+        _checked(values.passphrase, passphrase, "Wi-Fi passphrase")
+    return Wifi(ssid, pre_shared_key(passphrase, ssid) if passphrase else None, country)
 
 
 def _passphrase(ssid: str, file: str | None) -> str:
@@ -102,10 +77,20 @@ def _passphrase(ssid: str, file: str | None) -> str:
             raise UserError("--wifi needs --passphrase FILE, or - for standard input, if there is no terminal to ask")
         return getpass.getpass(f"Passphrase of {ssid} (empty for an open network): ")
     content = sys.stdin.buffer.read() if file == "-" else _read(Path(file))
+    return _text(content).removesuffix("\n").removesuffix("\r")
+
+
+def _checked(rule: Callable[[object], _Value], value: str, what: str) -> _Value:
     try:
-        return content.removeprefix(codecs.BOM_UTF8).decode("ascii").removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError:
-        raise UserError("Wi-Fi passphrase: expected 8 to 63 characters of ASCII") from None
+        return rule(value)
+    except Invalid as mistake:
+        raise UserError(f"{what}: {mistake.msg}") from None
+
+
+def _text(content: bytes) -> str:
+    """The text of a file, in UTF-8 or as Windows PowerShell writes it."""
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    return content.decode(encoding, errors="replace")
 
 
 def repository(url: str | None, key_file: Path | None, debs: Path | None) -> tuple[Repository, bytes] | None:
@@ -139,9 +124,13 @@ def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options except for those that name the card and the node."""
     command.add_argument("--user", default="pi", metavar="NAME", help="who may log in, by SSH key only (default: pi)")
     command.add_argument(
-        "--ssh-key", type=Path, metavar="FILE", help="the public key (default: ~/.ssh/id_ed25519.pub or the like)"
+        "--ssh-key", type=Path, action="append", metavar="FILE",
+        help="a file with public keys; can be given several times (default: ~/.ssh/id_*.pub)",
+    )  # fmt: skip
+    command.add_argument("--no-login", action="store_true", help="prepare a card that nobody can log in to")
+    command.add_argument(
+        "--wifi", metavar="SSID", help="the Wi-Fi network to join, also a hidden one (default: Ethernet only)"
     )
-    command.add_argument("--wifi", metavar="SSID", help="the Wi-Fi network to join (default: Ethernet only)")
     command.add_argument(
         "--passphrase", metavar="FILE", help="the file with its passphrase, - for standard input (default: prompt)"
     )

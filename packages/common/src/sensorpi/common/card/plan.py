@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sensorpi.common.card import cloud_init, debs, first_run
 from sensorpi.common.card.boot_files import CMDLINE, FirstBoot, kernel_words, with_words
-from sensorpi.common.card.boot_partition import SOURCE
+from sensorpi.common.card.file import SOURCE
 from sensorpi.common.card.first_boot import DEBS, FOLDER, Repository, Settings
 from sensorpi.common.card.writing import Content
 from sensorpi.common.cluster import secrets

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import voluptuous as vol
 
@@ -164,12 +165,20 @@ def plain_text(content: bytes) -> str:
     return content.decode("utf-8-sig").replace("\r\n", "\n")
 
 
-def parse(text: str, source: str) -> Cluster:
-    """Check the text of a cluster file, which ``source`` names in messages. Raises ``UserError``."""
+def read_toml(text: str, source: str) -> dict[str, Any]:
+    """The data of a TOML text, which ``source`` names in messages. Raises ``UserError``."""
     try:
-        data = tomllib.loads(text)
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also for a number with thousands of digits, and for [[[[…
         raise UserError(f"{source}: not TOML: {error}") from None
+
+
+def parse(text: str, source: str) -> Cluster:
+    """Check the text of a cluster file, which ``source`` names in messages. Raises ``UserError``."""
+    data = read_toml(text, source)
+    for name in ("card", "node"):  # but a table "node" is a mistyped "nodes"
+        if name in data and (name == "card" or isinstance(data[name], str)):
+            raise UserError(f"{source}: {name}: expected in a card's sensorpi.toml only, not in a cluster file")
     try:
         validated = validate(data)
         check_whole(validated, data)

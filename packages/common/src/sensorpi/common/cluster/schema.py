@@ -26,7 +26,7 @@ _PYTHON_MB = 80
 MOST_SENSORS = 90_000
 #: How many consecutive ports Spark uses unless it is in local mode; `spark.py` names them.
 SPARK_PORTS = 6
-#: Keys of the table [card], which only a card's sensorpi.toml can have; `card/table.py` checks them.
+#: Keys of the table [card], which only a card's sensorpi.toml can have; `card/values.py` checks them.
 CARD_KEYS = ("user", "ssh_key", "wifi", "wifi_password", "country", "timezone")
 #: A value with a name like this may be a password in the wrong place: messages do not repeat it.
 _SECRET = re.compile("wifi.|pass|pw|psk|key|secret", re.IGNORECASE)

@@ -9,9 +9,10 @@ from sensorpi.common import files
 from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.cli.node_context import NodeContext, run_with_context
 from sensorpi.common.cluster import secrets
-from sensorpi.common.cluster.model import example_text, load
+from sensorpi.common.cluster.model import example_text
 from sensorpi.common.config.apply import installed_roles
 from sensorpi.common.config.apply_command import add_apply_command, add_join_command
+from sensorpi.common.config.check import described
 from sensorpi.common.config.effective import effective
 
 
@@ -19,7 +20,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add `config check|show|apply`, `cluster init` and `join`."""
     config = commands.add_parser("config", help="check, show or apply the cluster's configuration")
     actions = config.add_subparsers(metavar="ACTION", required=True)
-    check = actions.add_parser("check", help="check a cluster file, and print its first mistake")
+    check = actions.add_parser("check", help="check a cluster file, a card's or a node's, and print its first mistake")
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: cluster.toml in DIR")
     run_with_context(check, _check)
     show = actions.add_parser("show", help="print every setting with its value, and which node this is")
@@ -35,8 +36,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _check(context: NodeContext, options: argparse.Namespace) -> ExitCode:
     path = options.file or context.cluster_file
-    cluster = load(path)
-    print(f"{path}: good; nodes: {len(cluster.nodes)}, brokers: {len(cluster.workers)}")
+    print(f"{path}: good; {described(path)}")
     return ExitCode.OK
 
 
