@@ -85,8 +85,9 @@ def _recorded_range_ms(options: argparse.Namespace) -> tuple[int, int] | None:
         return None
     from sensorpi.sensor.recordings.recording import check_recording
 
-    span = check_recording(Path(options.replay), options.map)
-    return span if options.timestamps == "original" else None
+    original = options.timestamps == "original"
+    oldest_ms, newest_ms, _rows = check_recording(Path(options.replay), options.map, original)
+    return (oldest_ms, newest_ms) if original else None
 
 
 class _Run:

@@ -286,7 +286,8 @@ def test_a_wrong_option_is_refused(arguments: list[str], capsys: pytest.CaptureF
 
 def test_a_recording_with_a_mistake_publishes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "r.jsonl").write_text('{"timestamp":1,"heading":1}\n{"timestamp":1,"heading":2}\n')
-    arguments = ["--replay", str(tmp_path / "r.jsonl"), "--state-directory", str(tmp_path / "state")]
+    arguments = ["--replay", str(tmp_path / "r.jsonl"), "--timestamps", "original"]
+    arguments += ["--state-directory", str(tmp_path / "state")]
     assert main(["sensor", "run", *arguments]) == 2
     assert "line 2" in capsys.readouterr().err
     assert not (tmp_path / "state").exists()

@@ -5,6 +5,7 @@ describes it as JSON Schema; the tests keep the two in step.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -33,6 +34,17 @@ DEFAULT_HOST = "10.0.0.99"
 
 #: 2000-01-01T00:00:00Z. An older timestamp comes from a clock that was never set.
 OLDEST_TIMESTAMP_MS = 946_684_800_000
+#: How far a sensor's clock may be ahead of the broker's.
+LONGEST_LEAD_MS = 24 * 3600 * 1000
+
+#: A sensor, host or boot id. Others cannot be written safely in line protocol, and half a surrogate not in UTF-8.
+NAME = re.compile(r'[^\x00-\x1f\x7f"\\\ud800-\udfff]{1,128}')
+NAME_RULE = "1 to 128 characters, without control characters, quotes and backslashes"
+FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+#: `time` is InfluxDB's own column; the job itself adds the others.
+RESERVED_FIELDS = frozenset({"time", "heading_sin", "heading_cos"})
+#: The maximum number of keys in a message.
+MOST_FIELDS = 64
 
 
 @dataclass(frozen=True)

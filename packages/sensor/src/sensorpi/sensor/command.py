@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.errors import UserError
-from sensorpi.common.reading import DEFAULT_SENSOR, FIELD_UNITS, Reading
+from sensorpi.common.reading import DEFAULT_SENSOR, FIELD_UNITS, NAME, NAME_RULE, Reading
 
 if TYPE_CHECKING:  # the rest is imported when a command runs, so that others start fast on a Pi Zero
     from sensorpi.common.cli.node_context import NodeContext
@@ -127,8 +127,8 @@ def _servers(text: str) -> tuple[str, ...]:
 
 
 def _name(text: str) -> str:
-    if not 1 <= len(text) <= 128 or any(ord(character) < 32 or character in '"\\\x7f' for character in text):
-        raise argparse.ArgumentTypeError('expected 1 to 128 characters, without control characters, " and \\')
+    if not NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"expected {NAME_RULE}")
     return text
 
 

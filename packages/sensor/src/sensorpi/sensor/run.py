@@ -162,6 +162,8 @@ class SensorService:
         sensor, host = moment.sensor or self._settings.sensor, moment.host or self._settings.host
         if moment.fields is not None:
             values = {name: value for name, value in values.items() if name in moment.fields}
+        if moment.extra:  # of a recording; everything else goes through the driver
+            values = {**values, **moment.extra}
         self._sequences[sensor] += 1
         self._taken += 1
         timestamp_ms = moment.timestamp_ms

@@ -12,20 +12,21 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sensorpi.common.reading import DEFAULT_HOST, DEFAULT_SENSOR, FIELDS, OLDEST_TIMESTAMP_MS
+from sensorpi.common.reading import (
+    DEFAULT_HOST,
+    DEFAULT_SENSOR,
+    FIELD_NAME,
+    FIELDS,
+    LONGEST_LEAD_MS,
+    MOST_FIELDS,
+    NAME,
+    OLDEST_TIMESTAMP_MS,
+    RESERVED_FIELDS,
+)
 from sensorpi.pipeline.job.names import Gate, Known
 
 #: A reading has about 250 bytes; sixty-four fields with the longest names and numbers fit, too.
 LARGEST_MESSAGE_BYTES = 65_536
-MOST_FIELDS = 64
-#: How far a sensor's clock may be ahead of the broker's.
-LONGEST_LEAD_MS = 24 * 3600 * 1000
-
-_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-#: A tag or a boot id. Quotes, backslashes and control characters cannot be written safely in line protocol.
-_NAME = re.compile(r'[^\x00-\x1f\x7f"\\\ud800-\udfff]{1,128}')
-#: `time` is InfluxDB's own column; the job itself adds the others.
-_RESERVED = {"time", "heading_sin", "heading_cos"}
 
 #: The common shape: what `Reading.to_json` makes of names that need no escaping in line protocol. Anchored at both ends
 #: and with each field at most once, in its place, so that a duplicate key cannot pass. Possessive throughout: no part
@@ -213,14 +214,14 @@ def _name(message: dict[str, Any], key: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise Refused(f"wrong type: {key} is a {_type_name(value)}, a string is expected")
-    if not _NAME.fullmatch(value):
+    if not NAME.fullmatch(value):
         raise Refused(f"bad {key}: 1 to 128 characters without quotes, backslashes and control characters")
     return value
 
 
 def _key_name(key: bytes | None) -> str | None:
     name = (key or b"").decode("utf-8", errors="replace")
-    return name if _NAME.fullmatch(name) and "�" not in name else None
+    return name if NAME.fullmatch(name) and "�" not in name else None
 
 
 def _timestamp(message: dict[str, Any], allowed: Bounds) -> int:
@@ -246,9 +247,9 @@ def _fields(message: dict[str, Any]) -> dict[str, float]:
     for name, value in message.items():
         if value is None:
             continue
-        if not _FIELD_NAME.fullmatch(name):
+        if not FIELD_NAME.fullmatch(name):
             raise Refused(f"bad field name: {name[:64]!r}")
-        if name in _RESERVED:
+        if name in RESERVED_FIELDS:
             raise Refused(f"reserved field name: {name}")
         if isinstance(value, dict | list):
             raise Refused(f"nested: {name} is an {_type_name(value)}")

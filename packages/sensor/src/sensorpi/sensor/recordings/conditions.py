@@ -2,7 +2,7 @@
 
 import math
 
-from sensorpi.common.reading import FIELD_UNITS
+from sensorpi.common.reading import FIELD_UNITS, FIELDS
 from sensorpi.sensor.board.emulated.bmp280 import PRESSURE_RANGE_PA, TEMPERATURE_RANGE_C
 from sensorpi.sensor.board.emulated.environment import Conditions
 
@@ -46,20 +46,19 @@ def conditions_of(values: dict[str, float], colours_are_counts: bool) -> Conditi
 
 
 def fields_of(values: dict[str, float], colours_are_counts: bool) -> frozenset[str]:
-    """The fields of this row's reading. Colour counts are left out if there is no clear count."""
-    if colours_are_counts and "lightv" not in values:
-        return frozenset(values) - frozenset(COLOURS)
-    return frozenset(values)
+    """The fields of the board that this row's reading has. Colour counts are left out if there is no clear count."""
+    fields = frozenset(values).intersection(FIELDS)
+    return fields.difference(COLOURS) if colours_are_counts and "lightv" not in values else fields
 
 
-def saturated(values: dict[str, float], colours_are_counts: bool) -> list[str]:
-    """The values that the chips cannot measure, such as ``pressure 200000 Pa (30000 to 110000)``."""
-    outside = []
+def saturated(values: dict[str, float], colours_are_counts: bool) -> dict[str, str]:
+    """The fields that the chips cannot measure, each with a text such as ``pressure 200000 Pa (30000 to 110000)``."""
+    outside = {}
     for field, value in values.items():
         low, high = _RANGES.get(field, (-math.inf, math.inf))
         if field in COLOURS:
             clear = min(values.get("lightv", CLEAR_WHEN_MISSING), MOST_COUNTS)
             low, high = 0.0, float(MOST_COUNTS) if colours_are_counts or clear <= 0 else 255 * MOST_COUNTS / clear
         if not low <= value <= high:
-            outside.append(f"{field} {value:g} {FIELD_UNITS[field]} ({low:g} to {high:g})")
+            outside[field] = f"{field} {value:g} {FIELD_UNITS[field]} ({low:g} to {high:g})"
     return outside

@@ -1,45 +1,36 @@
 """Recordings: opened with their mapping, and checked completely before they are used."""
 
 import logging
-from array import array
-from collections import defaultdict
-from collections.abc import Iterator
+import time
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 
 from sensorpi.common.errors import UserError
-from sensorpi.common.reading import DEFAULT_SENSOR
+from sensorpi.common.reading import DEFAULT_SENSOR, LONGEST_LEAD_MS, OLDEST_TIMESTAMP_MS
 from sensorpi.sensor.recordings.conditions import saturated
+from sensorpi.sensor.recordings.json_rows import JsonRows
 from sensorpi.sensor.recordings.mapping import Mapping, load_mapping
-from sensorpi.sensor.recordings.rows import Row, csv_rows, json_rows
+from sensorpi.sensor.recordings.rows import CsvRows
+from sensorpi.sensor.recordings.table import Table, show_time
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A file that can be read from its beginning any number of times."""
+    """A file, and the mapping of its columns (None: JSON lines of readings)."""
 
     file: Path
-    mapping: Mapping | None  # None: JSON lines of readings
+    mapping: Mapping | None
 
     @property
     def colours_are_counts(self) -> bool:
         """Whether red, green and blue are raw counts."""
         return self.mapping is not None and self.mapping.colours_are_counts
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> CsvRows | JsonRows:
         """All rows, in the file's order. Raises UserError with file, line, column, value, and what was expected."""
-        try:
-            with self.file.open(encoding="utf-8-sig", newline="") as text:
-                yield from (
-                    json_rows(self.file, text) if self.mapping is None else csv_rows(self.file, text, self.mapping)
-                )
-        except OSError as error:
-            raise UserError(f"{self.file}: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise UserError(f"{self.file}: not UTF-8 text ({error.reason} at byte {error.start} of a block)") from error
+        return JsonRows(self.file) if self.mapping is None else CsvRows(self.file, self.mapping)
 
 
 def open_recording(file: Path, map_name: str | None) -> Recording:
@@ -51,89 +42,133 @@ def open_recording(file: Path, map_name: str | None) -> Recording:
         mapping = None
     elif map_name is None:
         raise UserError(
-            f"{file}: --map must tell what its columns are: a shipped mapping such as astro-pi, "
-            "a TOML file, or readings for JSON lines"
+            f"{file}: --map must tell what its columns are: a shipped mapping such as astro-pi, a TOML file "
+            "(`sensorpi recording check FILE` proposes one), or readings for JSON lines"
         )
     else:
         mapping = load_mapping(map_name)
     if file.exists() and not file.is_file():
-        raise UserError(f"{file}: a recording must be a regular file, because it is read twice")
+        raise UserError(f"{file}: a recording must be a regular file")
     return Recording(file, mapping)
 
 
-@dataclass(frozen=True)
-class Checked:
-    """A recording's oldest and newest time, and the lines that repeat an earlier line."""
+def check_recording(file: Path, map_name: str | None, original: bool = True) -> tuple[int, int, int]:
+    """The oldest and newest time of a recording in ms UTC, and how many rows are played.
 
-    times_ms: tuple[int, int]
-    repeating_lines: frozenset[int]
-
-
-def check_recording(file: Path, map_name: str | None) -> tuple[int, int]:
-    """The oldest and newest time of a recording, in ms UTC. Raises UserError for a mistake in it."""
-    return check(open_recording(file, map_name), DEFAULT_SENSOR).times_ms
-
-
-def check(recording: Recording, sensor: str) -> Checked:
-    """Read all rows; ``sensor`` is for those that do not name one. This needs 24 bytes of memory per row.
-
-    Raises UserError for the first mistake, and for a row with other values for the same sensor and time.
-    Logs one line for values that the chips cannot measure, and one for rows that repeat an earlier row exactly.
+    ``original``: the recorded times are kept. Raises UserError for a mistake in it.
     """
-    file = recording.file
-    repeats: defaultdict[str, _Repeats] = defaultdict(_Repeats)
-    outside, first_outside = 0, ""
-    for row in recording.rows():
-        repeats[row.sensor or sensor].add(row)
-        for description in saturated(row.values, recording.colours_are_counts):
-            outside += 1
-            first_outside = first_outside or f"line {row.line}, {description}"
-    if not repeats:
+    table = load(open_recording(file, map_name), DEFAULT_SENSOR, "", original)
+    return table.times_ms[table.order[0]], table.times_ms[table.order[-1]], len(table.order)
+
+
+def load(recording: Recording, sensor: str, host: str, original: bool) -> Table:
+    """Read and check all rows; ``sensor`` and ``host`` are for those that do not name them.
+
+    Raises UserError for the first mistake. Logs one line for each kind of row or column that is not played as it is.
+    """
+    file, mapping = recording.file, recording.mapping
+    rows = recording.rows()
+    table = Table(file, rows, sensor, host)
+    if not table.lines:
         raise UserError(f"{file}: the recording has no rows")
+    _report_unused(file, rows)
+    empty = {index for index in table.order if not table.values(index)}
+    if len(empty) == len(table.order):
+        raise UserError(f"{file}: no row has a value")
+    if empty:
+        _left_out(file, f"{len(empty)} rows have no values", [table.lines[index] for index in empty])
+        table.leave_out(empty)
+    if mapping is not None and mapping.times.spread:
+        table.spread()
+    else:
+        _check_same_times(recording, table, original)
+    _check_ranges(recording, table)
+    if original:
+        _check_times(recording, table)
+    return table
+
+
+def _left_out(file: Path, what: str, lines: list[int]) -> None:
+    log.warning("%s: %s and are left out, the first in line %d", file, what, min(lines))
+
+
+def _report_unused(file: Path, rows: CsvRows | JsonRows) -> None:
+    if isinstance(rows, JsonRows):
+        if rows.unused:
+            log.warning("%s: not used, because they are not numbers: %s", file, ", ".join(rows.unused)[:200])
+        return
+    if rows.unused_numeric:
+        log.warning("%s: columns that are not used: %s", file, ", ".join(rows.unused_numeric))
+    if rows.cells.damaged:
+        _left_out(file, f"{len(rows.cells.damaged)} lines are damaged", rows.cells.damaged)
+
+
+def _check_same_times(recording: Recording, table: Table, original: bool) -> None:
+    """Leave out repeated rows. Others can share their time only if they get a new one."""
+    file = recording.file
+    repeated = set()
+    for index, first, is_repeated in table.same():
+        if is_repeated:
+            repeated.add(index)
+        elif original:
+            later, earlier = max(index, first), min(index, first)
+            raise UserError(
+                f"{file}, line {table.lines[later]}: {table.name(index)[0]} has other values at the same time "
+                f"({table.times_ms[index]} ms, {table.when(index)}) in line {table.lines[earlier]}"
+                f"{_same_hint(recording)}"
+            )
+    if repeated:
+        log.warning("%s: %d rows repeat an earlier row exactly and are left out", file, len(repeated))
+        table.leave_out(repeated)
+
+
+def _same_hint(recording: Recording) -> str:
+    now = "use --timestamps now"
+    if recording.mapping is None:
+        return f"; to play both, {now}"
+    hint = f"; if the times are coarse, spread them with time.spread = true in the mapping, or {now}"
+    if recording.mapping.times.zone is None:
+        hint += "; if they are local times and the clock was put back, give time.zone"
+    return hint
+
+
+def _check_ranges(recording: Recording, table: Table) -> None:
+    outside, first_outside = 0, ""
+    counts: dict[str, int] = {}
+    firsts: dict[str, str] = {}
+    for index in table.order:
+        values = table.values(index)
+        for field, description in saturated(values, recording.colours_are_counts).items():
+            outside += 1
+            counts[field] = counts.get(field, 0) + 1
+            firsts.setdefault(field, f"line {table.lines[index]}, {description}")
+            first_outside = first_outside or firsts[field]
+    for field, count in counts.items():
+        if field in ("temperature", "pressure") and count == table.count(field):
+            raise UserError(
+                f"{recording.file}: no {field} is in the range of the chip, the first in {firsts[field]}: "
+                "is it the right column, and is its unit given?"
+            )
     if outside:
         log.warning(
             "%s: %d values are outside the range of the chips and saturate, the first in %s",
-            file,
-            outside,
-            first_outside,
-        )
-    repeating = frozenset[int]().union(*(seen.identical(file, name) for name, seen in repeats.items()))
-    if repeating:
-        log.warning("%s: %d rows repeat an earlier row exactly and are left out", file, len(repeating))
-    oldest, newest = (end(end(seen.times) for seen in repeats.values()) for end in (min, max))
-    return Checked((oldest, newest), repeating)
+            recording.file, outside, first_outside,
+        )  # fmt: skip
 
 
-class _Repeats:
-    """Finds rows of one sensor that have the same time."""
-
-    def __init__(self) -> None:
-        self.times, self._digests, self._lines = array("q"), array("Q"), array("q")
-        self._ascending = True
-
-    def add(self, row: Row) -> None:
-        """Add a row."""
-        self._ascending = self._ascending and (not self.times or row.time_ms > self.times[-1])
-        content = repr((row.host, sorted(row.values.items()))).encode()
-        self.times.append(row.time_ms)
-        self._digests.append(int.from_bytes(blake2b(content, digest_size=8).digest(), "little"))
-        self._lines.append(row.line)
-
-    def identical(self, file: Path, sensor: str) -> set[int]:
-        """Lines that are the same as an earlier line. Raises UserError for one with other values at the same time."""
-        if self._ascending:
-            return set()
-        same: set[int] = set()
-        order = sorted(range(len(self.times)), key=self.times.__getitem__)  # stable: earlier lines first
-        first = order[0]
-        for index in order[1:]:
-            if self.times[index] != self.times[first]:
-                first = index
-            elif self._digests[index] == self._digests[first]:
-                same.add(self._lines[index])
-            else:
-                raise UserError(
-                    f"{file}, line {self._lines[index]}: {sensor} has other values at the same time "
-                    f"({self.times[index]} ms) in line {self._lines[first]}"
-                )
-        return same
+def _check_times(recording: Recording, table: Table) -> None:
+    """The job accepts no other times: they would become dead letters."""
+    times = None if recording.mapping is None else recording.mapping.times
+    if times is not None and times.interval_ms is not None and times.start_ms is None:
+        raise UserError(f"{recording.file}: it has no times; give time.start in the mapping, or use --timestamps now")
+    oldest, newest = table.order[0], table.order[-1]
+    if table.times_ms[oldest] < OLDEST_TIMESTAMP_MS:
+        index, problem = oldest, "before the year 2000: is the format right, and was the logger's clock set?"
+    elif table.times_ms[newest] > time.time() * 1000 + LONGEST_LEAD_MS:
+        index, problem = newest, "in the future: is the format right, and was the logger's clock set?"
+    else:
+        return
+    raise UserError(
+        f"{recording.file}, line {table.lines[index]}: the time {show_time(table.times_ms[index])} is {problem} "
+        "To play it with new times, use --timestamps now"
+    )

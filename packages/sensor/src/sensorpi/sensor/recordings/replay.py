@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from sensorpi.common.reading import FIELDS
 from sensorpi.sensor.board.emulated.environment import Moment
 from sensorpi.sensor.recordings.conditions import conditions_of, fields_of
-from sensorpi.sensor.recordings.recording import check, open_recording
+from sensorpi.sensor.recordings.recording import load, open_recording
 
 
 class Replay:
@@ -20,28 +21,33 @@ class Replay:
 
         ``sensor`` and ``host`` are for rows that do not name them. Raises UserError for a mistake in the file.
         """
-        self._recording = open_recording(file, map_name)
         self._speed, self._original = speed, original
-        self._sensor, self._host = sensor, host
-        self._left_out = check(self._recording, sensor).repeating_lines
+        recording = open_recording(file, map_name)
+        self._colours_are_counts = recording.colours_are_counts
+        self._table = load(recording, sensor, host, original)
+
+    @property
+    def count(self) -> int:
+        """The number of moments."""
+        return len(self._table.order)
 
     def moments(self) -> Iterator[Moment]:
-        """One moment for each row. The first row is due at 0, and so are rows with an earlier time."""
-        first_ms: int | None = None
-        counts = self._recording.colours_are_counts
-        for row in self._recording.rows():
-            if row.line in self._left_out:
-                continue
-            first_ms = row.time_ms if first_ms is None else first_ms
-            after_ms = row.time_ms - first_ms
+        """One moment for each row, in the order of time. The oldest is due at 0."""
+        table, counts = self._table, self._colours_are_counts
+        first_ms = table.times_ms[table.order[0]]
+        for index in table.order:
+            time_ms, values = table.times_ms[index], table.values(index)
+            after_ms = time_ms - first_ms
             played_ms = after_ms / self._speed if self._speed is not None else 0.0
+            sensor, host = table.name(index)
             yield Moment(
-                due_s=max(played_ms / 1000, 0.0),
+                due_s=played_ms / 1000,
                 environment_s=after_ms / 1000,
-                conditions=conditions_of(row.values, counts),
-                sensor=row.sensor or self._sensor,
-                host=row.host or self._host,
-                timestamp_ms=row.time_ms if self._original else None,
+                conditions=conditions_of(values, counts),
+                sensor=sensor,
+                host=host,
+                timestamp_ms=time_ms if self._original else None,
                 after_first_ms=None if self._original else round(played_ms),
-                fields=fields_of(row.values, counts),
+                fields=fields_of(values, counts),
+                extra={name: value for name, value in values.items() if name not in FIELDS},
             )

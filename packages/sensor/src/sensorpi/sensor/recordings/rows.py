@@ -3,29 +3,26 @@
 Every mistake is a UserError with file, line, column, value, and what was expected.
 """
 
-import csv
-import json
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import NoReturn
 
 from sensorpi.common.errors import UserError
-from sensorpi.common.reading import FIELDS
-from sensorpi.sensor.recordings.mapping import TIMES_MS, Mapping, Name
-
-#: A missing value, as well as an empty cell.
-NULL = "null"
-_NAME = re.compile(r'[^\x00-\x1f\x7f"\\]{1,128}')
+from sensorpi.common.reading import NAME, NAME_RULE
+from sensorpi.sensor.recordings.csv_cells import CsvCells
+from sensorpi.sensor.recordings.mapping import Column, ColumnId, Mapping, Name
+from sensorpi.sensor.recordings.numbers import HintError, number_in
+from sensorpi.sensor.recordings.times import Time, time_reader
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """A recorded reading: values in their field's unit, without the missing ones.
 
-    ``line`` counts from 1. ``sensor`` and ``host`` are None if the recording does not name them.
+    ``line`` counts from 1. ``sensor`` and ``host`` are None if the recording does not name them. ``later_ms`` differs
+    from ``time_ms`` in the hour that a clock repeats: the time is either of the two.
     """
 
     line: int
@@ -33,109 +30,116 @@ class Row:
     sensor: str | None
     host: str | None
     values: dict[str, float]
+    later_ms: int
 
 
-def _wrong(file: Path, line: int, what: str, value: object, expected: str) -> NoReturn:
+def wrong(file: Path, line: int, what: str, value: object, expected: str) -> NoReturn:
+    """Raise the UserError for a wrong value."""
     shown = str(value)
     raise UserError(f"{file}, line {line}, {what}: {shown[:60]!r} is not {expected}")
 
 
-def csv_rows(file: Path, text: TextIO, mapping: Mapping) -> Iterator[Row]:
-    """Rows of a CSV file whose first line names its columns."""
-    reader = csv.reader(text, strict=True)
-    try:
-        header = next((cells for cells in reader if any(cells)), None)
-        if header is None:
-            raise UserError(f"{file}: the file is empty; a line of column names was expected")
-        header_line = reader.line_num
-        columns = [cell.strip() for cell in header]
+class CsvRows:
+    """Iterates over the rows of a CSV file, and counts what it passes over."""
 
-        def index_of(name: str) -> int:
-            if name not in columns:
-                raise UserError(f"{file}, line {header_line}: there is no column {name!r} among {', '.join(columns)}")
-            return columns.index(name)
+    def __init__(self, file: Path, mapping: Mapping) -> None:
+        """Raises UserError if the file does not have the mapping's columns."""
+        self._file, self._mapping = file, mapping
+        self.cells = CsvCells(file, mapping.dialect)
+        self._used: set[int] = set()
+        times = mapping.times
+        self._time_places = [self._place(column) for column in times.columns]
+        self._read_time = time_reader(times.format, times.zone, mapping.dialect.decimal)
+        columns = {**mapping.fields, **mapping.extra}
+        self._fields = [(field, self._place(column.id), column) for field, column in columns.items()]
+        self._sensor, self._host = self._name(mapping.sensor, "sensor id"), self._name(mapping.host, "host name")
+        #: Columns that the mapping does not use, and of those the ones with a number in the first row.
+        self.unused = [(place, name) for place, name in enumerate(self.cells.columns) if place not in self._used]
+        self.unused_numeric: list[str] = []
 
-        def name_of(name: Name | None, label: str) -> Callable[[list[str], int], str | None]:
-            if name is None or name.column is None:
-                return lambda _cells, _line: name.constant if name is not None else None
-            index = index_of(name.column)
-
-            def of(cells: list[str], line: int) -> str:
-                if not _NAME.fullmatch(cells[index].strip()):
-                    _wrong(file, line, f"column {name.column}", cells[index], f"a {label} of 1 to 128 characters")
-                return cells[index].strip()
-
-            return of
-
-        time_index, read_time = index_of(mapping.time_column), mapping.time_reader()
-        fields = [(field, index_of(column.name), column) for field, column in mapping.fields.items()]
-        sensor_of, host_of = name_of(mapping.sensor, "sensor id"), name_of(mapping.host, "host name")
-        line = reader.line_num + 1
-        for cells in reader:
-            this, line = line, reader.line_num + 1  # a quoted cell may span lines: name the first
-            if not any(cells):
-                continue
-            if len(cells) < len(columns):
-                _wrong(file, this, "the row", ",".join(cells), f"complete: it has {len(cells)} of {len(columns)} cells")
-            cell = cells[time_index].strip()
+    def __iter__(self) -> Iterator[Row]:
+        number = 0
+        for line, cells in self.cells:
+            if number == 0:
+                self.unused_numeric = [name for place, name in self.unused if _is_number(cells[place])]
             try:
-                time_ms = read_time(cell)
-            except (ValueError, OverflowError):
-                _wrong(file, this, f"column {mapping.time_column}", cell, f"a time as {mapping.time_format}")
-            values = {}
-            for field, index, column in fields:
-                cell = cells[index].strip()
-                if cell and cell.lower() != NULL:
-                    try:
-                        number = float(cell) if "_" not in cell else math.nan
-                    except ValueError:
-                        number = math.nan
-                    number = number * column.factor + column.offset
-                    if not math.isfinite(number):
-                        _wrong(file, this, f"column {column.name}", cell, "a finite number")
-                    values[field] = number
-            yield Row(this, time_ms, sensor_of(cells, this), host_of(cells, this), values)
-    except csv.Error as error:
-        raise UserError(f"{file}, line {reader.line_num}: not CSV: {error}") from error
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def json_rows(file: Path, text: TextIO) -> Iterator[Row]:
-    """Rows of a file with one reading per line, as it is sent to Kafka."""
-    for line, content in enumerate(text, start=1):
-        if not content.strip():
-            continue
-        try:
-            message: Any = json.loads(content, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
-            _wrong(file, line, "the line", content.strip(), "a JSON object")
-        if not isinstance(message, dict):
-            _wrong(file, line, "the line", content.strip(), "a JSON object")
-        time_ms: Any = message.get("timestamp")
-        whole = isinstance(time_ms, int) and not isinstance(time_ms, bool)
-        if not whole or not TIMES_MS[0] <= time_ms <= TIMES_MS[1]:
-            _wrong(file, line, "timestamp", time_ms, "a whole number of milliseconds since 1970")
-        values = {}
-        for field in FIELDS:
-            value = message.get(field)
-            if value is None:
+                row = self._row(line, cells, number)
+            except UserError:
+                if not self.cells.skip(line):
+                    raise
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
-                _wrong(file, line, field, json.dumps(value), "a finite number")
-            values[field] = float(value)
-        names = {}
-        for label in ("sensor", "host"):
-            value = names[label] = message.get(label)
-            if value is not None and not (isinstance(value, str) and _NAME.fullmatch(value)):
-                _wrong(file, line, label, json.dumps(value), "a name of 1 to 128 characters")
-        yield Row(line, time_ms, names["sensor"], names["host"], values)
+            number += 1
+            yield row
+
+    def _place(self, column: ColumnId) -> int:
+        place = self.cells.index_of(column)
+        self._used.add(place)
+        return place
+
+    def _row(self, line: int, cells: list[str], number: int) -> Row:
+        time = self._time(line, cells, number)
+        values = {}
+        for field, place, column in self._fields:
+            value = self._value(line, cells[place].strip(), column)
+            if value is not None:
+                values[field] = value
+        return Row(line, time.ms, self._sensor(cells, line), self._host(cells, line), values, time.later_ms)
+
+    def _time(self, line: int, cells: list[str], number: int) -> Time:
+        times = self._mapping.times
+        if times.interval_ms is not None:
+            ms = (times.start_ms or 0) + round(number * times.interval_ms)
+            return Time(ms, ms)
+        cell = " ".join(cells[place].strip() for place in self._time_places)
+        try:
+            return self._read_time(cell)
+        except (ValueError, OverflowError) as error:
+            names = [str(column) for column in times.columns]
+            hint = "; this is another header" if cell == " ".join(names) else _hint(error)
+            wrong(self._file, line, f"column {' and '.join(names)}", cell, f"a time as {times.format}{hint}")
+
+    def _value(self, line: int, cell: str, column: Column) -> float | None:
+        dialect = self._mapping.dialect
+        if cell.lower() in dialect.missing:
+            return None
+        where = f"column {column.id}"
+        number = cell
+        if column.pattern is not None:
+            found = column.pattern.search(cell)
+            if found is None:
+                wrong(self._file, line, where, cell, f"text with the pattern {column.pattern.pattern}")
+            number = (found[1] or "").strip()
+            if number.lower() in dialect.missing:
+                return None
+        try:
+            value = number_in(number, dialect.decimal) * column.factor + column.offset
+            if not math.isfinite(value):
+                raise ValueError(value)
+        except ValueError as error:
+            wrong(self._file, line, where, cell, f"a finite number{_hint(error)}")
+        return value
+
+    def _name(self, name: Name | None, label: str) -> Callable[[list[str], int], str | None]:
+        if name is None or name.column is None:
+            return lambda _cells, _line: name.constant if name is not None else None
+        place = self._place(name.column)
+
+        def of(cells: list[str], line: int) -> str:
+            cell = cells[place].strip()
+            if not NAME.fullmatch(cell):
+                wrong(self._file, line, f"column {name.column}", cell, f"a {label} of {NAME_RULE}")
+            return cell
+
+        return of
 
 
-def _finite(value: float) -> bool:
+def _hint(error: Exception) -> str:
+    return f"; {error}" if isinstance(error, HintError) else ""
+
+
+def _is_number(cell: str) -> bool:
     try:
-        return math.isfinite(float(value))
-    except OverflowError:
+        number_in(cell.strip())
+    except ValueError:
         return False
+    return True

@@ -28,8 +28,8 @@ class Moment:
 
     ``due_s`` is its time in seconds of real time after the first one, ``environment_s`` the same in the environment's
     own time. A recording can also give the sensor, the host and the fields (None: the publisher's own, and all
-    fields), and the timestamp: either ``timestamp_ms`` in UTC, or ``after_first_ms``, the time after the first
-    reading's. Otherwise the timestamp is the time of the reading.
+    fields), ``extra`` values that the board does not measure, and the timestamp: either ``timestamp_ms`` in UTC, or
+    ``after_first_ms``, the time after the first reading's. Otherwise the timestamp is the time of the reading.
     """
 
     due_s: float
@@ -40,6 +40,7 @@ class Moment:
     timestamp_ms: int | None = None
     after_first_ms: int | None = None
     fields: frozenset[str] | None = None
+    extra: dict[str, float] | None = None
 
 
 class Environment(Protocol):
