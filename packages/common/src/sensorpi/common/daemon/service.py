@@ -59,6 +59,8 @@ def _beat() -> None:
 def stop_on_signals() -> threading.Event:
     """An event that SIGTERM and SIGINT set. Call this from the main thread."""
     stop = threading.Event()
+    # The handler runs in the main thread, which may hold the lock of stop.wait(): without a reentrant one, a deadlock.
+    stop._cond = threading.Condition(threading.RLock())  # type: ignore[attr-defined]
 
     def handler(_number: int, _frame: FrameType | None) -> None:
         stop.set()
