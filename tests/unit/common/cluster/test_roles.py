@@ -25,7 +25,7 @@ def test_a_brokers_id_is_its_place_among_the_workers() -> None:
 
 
 def test_a_client_is_given_every_broker() -> None:
-    assert cluster_of(2).bootstrap_servers == "10.0.1.0:7000,10.0.1.1:7000"
+    assert cluster_of(2).bootstrap_servers == "10.0.1.10:7000,10.0.1.11:7000"
 
 
 def test_one_machine_talks_over_loopback_whatever_its_address() -> None:

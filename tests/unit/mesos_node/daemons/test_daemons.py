@@ -31,7 +31,7 @@ def with_mesos(workers: int) -> Cluster:
 @pytest.mark.parametrize(("workers", "servers"), [(1, 1), (2, 1), (3, 3), (4, 3), (7, 3)])
 def test_an_odd_number_of_workers_runs_zookeeper(workers: int, servers: int) -> None:
     cluster = with_mesos(workers)
-    hosts = [f"10.0.1.{i}:2181" for i in range(servers)]
+    hosts = [f"10.0.1.1{i}:2181" for i in range(servers)]
     assert mesos_flags.zookeeper_url(cluster) == f"zk://{','.join(hosts)}/mesos"
     assert [server_id(cluster, node) for node in cluster.workers[:servers]] == list(range(1, servers + 1))
     for node in cluster.workers[servers:]:
@@ -46,9 +46,9 @@ def test_an_odd_number_of_workers_runs_zookeeper(workers: int, servers: int) -> 
 def test_zoo_cfg_names_each_server_of_an_ensemble() -> None:
     lines = zoo_cfg(with_mesos(3), WORK).splitlines()
     assert [line for line in lines if line.startswith("server.")] == [
-        "server.1=10.0.1.0:2888:3888",
-        "server.2=10.0.1.1:2888:3888",
-        "server.3=10.0.1.2:2888:3888",
+        "server.1=10.0.1.10:2888:3888",
+        "server.2=10.0.1.11:2888:3888",
+        "server.3=10.0.1.12:2888:3888",
     ]
     assert {"dataDir=/var/lib/sensorpi/x", "clientPort=2181", "autopurge.purgeInterval=24"} <= set(lines)
     assert "clientPortAddress=127.0.0.1" not in lines

@@ -41,10 +41,10 @@ def unescape(text: str) -> str:
 @pytest.mark.parametrize(
     ("workers", "index", "roles", "voters"),
     [
-        (1, 0, "broker,controller", "0@10.0.1.0:7001"),
-        (2, 1, "broker", "0@10.0.1.0:7001"),
-        (3, 2, "broker,controller", "0@10.0.1.0:7001,1@10.0.1.1:7001,2@10.0.1.2:7001"),
-        (4, 3, "broker", "0@10.0.1.0:7001,1@10.0.1.1:7001,2@10.0.1.2:7001"),
+        (1, 0, "broker,controller", "0@10.0.1.10:7001"),
+        (2, 1, "broker", "0@10.0.1.10:7001"),
+        (3, 2, "broker,controller", "0@10.0.1.10:7001,1@10.0.1.11:7001,2@10.0.1.12:7001"),
+        (4, 3, "broker", "0@10.0.1.10:7001,1@10.0.1.11:7001,2@10.0.1.12:7001"),
     ],
 )
 def test_the_first_workers_vote_and_all_know_the_voters(workers: int, index: int, roles: str, voters: str) -> None:
@@ -67,7 +67,7 @@ def test_kafkas_own_topics_are_replicated_like_ours(workers: int, factor: str, i
 def test_a_worker_listens_everywhere_and_advertises_its_address() -> None:
     properties = broker_of(3, 1).properties()
     assert properties["listeners"] == "PLAINTEXT://0.0.0.0:7000,CONTROLLER://0.0.0.0:7001"
-    assert properties["advertised.listeners"] == "PLAINTEXT://10.0.1.1:7000,CONTROLLER://10.0.1.1:7001"
+    assert properties["advertised.listeners"] == "PLAINTEXT://10.0.1.11:7000,CONTROLLER://10.0.1.11:7001"
 
 
 def test_one_machine_listens_on_loopback_only() -> None:
@@ -123,7 +123,7 @@ def test_a_broker_beyond_the_workers_does_not_vote() -> None:
     assert properties["process.roles"] == "broker"
     assert properties["node.id"] == "7"
     assert properties["listeners"] == "PLAINTEXT://0.0.0.0:31000"
-    assert properties["advertised.listeners"] == "PLAINTEXT://10.0.1.1:31000"
+    assert properties["advertised.listeners"] == "PLAINTEXT://10.0.1.11:31000"
     assert properties["log.dirs"] == "/data/7"
     assert properties["a"] == "b"
     assert len(broker.other_voters) == 3

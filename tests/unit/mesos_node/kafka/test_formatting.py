@@ -58,7 +58,7 @@ def test_a_lost_voter_asks_every_other_voter(tmp_path: Path) -> None:
     broker = broker_of(4, 1, tmp_path)
     lost(broker)
     with pytest.raises(UserError, match=r"/1 is empty, but broker 1 was formatted here before"):
-        needs_formatting(broker, ID, lambda listener: listener == "10.0.1.0:7000")
+        needs_formatting(broker, ID, lambda listener: listener == "10.0.1.10:7000")
 
 
 def test_the_only_voter_is_never_formatted_again(tmp_path: Path) -> None:

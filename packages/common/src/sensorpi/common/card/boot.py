@@ -10,7 +10,6 @@ import pwd
 import socket
 import subprocess
 import sys
-from ipaddress import ip_address
 from pathlib import Path
 
 from sensorpi.common.card.boot_partition import PARTITIONS, take_in
@@ -18,6 +17,7 @@ from sensorpi.common.card.file import SOURCE, text_of
 from sensorpi.common.card.table import CardSettings, card_settings
 from sensorpi.common.card.wifi import supplicant_file
 from sensorpi.common.cluster import model as cluster_file
+from sensorpi.common.cluster.addresses import with_prefix
 from sensorpi.common.cluster.identity import identify
 from sensorpi.common.cluster.model import Node
 from sensorpi.common.daemon import untrusted
@@ -32,8 +32,6 @@ _NETWORKS = ("20-wired", "30-wifi")
 _GROUPS = ("adm", "sudo", "systemd-journal", "i2c", "gpio", "video")
 #: Debian's lowest number of a person's account.
 _FIRST_UID = 1000
-#: The nodes of such a cluster share one network; larger clusters have routers, and names instead of addresses.
-_PREFIX_BITS = 24
 
 
 def main() -> int:
@@ -66,12 +64,10 @@ def _set_up_node() -> None:
 
 def network_files(node: Node) -> dict[str, str]:
     """The drop-ins that add the node's address to its networks, by name; none if the address is a host name."""
-    try:
-        address = ip_address(node.address)
-    except ValueError:
+    address = with_prefix(node.address)
+    if address is None:
         return {}
-    bits = _PREFIX_BITS if address.version == 4 else 64
-    text = f"[Network]\nAddress={address}/{bits}\n"
+    text = f"[Network]\nAddress={address}\n"
     return {f"{name}.network.d/address.conf": text for name in _NETWORKS}
 
 

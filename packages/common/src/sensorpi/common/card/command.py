@@ -5,11 +5,12 @@ from pathlib import Path
 
 from sensorpi.common.card import options as given
 from sensorpi.common.card.boot_files import recognise
-from sensorpi.common.card.first_boot import Settings, fixed_address, install_script
+from sensorpi.common.card.first_boot import Settings, install_script
 from sensorpi.common.card.plan import OWNED, Member, card_files, member
 from sensorpi.common.card.writing import Content, is_replaced, leftovers, write
 from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.cluster import secrets
+from sensorpi.common.cluster.addresses import with_prefix
 from sensorpi.common.cluster.model import FILE_NAME, config_directory
 from sensorpi.common.errors import UserError
 
@@ -49,7 +50,7 @@ def _prepare(options: argparse.Namespace) -> ExitCode:
     repository = given.repository(options.repository, options.key, options.debs)
     settings = Settings(
         host_name=joining.node.name,
-        address=fixed_address(joining.node.address),
+        address=with_prefix(joining.node.address),
         user=given.user(options.user),
         ssh_keys=given.ssh_keys(options.ssh_key, options.no_login),
         wifi=given.wifi(options.wifi, options.passphrase, options.country),

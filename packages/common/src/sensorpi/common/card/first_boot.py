@@ -4,7 +4,6 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from ipaddress import ip_address
 
 from sensorpi.common.card.wifi import Wifi
 
@@ -39,15 +38,6 @@ class Settings:
     timezone: str | None
     #: The program that installs the roles, from ``install_script``.
     install_script: str
-
-
-def fixed_address(address: str) -> str | None:
-    """A node's address from the cluster file with the usual prefix length; None if it is not an IP address."""
-    try:
-        version = ip_address(address).version
-    except ValueError:
-        return None
-    return f"{address}/{24 if version == 4 else 64}"
 
 
 def install_script(packages: Sequence[str], repository: Repository | None) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import voluptuous as vol
 
+from sensorpi.common.cluster.addresses import is_loopback, why_unreachable
 from sensorpi.common.cluster.schema import (
     JOB_OVERHEAD_MB,
     SPARK_DAEMON_MB,
@@ -63,11 +64,17 @@ def _check_roles(nodes: dict[str, NodeSettings], engine: str) -> None:
 
 def _check_addresses(nodes: dict[str, NodeSettings]) -> None:
     owners: dict[str, str] = {}
+    # Nodes that all have loopback addresses share one machine, as in tests.
+    share_a_machine = all(is_loopback(node.address) for node in nodes.values())
     for name, node in nodes.items():
         if node.address in owners:
-            reason = f"{owners[node.address]} has this address already; one node can have several roles"
-            raise vol.Invalid(reason, path=["nodes", name, "address"])
+            taken = f"{owners[node.address]} has this address already; one node can have several roles"
+            raise vol.Invalid(taken, path=["nodes", name, "address"])
         owners[node.address] = name
+        reason = why_unreachable(node.address) if len(nodes) > 1 and not share_a_machine else None
+        if reason is not None:
+            reason = f"{reason}; expected an address that the other nodes can connect to"
+            raise vol.Invalid(reason, path=["nodes", name, "address"])
 
 
 def _check_spark_master(validated: dict[str, Any]) -> None:
