@@ -32,7 +32,7 @@ HOME = Path(pyspark.__file__).parent
 #: Has the Python that computes on a worker call itself 3.99.
 ANOTHER_PYTHON = """
 import sys
-if "pyspark.daemon" in sys.orig_argv:
+if "sensorpi.pipeline.job.worker_daemon" in sys.orig_argv:
     Version = type("Version", (tuple,), {"major": 3, "minor": 99, "micro": 0})
     sys.version_info = Version((3, 99, 0, "final", 0))
 """
