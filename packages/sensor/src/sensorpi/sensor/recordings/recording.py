@@ -61,13 +61,15 @@ def check_recording(file: Path, map_name: str | None, original: bool = True) -> 
     return table.times_ms[table.order[0]], table.times_ms[table.order[-1]], len(table.order)
 
 
-def load(recording: Recording, sensor: str, host: str, original: bool) -> Table:
+def load(recording: Recording, sensor: str, host: str, original: bool, rows: CsvRows | JsonRows | None = None) -> Table:
     """Read and check all rows; ``sensor`` and ``host`` are for those that do not name them.
+
+    ``rows`` are those of the recording, for a caller that wants to know more about them.
 
     Raises UserError for the first mistake. Logs one line for each kind of row or column that is not played as it is.
     """
     file, mapping = recording.file, recording.mapping
-    rows = recording.rows()
+    rows = rows or recording.rows()
     table = Table(file, rows, sensor, host)
     if not table.lines:
         raise UserError(f"{file}: the recording has no rows")
@@ -82,6 +84,7 @@ def load(recording: Recording, sensor: str, host: str, original: bool) -> Table:
         table.spread()
     else:
         _check_same_times(recording, table, original)
+    _report_order(recording, table)
     _check_ranges(recording, table)
     if original:
         _check_times(recording, table)
@@ -101,6 +104,18 @@ def _report_unused(file: Path, rows: CsvRows | JsonRows) -> None:
         log.warning("%s: columns that are not used: %s", file, ", ".join(rows.unused_numeric))
     if rows.cells.damaged:
         _left_out(file, f"{len(rows.cells.damaged)} lines are damaged", rows.cells.damaged)
+
+
+def _report_order(recording: Recording, table: Table) -> None:
+    if not table.out_of_order:
+        return
+    mapping = recording.mapping
+    local = mapping is not None and mapping.times.zone is None
+    log.warning(
+        "%s: the time goes back %d times, the first time in line %d; rows are played in the order of time%s",
+        recording.file, len(table.out_of_order), min(table.lines[index] for index in table.out_of_order),
+        "; if these are local times and the clock was put back, give time.zone" if local else "",
+    )  # fmt: skip
 
 
 def _check_same_times(recording: Recording, table: Table, original: bool) -> None:

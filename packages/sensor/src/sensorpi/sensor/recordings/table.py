@@ -38,6 +38,10 @@ class Table:
         if down > up:
             self.order = self.order[::-1]  # newest first, also among rows with the same time
         self._settle_repeated_hours()
+        #: The rows that are older than the one before them, in the order of the whole file.
+        self.out_of_order = [
+            later for earlier, later in pairwise(self.order) if self.times_ms[earlier] > self.times_ms[later]
+        ]
         self.order = array("q", sorted(self.order, key=self.times_ms.__getitem__))
 
     def _add(self, row: Row, series: int) -> None:
@@ -133,6 +137,7 @@ class Table:
     def leave_out(self, rows: set[int]) -> None:
         """Remove rows from the order."""
         self.order = array("q", (index for index in self.order if index not in rows))
+        self.out_of_order = [index for index in self.out_of_order if index not in rows]
 
     def when(self, index: int) -> str:
         """A row's time, to be shown."""
