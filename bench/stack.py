@@ -10,7 +10,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from bench.stored import stored, written_points
-from onebox.home import Home, Scale, choose_ports
+from onebox.home import Home, Scale
+from onebox.ports import choose_ports
 from onebox.process import Service
 from onebox.stages import SPARK_CACHE, SPARK_JARS, START_TIMEOUT_S, Stages
 from sensorpi.common.errors import UserError

@@ -3,19 +3,16 @@
 import fcntl
 import json
 import os
-import socket
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from onebox.ports import Ports
 from sensorpi.common.cluster import secrets
 from sensorpi.common.cluster.model import FILE_NAME, Cluster, load
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import render, write
-
-USUAL_PORTS = {"kafka": 7000, "controller": 7001, "influxdb": 8086, "backup": 8088, "dashboard": 8080, "grafana": 3000}
 
 #: The maximum wait for the children of a killed run.
 LEFTOVERS_END_S = 60.0
@@ -62,18 +59,6 @@ class Scale:
     cores: int = 1
     trigger_ms: int = 200
     heap_mb: int = 512
-
-
-@dataclass(frozen=True)
-class Ports:
-    """Where each part listens on 127.0.0.1."""
-
-    kafka: int
-    controller: int
-    influxdb: int
-    backup: int
-    dashboard: int
-    grafana: int
 
 
 @dataclass(frozen=True)
@@ -157,25 +142,3 @@ def _owner_lives(lock: IO[str]) -> bool:
     except PermissionError:
         pass  # another user's
     return True
-
-
-def choose_ports(usual: Mapping[str, int] = USUAL_PORTS) -> Ports:
-    """The usual ports where these are free, and other ports elsewhere. Raises UserError when no port is free."""
-    taken: set[int] = set()
-    return Ports(**{name: _free_port(port, taken) for name, port in usual.items()})
-
-
-def _free_port(usual: int, taken: set[int]) -> int:
-    for port in (usual, *[0] * 20):  # the kernel may choose the same port again
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
-            try:
-                # This also fails if another program listens on one address only, where it would get our connections.
-                probe.bind(("0.0.0.0" if port else "127.0.0.1", port))
-            except OSError:
-                continue
-            chosen: int = probe.getsockname()[1]
-        if chosen not in taken:
-            taken.add(chosen)
-            return chosen
-    raise UserError(f"there is no free port for the part that usually has port {usual}")

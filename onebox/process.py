@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -17,6 +18,17 @@ from sensorpi.common.errors import UserError
 STEADY_S = 30.0
 
 _log = logging.getLogger(__name__)
+
+#: The line of a log that tells the most about a failed start.
+_REASON = re.compile(r"error|exception|fail|fatal|cannot|refused|panic", re.IGNORECASE)
+
+
+class PortTaken(UserError):
+    """A child ended at its start because a port of ``service`` is in use."""
+
+    def __init__(self, service: str, text: str) -> None:
+        super().__init__(text)
+        self.service = service
 
 
 class Service:
@@ -47,6 +59,7 @@ class Service:
         self._has_watchdog = False
         self._alive_at = 0.0
         self._started_at = 0.0
+        self._log_begins_at = 0
         self._notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         # An abstract socket, because the path of a checkout may be too long for the name of a socket.
         address = str(notify_socket or f"\0sensorpi-{os.getpid()}-{name}-{secrets.token_hex(4)}")
@@ -73,6 +86,7 @@ class Service:
         self._restart_at = None
         self._alive_at = self._started_at = time.monotonic()
         with self._log_file.open("ab") as log:
+            self._log_begins_at = log.tell()
             try:
                 self._process = subprocess.Popen(
                     # The whole pipeline ends with `make run`, even when that is killed.
@@ -91,16 +105,17 @@ class Service:
     def wait_until_ready(self, timeout_s: float, is_ready: Callable[[], bool] | None = None) -> None:
         """Wait for READY, or for ``is_ready`` if the child cannot send it.
 
-        Raises UserError, with the end of its log, when the child ends or is not ready in time.
+        Raises UserError, with the reason in its log, when the child ends or is not ready in time; PortTaken when it
+        ended because a port is in use.
         """
         deadline = time.monotonic() + timeout_s
         while not self.ready:
             if self.exit_status is not None:
-                raise UserError(f"{self.name} failed to start (status {self.exit_status}):\n{self._end_of_log()}")
+                raise self._failed_start()
             if is_ready is not None and is_ready():
                 self.ready = True
             if time.monotonic() > deadline:
-                raise UserError(f"{self.name} is not ready after {timeout_s:.0f} s:\n{self._end_of_log()}")
+                raise UserError(f"{self.name} is not ready after {timeout_s:.0f} s: {self._reason_in_log()}")
             time.sleep(0.02)
 
     def watch(self) -> bool:
@@ -188,6 +203,19 @@ class Service:
                 elif name == "STATUS":
                     self.status = value
 
-    def _end_of_log(self, lines: int = 15) -> str:
-        text = self._log_file.read_text(encoding="utf-8", errors="replace")
-        return "\n".join([f"  {line}" for line in text.splitlines()[-lines:]] + [f"The whole log: {self._log_file}"])
+    def _failed_start(self) -> UserError:
+        text = f"{self.name} failed to start (status {self.exit_status}): {self._reason_in_log()}"
+        is_port = "address already in use" in self._log_of_this_start().lower()
+        return PortTaken(self.name, text) if is_port else UserError(text)
+
+    def _log_of_this_start(self) -> str:
+        with self._log_file.open("rb") as log:
+            log.seek(self._log_begins_at)
+            return log.read().decode(errors="replace")
+
+    def _reason_in_log(self) -> str:
+        """The first line that looks like a reason, or else the last line, and where the log is."""
+        lines = [line.strip() for line in self._log_of_this_start().splitlines() if line.strip()]
+        in_use = [line for line in lines if "address already in use" in line.lower()]
+        reason = next(iter([*in_use, *filter(_REASON.search, lines), *lines[-1:]]), "nothing was logged")
+        return f"{reason if len(reason) <= 200 else reason[:200] + '…'} (see {self._log_file})"

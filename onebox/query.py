@@ -7,8 +7,8 @@ from typing import Any
 
 import requests
 
-from onebox.home import Home, choose_ports
-from onebox.stages import Stages
+from onebox.home import Home
+from onebox.stages import Stages, started
 from sensorpi.common.errors import UserError
 from sensorpi.pipeline.influx.client import DATABASE, RAW, READER
 
@@ -24,13 +24,14 @@ def answer(influxql: str, as_json: bool) -> int:
     if lock is None:
         running = home.read_endpoints()["influxdb"]
         return _print(_ask(running["url"], running["password"], influxql, as_json), as_json)
-    stages = Stages(home, ports := choose_ports(), home.configure(ports, 1.0), lock)
     try:
-        stages.start_influxdb()
-        url = f"http://{stages.endpoint}"
-        return _print(_ask(url, stages.credentials.reader_password, influxql, as_json), as_json)
+        stages = started(home, 1.0, lock, Stages.start_influxdb)
+        try:
+            url = f"http://{stages.endpoint}"
+            return _print(_ask(url, stages.credentials.reader_password, influxql, as_json), as_json)
+        finally:
+            stages.stop()
     finally:
-        stages.stop()
         lock.close()
 
 

@@ -18,10 +18,10 @@ from kafka.errors import KafkaError
 
 from onebox import audit
 from onebox.display import SCREEN, StageLines, say
-from onebox.home import NODE, Home, choose_ports
+from onebox.home import NODE, Home
 from onebox.ledger import Ledger
 from onebox.process import Service
-from onebox.stages import Stages, check_set_up
+from onebox.stages import Stages, check_set_up, started
 from sensorpi.common.errors import UserError
 from sensorpi.pipeline.influx.client import INFLUXDB_ERRORS, reader_client
 
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
 
     Raises UserError for a user's mistake, KeyboardInterrupt when it is stopped before everything is ready.
     """
-    started = time.monotonic()
+    begun_s = time.monotonic()
     check_set_up()
     home = Home()
     recorded_range_ms = _recorded_range_ms(options)
@@ -67,15 +67,16 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"{home.path} is in use: another `make run` is running; stop that one first")
     interrupted = Interrupted()
     home.remove_endpoints()  # those of a run that was killed
-    stages = Stages(home, ports := choose_ports(), home.configure(ports, options.rate), lock, recorded_range_ms)
     try:
-        stages.start()
-        interrupted.starting = False
-        return _Run(options, stages, interrupted, started).run()
+        stages = started(home, options.rate, lock, dashboard_range_ms=recorded_range_ms)
+        try:
+            interrupted.starting = False
+            return _Run(options, stages, interrupted, begun_s).run()
+        finally:
+            say("Stopping …")
+            stages.stop()
     finally:
         interrupted.starting = False
-        say("Stopping …")
-        stages.stop()
         lock.close()
 
 

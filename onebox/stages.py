@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -13,9 +14,10 @@ import requests
 
 from onebox.display import say
 from onebox.grafana import grafana_process
-from onebox.home import NODE, ROOT, Home, Ports
+from onebox.home import NODE, ROOT, Home
 from onebox.influxd import influxd_process
-from onebox.process import Service
+from onebox.ports import Ports, choose_ports
+from onebox.process import PortTaken, Service
 from sensorpi.common.cluster import secrets
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.daemon.outage import Outage
@@ -35,6 +37,8 @@ SPARK_JARS = _JARS / "spark"
 SPARK_CACHE = ROOT / ".cache" / "spark"
 #: As in `sensorpi-spark-job.service`.
 WATCHDOG_S = 180.0
+#: How often the parts start on other ports, because one was taken after it had been chosen.
+_PORT_TRIES = 5
 #: Generous, for a slow card, a first start, or other load on the machine.
 START_TIMEOUT_S = 120.0
 
@@ -204,6 +208,36 @@ class Stages:
         if "grafana" in endpoints["pids"]:
             endpoints["grafana"] = {"url": self._grafana_url}
         self.home.write_endpoints(endpoints)
+
+
+def started(
+    home: Home,
+    rate_hz: float,
+    lock: IO[str],
+    start: Callable[[Stages], object] = Stages.start,
+    dashboard_range_ms: tuple[int, int] | None = None,
+) -> Stages:
+    """The stages after ``start``, on free ports. If one is taken meanwhile, they start again on others.
+
+    Raises UserError when a part does not start; then all are stopped.
+    """
+    avoid: set[int] = set()
+    for attempt in range(_PORT_TRIES):
+        ports = choose_ports(avoid=avoid)
+        stages = Stages(home, ports, home.configure(ports, rate_hz), lock, dashboard_range_ms)
+        try:
+            start(stages)
+        except BaseException as error:
+            if not isinstance(error, PortTaken) or attempt == _PORT_TRIES - 1:
+                say("Stopping …")
+                stages.stop()
+                raise
+            say(f"  {error}; starting again on other ports")
+            stages.stop()
+            avoid |= ports.of(error.service)
+        else:
+            return stages
+    raise AssertionError("unreachable")
 
 
 def answers(url: str) -> bool:

@@ -13,7 +13,8 @@ from influxdb.line_protocol import quote_literal
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from onebox.home import Home, Ports
+from onebox.home import Home
+from onebox.ports import Ports
 from onebox.process import Service
 from onebox.stages import Stages
 from sensorpi.common.reading import DEAD_LETTER_TOPIC, TOPIC, Reading, kafka_key

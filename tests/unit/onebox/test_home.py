@@ -1,16 +1,14 @@
-"""The folder of `make run`: one run at a time, and other ports where the usual ones are taken."""
+"""The folder of `make run`: one run at a time."""
 
 import json
-import socket
 import stat
 import subprocess
 import threading
 from pathlib import Path
 
 import pytest
-from pytest_mock import MockerFixture
 
-from onebox.home import USUAL_PORTS, Home, choose_ports
+from onebox.home import Home
 from sensorpi.common.errors import UserError
 
 
@@ -56,21 +54,3 @@ def test_endpoints_are_for_their_owner_only(tmp_path: Path) -> None:
     home.remove_endpoints()
     with pytest.raises(UserError, match="starting or stopping"):
         home.read_endpoints()
-
-
-def test_a_port_that_the_kernel_repeats_is_not_used_twice(mocker: MockerFixture) -> None:
-    socket_of = mocker.patch("onebox.home.socket.socket").return_value.__enter__.return_value
-    socket_of.getsockname.side_effect = [("127.0.0.1", port) for port in (1, 1, 2, 2, 1, 3, 4, 5, 6)]
-    assert sorted(vars(choose_ports(usual=dict.fromkeys(USUAL_PORTS, 0))).values()) == [1, 2, 3, 4, 5, 6]
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
-def test_a_taken_port_is_passed_over(address: str) -> None:
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address, 0))
-        listener.listen()
-        taken = listener.getsockname()[1]
-        ports = choose_ports(usual=dict.fromkeys(USUAL_PORTS, taken))
-    assert taken not in vars(ports).values()
-    assert len(set(vars(ports).values())) == len(USUAL_PORTS)

@@ -10,7 +10,8 @@ import pytest
 from pytest_mock import MockerFixture
 
 from onebox import process
-from onebox.process import Service
+from onebox.process import PortTaken, Service
+from sensorpi.common.errors import UserError
 from tests.integration.waiting import wait_until
 
 #: Sends a message to NOTIFY_SOCKET, and hangs.
@@ -92,3 +93,42 @@ def test_a_child_elsewhere_reports_over_a_socket_with_a_path(services: list[Serv
     services.append(service)
     service.start()
     service.wait_until_ready(30)
+
+
+def fails_with(services: list[Service], folder: Path, log: str) -> UserError:
+    service = Service("kafka", ["sh", "-c", 'printf %s "$1"; exit 1', "sh", log], folder / "kafka.log")
+    services.append(service)
+    service.start()
+    with pytest.raises(UserError) as failed:
+        service.wait_until_ready(30)
+    return failed.value
+
+
+def test_a_failed_start_is_one_line_with_its_reason(services: list[Service], tmp_path: Path) -> None:
+    noise = "  INFO starting\n" * 20
+    failed = fails_with(services, tmp_path, f"{noise}  ERROR no such disk: {'x' * 300}\n{noise}")
+    assert not isinstance(failed, PortTaken)
+    assert str(failed).startswith("kafka failed to start (status 1): ERROR no such disk: xxx")
+    assert str(failed).endswith(f"… (see {tmp_path}/kafka.log)")
+    assert "\\n" not in str(failed)
+    assert len(str(failed)) < 400
+
+
+@pytest.mark.parametrize(("log", "reason"), [("", "nothing was logged"), ("a\n b \n\n", "b")])
+def test_a_failed_start_without_a_reason(services: list[Service], tmp_path: Path, log: str, reason: str) -> None:
+    assert str(fails_with(services, tmp_path, log)).startswith(f"kafka failed to start (status 1): {reason} (see ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ERROR Unable to start acceptor: failed to bind to 127.0.0.1:7001: Address already in use.",  # Kafka
+        "run: open server: listen tcp 127.0.0.1:8086: bind: address already in use",  # InfluxDB
+    ],
+)
+def test_a_taken_port_is_told_from_other_failures(services: list[Service], tmp_path: Path, line: str) -> None:
+    failed = fails_with(services, tmp_path, f"ERROR other\n{line}\nERROR later\n")
+    assert isinstance(failed, PortTaken)
+    assert failed.service == "kafka"
+    assert f"status 1): {line} (see" in str(failed)
+    assert not isinstance(fails_with(services, tmp_path, "ERROR other\n"), PortTaken)  # the same log file, later
