@@ -16,7 +16,7 @@ from sensorpi.common.reading import Reading
 from sensorpi.sensor.board.driver import EnviroPhat
 from sensorpi.sensor.board.emulated.board import EmulatedBoard
 from sensorpi.sensor.board.emulated.environment import Environment, Moment
-from sensorpi.sensor.board.library import BoardMissingError
+from sensorpi.sensor.board.library import BoardMissingError, set_lgpio_directory
 from sensorpi.sensor.board.real_board import RealBoard
 from sensorpi.sensor.publishing.events import Events
 from sensorpi.sensor.publishing.producer import KafkaReadingProducer, Producer
@@ -96,6 +96,7 @@ class SensorService:
 
     def run(self) -> ExitCode:
         """Take readings until told to stop, or until the environment ends; return the exit status."""
+        set_lgpio_directory()
         self._publisher.start()
         notify(ready=True)
         try:

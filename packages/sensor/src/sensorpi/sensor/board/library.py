@@ -56,13 +56,18 @@ def _modules(replacements: dict[str, Any]) -> Iterator[None]:
         sys.modules.update(before)
 
 
+def set_lgpio_directory() -> None:
+    """Set the directory for lgpio's pipes. A process with several threads does so before it starts them (setenv(3))."""
+    os.environ.setdefault("LG_WD", os.environ.get("RUNTIME_DIRECTORY") or tempfile.gettempdir())
+
+
 def load_library(board: Board) -> Any:
     """The imported ``envirophat`` module with its chips on this board's bus, and its LEDs off.
 
     If a GPIO library fails, the next one is tried, because readings do not need it.
     Raises BoardMissingError with the reason of the last failure.
     """
-    os.environ.setdefault("LG_WD", os.environ.get("RUNTIME_DIRECTORY") or tempfile.gettempdir())
+    set_lgpio_directory()
     smbus = board.smbus_module()
     failure: BaseException | None = None
     for gpio in board.gpio_modules():

@@ -1,5 +1,6 @@
 """The Kafka producer as the publisher uses it: idempotent, acknowledged by all replicas, bounded in time."""
 
+import random
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -31,14 +32,18 @@ class KafkaReadingProducer:
     """
 
     def __init__(self, bootstrap_servers: Sequence[str]) -> None:
-        """Connect. Raises UnreachableError after five seconds."""
+        """Connect. Raises UnreachableError after five seconds for each server, and five more."""
         from kafka import KafkaProducer
         from kafka.errors import KafkaError
 
+        from sensorpi.common.kafka.client import open_client
+
         self._error = KafkaError
         try:
-            self._producer = KafkaProducer(
-                bootstrap_servers=list(bootstrap_servers),
+            self._producer = open_client(
+                KafkaProducer,
+                ",".join(random.sample(bootstrap_servers, len(bootstrap_servers))),  # not the dead one first each time
+                timeout_s=5.0,
                 client_id="sensorpi-sensor",
                 acks="all",
                 enable_idempotence=True,
@@ -47,7 +52,6 @@ class KafkaReadingProducer:
                 max_block_ms=5_000,
                 request_timeout_ms=6_000,
                 delivery_timeout_ms=8_000,
-                bootstrap_timeout_ms=5_000,
                 reconnect_backoff_max_ms=2_000,
                 metrics_enabled=False,
             )
