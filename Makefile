@@ -22,7 +22,7 @@ PIP_INSTALL := $(PIP) install --require-hashes --no-deps --no-build-isolation --
 # tests/conftest.py says which tests share a process. Much of their time is waiting: hence more processes than cores.
 SIDE_BY_SIDE := -n 3
 
-.PHONY: help run test unit lint bench bench-scheduler chaos fetch deb repo mesos-deb test-packages test-cluster image test-image docs pins clean
+.PHONY: help run test unit fuzz lint bench bench-scheduler chaos fetch deb repo mesos-deb test-packages test-cluster image test-image docs pins clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -37,6 +37,9 @@ test: .test-ready $(STAMPS)/java-archives ## lint, unit tests, and integration t
 
 unit: .test-ready ## only the tests that take seconds
 	@$(VENV)/bin/pytest $(SIDE_BY_SIDE) tests/unit $(value ARGS)
+
+fuzz: .test-ready ## every parser of what comes from outside, with 5,000 examples for each test
+	@$(VENV)/bin/pytest $(SIDE_BY_SIDE) tests/unit -m fuzz --hypothesis-profile=fuzz --timeout=7200 $(value ARGS)
 
 lint: .test-ready ## ruff, mypy, shellcheck, systemd-analyze, dashboard JSON
 	@$(VENV)/bin/pytest tests/unit/tree/test_lint.py $(value ARGS)

@@ -1,9 +1,12 @@
 """What a power cut, a failing card or a hostile writer can leave in a file's or a node's place."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from hypothesis import strategies as st
+
+from sensorpi.common.errors import UserError
 
 #: JSON that is valid or nearly so, with what makes parsers fail.
 HOSTILE_TEXTS = [
@@ -45,6 +48,18 @@ def replaced(like: object, data: st.DataObject) -> object:
         at = data.draw(st.integers(0, len(like) - 1))
         return [*like[:at], replaced(like[at], data), *like[at + 1 :]]
     return data.draw(JSON_VALUES)
+
+
+def refusal(read: Callable[[], object], longest: int = 3000) -> str:
+    """The line with which ``read`` refuses what it reads; empty if it does not. Any other error fails the test."""
+    line = ""
+    try:
+        read()
+    except UserError as error:
+        line = str(error)
+    assert "\n" not in line
+    assert len(line) < longest
+    return line
 
 
 def put(file: Path, damage: bytes | str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kazoo.client import KazooClient
 
 from sensorpi.common.daemon.service import HEARTBEAT
 from tests.integration.scheduler_fixture import RECOVER_S, SchedulerCluster
@@ -82,6 +83,26 @@ def test_another_scheduler_takes_over(cluster: SchedulerCluster) -> None:
     cluster.settle()
     assert "This scheduler is the leader" in other.output()
     assert starts(cluster) == before
+
+
+def test_a_damaged_state_stops_no_task(cluster: SchedulerCluster) -> None:
+    """The framework's id is still legible in it; Mesos reports the tasks, and their ids tell what they are."""
+    before = starts(cluster)
+    leader = next(each for each in cluster.schedulers if each.running)
+    leader.kill()
+    zookeeper = KazooClient(cluster.mesos.zookeeper.hosts)
+    zookeeper.start()
+    try:
+        content, _ = zookeeper.get("/sensorpi/scheduler/state")
+        zookeeper.set("/sensorpi/scheduler/state", content.replace(b'"active":true', b'"active":1e400'))
+        leader.start()
+        cluster.settle()
+        assert b"1e400" in zookeeper.get("/sensorpi/scheduler/state.damaged")[0]
+    finally:
+        zookeeper.stop()
+        zookeeper.close()
+    assert starts(cluster) == before
+    assert leader.output().count("/sensorpi/scheduler/state was damaged") == 1
 
 
 def test_a_killed_master_stops_no_task(cluster: SchedulerCluster) -> None:

@@ -167,6 +167,7 @@ def test_every_reading_is_valid_and_parses_back(
     assert point.fields["sequence"] == sequence
 
 
+@pytest.mark.fuzz
 @given(st.binary(max_size=200), st.one_of(st.none(), st.binary(max_size=20)))
 def test_no_bytes_at_all_do_anything_but_parse_or_be_refused(value: bytes, key: bytes | None) -> None:
     try:
@@ -176,6 +177,7 @@ def test_no_bytes_at_all_do_anything_but_parse_or_be_refused(value: bytes, key: 
     assert "\n" not in point.to_line()
 
 
+@pytest.mark.fuzz
 @given(st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=4),

@@ -38,7 +38,7 @@ def revive() -> Call:
 
 def needs_acknowledgement(status: Mapping[str, Any]) -> bool:
     """Whether the agent repeats this status until it is acknowledged: a status of the master has no ``uuid``."""
-    return "uuid" in status
+    return "uuid" in status and "agent_id" in status
 
 
 def acknowledge(status: Mapping[str, Any]) -> Call:

@@ -64,7 +64,10 @@ class Poster:
             try:
                 return self._post(address, path, call, None)
             except NotLeaderError as error:
-                target = urlsplit(error.location)
+                try:
+                    target = urlsplit(error.location)
+                except ValueError:  # brackets that do not match
+                    raise error from None
                 if not target.netloc:
                     raise
                 address, path = target.netloc, target.path or PATH

@@ -1,9 +1,9 @@
 """The events of one subscription, read from the master's answer while heartbeats arrive."""
 
 import http.client
-import json
 from collections.abc import Iterator
 
+from sensorpi.common.daemon.untrusted import parse_json
 from sensorpi.mesos_node.mesos.calls import Json
 from sensorpi.mesos_node.mesos.connection import Answer
 from sensorpi.mesos_node.mesos.errors import (
@@ -12,7 +12,8 @@ from sensorpi.mesos_node.mesos.errors import (
     MesosError,
     UnreachableError,
 )
-from sensorpi.mesos_node.mesos.recordio import Decoder, RecordError
+from sensorpi.mesos_node.mesos.event_shape import checked
+from sensorpi.mesos_node.mesos.recordio import Decoder
 
 #: With the master's interval of 15 s, a connection is given up after 45 s of silence.
 MISSED_HEARTBEATS = 3
@@ -41,17 +42,18 @@ def events(answer: Answer) -> Iterator[Json]:
             if event["type"] != "HEARTBEAT":
                 yield event
             if event["type"] == "ERROR":
-                message = str(event["error"]["message"])
+                message = event["error"]["message"]
                 raise _FINAL.get(message, MesosError)(f"Mesos master {answer.address}: {message}")
     except TimeoutError:
         raise UnreachableError(f"no heartbeat of Mesos master {answer.address} for {silence_s:g} s") from None
     except (OSError, http.client.HTTPException) as error:
         raise UnreachableError(f"Mesos master {answer.address} closed the connection: {error!r}") from None
-    except (RecordError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, OverflowError) as error:  # the last: an interval that is too long for a socket
         raise UnreachableError(f"Mesos master {answer.address} sends malformed events: {error!r}") from None
 
 
 def _events(response: http.client.HTTPResponse) -> Iterator[Json]:
     decoder = Decoder()
     while data := response.read1(_READ_BYTES):
-        yield from map(json.loads, decoder.feed(data))
+        for record in decoder.feed(data):
+            yield checked(parse_json(record))

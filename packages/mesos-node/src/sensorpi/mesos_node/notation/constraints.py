@@ -25,7 +25,7 @@ def _check(name: str, constraint: str) -> None:
     if kind in ("like", "unlike") and value:
         try:
             re.compile(value)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise UserError(f'"{name}={constraint}": {value} is not a regular expression: {error}') from None
     elif re.fullmatch(r"unique|cluster|cluster:.+|groupBy|groupBy:[1-9][0-9]{0,3}", constraint) is None:
         raise UserError(

@@ -114,6 +114,8 @@ def load_dashboards(directory: Path) -> dict[str, Dashboard]:
 
 
 def _dashboard(file: dict[str, Any]) -> Dashboard:
+    if not isinstance(file["uid"], str):
+        raise TypeError("its uid is not a text")
     variables = {variable["name"]: variable for variable in file["templating"]["list"]}
     return Dashboard(
         uid=file["uid"],

@@ -17,6 +17,9 @@ _HEAD = struct.Struct(">qiibIhiqqqhii")
 #: The batch's length does not count its first two numbers.
 _UNCOUNTED_BYTES = 12
 
+#: Of the last byte of a number of 64 bits.
+_MOST_SHIFT = 63
+
 _CODEC = 0b111
 _LOG_APPEND_TIME = 0b1000
 _TRANSACTIONAL = 0b1_0000
@@ -70,7 +73,10 @@ class Plain:
 
 
 def batches(data: bytes) -> Iterator[Batch]:
-    """The batches in a fetch's answer; the last one may be truncated, and is left out then."""
+    """The batches in a fetch's answer; the last one may be truncated, and is left out then.
+
+    Raises ValueError for what is not a batch of format version 2.
+    """
     at = 0
     while at + _HEAD.size <= len(data):
         (
@@ -80,8 +86,8 @@ def batches(data: bytes) -> Iterator[Batch]:
         end = at + _UNCOUNTED_BYTES + length
         if end > len(data):
             return
-        if version != 2:
-            raise ValueError(f"record batch of format {version} at offset {base}")
+        if version != 2 or end < at + _HEAD.size:
+            raise ValueError(f"record batch of format {version} and {length} bytes at offset {base}")
         yield Batch(
             base,
             base + last_delta,
@@ -100,7 +106,7 @@ def batches(data: bytes) -> Iterator[Batch]:
 def messages(batch: Batch, partition: int, stream: Expanded) -> Iterator[Message]:
     """The messages of a batch. Of one that is too large to be carried, only the size is kept.
 
-    Raises EOFError when the stream ends too early.
+    Raises EOFError when the stream ends too early, or is not one of records.
     """
     for _ in range(batch.records):
         left = _Counted(stream, _varint(stream))
@@ -132,6 +138,8 @@ class _Counted:
         self.size = size
 
     def read(self, size: int, /) -> bytes:
+        if size > self.size:
+            raise EOFError
         found = self._stream.read(size) if size else b""
         if len(found) < size:
             raise EOFError
@@ -139,6 +147,8 @@ class _Counted:
         return found
 
     def skip(self, size: int, /) -> None:
+        if not 0 <= size <= self.size:
+            raise EOFError
         if size:
             self._stream.skip(size)
         self.size -= size
@@ -150,6 +160,8 @@ def _varint(stream: Expanded) -> int:
     while True:
         [byte] = stream.read(1) or [-1]
         if byte < 0:
+            raise EOFError
+        if shift > _MOST_SHIFT:
             raise EOFError
         value |= (byte & 0x7F) << shift
         if byte < 0x80:

@@ -83,11 +83,11 @@ def _add(bundle: Bundle, resource: Mapping[str, Any]) -> None:
     if resource.get("role", "*") != "*" or resource.get("reservations") or "revocable" in resource:
         return
     if resource["name"] == "cpus":
-        bundle.cpus += resource["scalar"]["value"]
+        bundle.cpus += resource.get("scalar", {}).get("value", 0.0)
     elif resource["name"] == "mem":
-        bundle.mem_mb += resource["scalar"]["value"]
+        bundle.mem_mb += resource.get("scalar", {}).get("value", 0.0)
     elif resource["name"] == "ports":
-        bundle.ports += [(each["begin"], each["end"]) for each in resource["ranges"].get("range", [])]
+        bundle.ports += [(each["begin"], each["end"]) for each in resource.get("ranges", {}).get("range", [])]
 
 
 def _address(offer: Mapping[str, Any]) -> str:
@@ -96,6 +96,6 @@ def _address(offer: Mapping[str, Any]) -> str:
 
 
 def _attribute(attribute: Mapping[str, Any]) -> tuple[str, str]:
-    if attribute["type"] == "SCALAR":
+    if attribute["type"] == "SCALAR" and "scalar" in attribute:
         return attribute["name"], f"{attribute['scalar']['value']:g}"
     return attribute["name"], str(attribute.get("text", {}).get("value", ""))

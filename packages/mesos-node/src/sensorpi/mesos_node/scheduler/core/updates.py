@@ -31,6 +31,8 @@ _NEVER_STARTED = ("DROPPED", "ERROR")
 #: After a run of this length, the next failure counts as the first again.
 _PROVEN_S = 300.0
 
+_MOST_CHARACTERS = 1000
+
 #: Those of hosts that never come back would add up.
 _MOST_ORPHANS = 50
 
@@ -46,7 +48,7 @@ def update(state: State, status: Mapping[str, Any], needs: NeedsTable, now_s: fl
     workload, task = state.find_task(task_id)
     if workload is None or task is None:
         return calls + _unknown_task(state, status, task_id, kind, now_s)
-    task.message = status.get("message", "")
+    task.message = _message(status)
     if kind in _ENDED:
         _ended(workload, task, needs.by_name.get(workload.name), kind, now_s)
     elif kind in _UNREACHABLE:
@@ -54,6 +56,11 @@ def update(state: State, status: Mapping[str, Any], needs: NeedsTable, now_s: fl
     elif kind in _ALIVE:
         _alive(workload, task, status, kind, now_s)
     return calls
+
+
+def _message(status: Mapping[str, Any]) -> str:
+    """The status's message, of which ZooKeeper has room for the beginning."""
+    return str(status.get("message", ""))[:_MOST_CHARACTERS]
 
 
 def _alive(workload: Workload, task: Task, status: Mapping[str, Any], kind: str, now_s: float) -> None:
@@ -142,7 +149,7 @@ def _unknown_task(state: State, status: Mapping[str, Any], task_id: str, kind: s
             _log.warning("Task %s on agent %s is not expected and is killed", task_id, agent_id)
         return [kill(task_id, agent_id, KILL_GRACE_S)]
     workload.task = Task(task_id, agent_id, hostname, launched_s=now_s)
-    workload.task.message = status.get("message", "")
+    workload.task.message = _message(status)
     _log.warning("%s: task %s from an earlier time is adopted", workload.name, task_id)
     _alive(workload, workload.task, status, kind, now_s)
     return []
