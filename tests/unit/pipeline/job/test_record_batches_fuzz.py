@@ -28,7 +28,7 @@ def batch(payload: bytes, length: int | None = None, records: int = 3, version: 
             batch,
             damaged(PAYLOAD).map(lambda each: each[:5000]),
             st.one_of(st.none(), st.integers(-(2**31), 2**31 - 1)),
-            st.integers(-(2**31), 2**31 - 2).map(lambda each: each or 1),
+            st.integers(1 - 2**31, 2**31 - 1).map(lambda each: each or 1),
         ),
     )
 )

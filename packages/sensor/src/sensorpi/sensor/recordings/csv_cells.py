@@ -53,7 +53,8 @@ class CsvCells:
         if found:
             raise self._mistake(self.line, f"{len(found)} columns are called {column!r}; give the column's number")
         hint = self._hint_for_header()
-        raise self._mistake(self.line, f"there is no column {column!r} among {', '.join(self.columns)}{hint}")
+        among = ", ".join(self.columns)[:1000]
+        raise self._mistake(self.line, f"there is no column {column!r} among {among}{hint}")
 
     def skip(self, line: int) -> bool:
         """Pass over a damaged row, if the mapping says so."""
