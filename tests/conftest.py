@@ -14,7 +14,9 @@ if TYPE_CHECKING:  # the packages' own tests run without it
 # A machine under load is slow, and a test of behaviour is not a test of speed.
 settings.register_profile("sensorpi", deadline=None)
 settings.load_profile("sensorpi")
-settings.register_profile("fuzz", deadline=None, max_examples=5_000, suppress_health_check=list(HealthCheck))
+settings.register_profile(
+    "fuzz", deadline=None, max_examples=5_000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
 #: With pytest-xdist the tests of a file run in one process, and those of the files of a group in the same one: so each
 #: real part is started once. What takes longest comes first; started last it would be waited for alone.
