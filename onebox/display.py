@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from onebox.ledger import Ledger
 from onebox.process import Service
+from sensorpi.sensor.recordings.progress import progress
 
 #: The time between two prints of the stages' lines if standard error is not a terminal.
 LOG_INTERVAL_S = 10.0
@@ -72,8 +73,9 @@ class LogToScreen(logging.Handler):
 class StageLines:
     """One line for each stage, with its figures."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: Ledger, rows: int | None = None) -> None:
+        """``rows`` is how many readings there will be, for a recording."""
+        self._ledger, self._rows = ledger, rows
         self._last = self._rate_since = time.monotonic()
         self._rate_from = 0
 
@@ -93,7 +95,8 @@ class StageLines:
         if now - self._rate_since >= LOG_INTERVAL_S:
             self._rate_since, self._rate_from = now, readings
         status = {service.name: service.status for service in services}
-        sensor = f"{readings} readings, {rate:.1f}/s{_values(ledger.last_values)}"
+        taken = f"{readings} readings, {rate:.1f}/s" if self._rows is None else progress(readings, self._rows, rate)
+        sensor = f"{taken}{_values(ledger.last_values)}"
         lines = {
             "sensor": sensor + (f"; {note}" if note else ""),
             "kafka": f"{ledger.acknowledged} acknowledged",

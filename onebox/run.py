@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     begun_s = time.monotonic()
     check_set_up()
     home = Home()
-    recorded_range_ms = _recorded_range_ms(options)
+    recorded_range_ms, rows = _recorded(options)
     lock = home.lock()
     if lock is None:
         raise UserError(f"{home.path} is in use: another `make run` is running; stop that one first")
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
         stages = started(home, options.rate, lock, dashboard_range_ms=recorded_range_ms)
         try:
             interrupted.starting = False
-            return _Run(options, stages, interrupted, begun_s).run()
+            return _Run(options, stages, interrupted, begun_s, rows).run()
         finally:
             say("Stopping …")
             stages.stop()
@@ -80,19 +80,25 @@ def run(options: argparse.Namespace) -> int:
         lock.close()
 
 
-def _recorded_range_ms(options: argparse.Namespace) -> tuple[int, int] | None:
-    """Check a recording before anything starts; return the range that the dashboard shows first."""
+def _recorded(options: argparse.Namespace) -> tuple[tuple[int, int] | None, int | None]:
+    """Check a recording before anything starts.
+
+    Returns the range that the dashboard shows first, and the number of rows.
+    """
     if options.replay is None:
-        return None
+        return None, None
     from sensorpi.sensor.recordings.recording import check_recording
 
     original = options.timestamps == "original"
-    oldest_ms, newest_ms, _rows = check_recording(Path(options.replay), options.map, original)
-    return (oldest_ms, newest_ms) if original else None
+    oldest_ms, newest_ms, rows = check_recording(Path(options.replay), options.map, original)
+    return (oldest_ms, newest_ms) if original else None, rows
 
 
 class _Run:
-    def __init__(self, options: argparse.Namespace, stages: Stages, interrupted: Interrupted, started: float) -> None:
+    def __init__(
+        self, options: argparse.Namespace, stages: Stages, interrupted: Interrupted, started: float, rows: int | None
+    ) -> None:
+        """``rows`` is how many readings there will be, for a recording."""
         self._options = options
         self._stages = stages
         self._interrupted = interrupted
@@ -100,7 +106,7 @@ class _Run:
         self._ledger = Ledger()
         self._client = reader_client(stages.endpoint, stages.credentials)
         self._dead_letters = audit.DeadLetterWatch(stages.cluster.bootstrap_servers)
-        self._lines = StageLines(self._ledger)
+        self._lines = StageLines(self._ledger, rows)
         self._full_speed = options.speed == "max"
 
     def run(self) -> int:

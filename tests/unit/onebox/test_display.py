@@ -79,6 +79,13 @@ def test_each_stage_has_one_line_with_its_figures(capsys: pytest.CaptureFixture[
     assert influxdb == "  influxdb   3 queryable, 200 ms after the read (99 %: 300 ms)"
 
 
+def test_a_recording_has_a_line_with_its_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    StageLines(Ledger(readings=10), rows=40).show([], "", at_once=True)
+    sensor = capsys.readouterr().err.splitlines()[0]
+    assert sensor.startswith("  sensor     10 of 40 readings (25 %), ")
+    assert sensor.endswith(" s left")
+
+
 def test_the_lines_come_now_and_then_only(capsys: pytest.CaptureFixture[str]) -> None:
     lines = StageLines(Ledger())
     lines.show([], "")

@@ -23,6 +23,7 @@ from sensorpi.sensor.publishing.producer import KafkaReadingProducer, Producer
 from sensorpi.sensor.publishing.publisher import Publisher
 from sensorpi.sensor.publishing.spool import Spool
 from sensorpi.sensor.publishing.store import Store
+from sensorpi.sensor.recordings.progress import progress
 from sensorpi.sensor.stamping.brokers_time import BrokersTime
 from sensorpi.sensor.stamping.clock import TOLERANCE_S, Clock, ClockState
 from sensorpi.sensor.stamping.entry import Entry, Taken
@@ -69,7 +70,7 @@ class SensorService:
         self._boot = uuid.uuid4().hex[:12]
         self._sequences: Counter[str] = Counter()
         self._taken = self._acknowledged = 0
-        self._next_status_s = 0.0
+        self._next_status_s = self._first_s = 0.0
         self._driver: EnviroPhat | None = None
         servers = settings.bootstrap_servers
         self._kernel_boot = kernel_boot()
@@ -147,7 +148,7 @@ class SensorService:
         return None
 
     def _take_readings(self, driver: EnviroPhat) -> None:
-        first_s = time.monotonic()
+        self._first_s = first_s = time.monotonic()
         for moment in self._environment.moments():
             due_s = first_s + moment.due_s
             end_s = None if self._settings.for_s is None else first_s + self._settings.for_s
@@ -197,7 +198,7 @@ class SensorService:
         if self._driver is None:
             notify(watchdog=True)
             return
-        status = [f"{self._taken} readings, {self._acknowledged} acknowledged"]
+        status = [f"{self._readings(now_s)}, {self._acknowledged} acknowledged"]
         on_disk, in_memory = self._publisher.on_disk, self._publisher.in_memory
         kafka, disk, clock = self._publisher.kafka, self._store.disk, self._publisher.clock_state
         status += [f"{outage.name} is down" for outage in (kafka, disk) if outage.down]
@@ -207,6 +208,12 @@ class SensorService:
             status.append(f"{on_disk + in_memory} readings wait, {on_disk} on the disk and {in_memory} in memory")
         status += [f"{name} is down" for name in self._driver.missing]
         notify(status="; ".join(status), watchdog=True)
+
+    def _readings(self, now_s: float) -> str:
+        total = self._environment.count
+        if total is None:
+            return f"{self._taken} readings"
+        return progress(self._taken, total, self._taken / max(now_s - self._first_s, 0.001))
 
     def _count_acknowledged(self, entries: list[Entry]) -> None:
         """Count this run's readings, and not those that an earlier run left in the spool."""

@@ -49,5 +49,9 @@ class Environment(Protocol):
     #: Whether it can wait while Kafka is unavailable, as a recording can and the weather cannot.
     can_wait: bool
 
+    @property
+    def count(self) -> int | None:
+        """The number of moments, if there is an end."""
+
     def moments(self) -> Iterator[Moment]:
         """The moments in the order in which the readings are taken."""

@@ -13,6 +13,7 @@ class Beat:
     """A steady rate without conditions, for a real board."""
 
     can_wait = False
+    count = None
 
     def __init__(self, readings_per_second: float) -> None:
         self._rate = readings_per_second
@@ -30,6 +31,7 @@ class SyntheticDay:
     """Weather, daylight and a slowly turning, slightly shaken board. The same random seed gives the same day."""
 
     can_wait = False
+    count = None
 
     def __init__(self, readings_per_second: float, seed: int, first_s: float) -> None:
         """``first_s`` is the time of the first moment in seconds since midnight."""
