@@ -57,6 +57,18 @@ LOGS = {
         "date,time,press,ax,ay,az\n11/24/2026,1:05:00 PM,101.3,0,0,9.80665\n11/24/2026,1:06:00 PM,101.3,0,0,9.80665\n",
         {"pressure": 101_300, "motionx": 0, "motiony": 0, "motionz": 1},
     ),
+    "decimal commas that nothing tells from separators": (
+        "time,hPa,temp\n2026-11-20 10:00:00,1013,2,20,5\n2026-11-20 10:00:10,1013,1,20,6\n",
+        {"temperature": 20.5, "pressure": 101_320},
+    ),
+    "a comma in the time": (
+        "Time,Temp\n20/11/2026, 10:00:00,20.5\n20/11/2026, 10:00:10,20.6\n", {"temperature": 20.5},
+    ),
+    "no names": (
+        '"20/11/2026 10:00:00",400.0,84,94,77,24.99,101245.5\n', {"temperature": 24.99, "pressure": 101_245.5},
+    ),
+    "blanks between": ("2026-11-20 10:00:00 20.5 1013.2\n", {"temperature": 20.5, "pressure": 101_320}),
+    "a time without a date": ("time,temp\n10:00:01,20.5\n", {"temperature": 20.5}),
     "the library's example": (
         "light\trgb\tmotion\theading\ttemp\tpress\n400.0\t84,94,77\t0.1,-0.2,1.0\t12.5\t20.5\t101320.0\n",
         {"lightv": 400, "lightr": 84, "lightg": 94, "lightb": 77, "motionx": 0.1, "motiony": -0.2, "motionz": 1.0,
@@ -77,6 +89,25 @@ def test_a_proposed_mapping_reads_the_values(
     recording = Recording(file, load_mapping(str(tmp_path / "m.toml")))
     table = load(recording, "S", "H", original=False)
     assert {name: round(value, 4) for name, value in table.values(table.order[0]).items()} == values
+
+
+def test_cells_that_no_header_explains_are_no_proposal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "r.csv").write_text("time,temp,note\n2026-11-20 10:00:00,20,5,a,b\n")
+    assert main(["recording", "check", str(tmp_path / "r.csv")]) == 2
+    out, complaint = capsys.readouterr()
+    assert out == ""
+    assert "its rows have 5 cells, but its header 3 names" in complaint
+
+
+@pytest.mark.parametrize("content", [b"", b"x\n", b"\0\0\0\0", b"a,b\n", b'{"a":1}\n', b"\xff\xfe", b'"'])
+def test_what_is_not_a_recording_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    (tmp_path / "r.csv").write_bytes(content)
+    assert main(["recording", "check", str(tmp_path / "r.csv")]) == 2
+    complaint = capsys.readouterr().err
+    assert complaint.count("\n") == 1
+    assert "r.csv" in complaint
 
 
 ROWS = {

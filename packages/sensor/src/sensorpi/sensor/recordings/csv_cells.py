@@ -85,12 +85,14 @@ class CsvCells:
 
     def _wrong_count(self, cells: list[str], wanted: int) -> str:
         against = "its header" if self._dialect.header else "the first row"
-        text = f"the row has {len(cells)} cells, {against} {wanted}"
+        text = f"the row has {len(cells)} {'cell' if len(cells) == 1 else 'cells'}, {against} {wanted}"
         if len(cells) > wanted:
             text += (
                 "; if values contain the separator, as with a decimal comma, csv.cells in the mapping "
                 "can say how many cells a column has"
             )
+        elif wanted > len(cells):
+            text += "; damaged lines can be passed over with csv.skip_damaged = true"
         return text
 
     def _joined(self, cells: list[str]) -> Iterator[str]:

@@ -12,7 +12,8 @@ from sensorpi.sensor.recordings.numbers import number_in
 _NAMES = {
     "temperature": ["temperature", "temp", "weathertemp", "weathertemperature", "tempp", "temppressure", "tempc",
                     "temph", "airtemp", "temperatur", "température", "temperatura", "t"],
-    "pressure": ["pressure", "press", "weatherpressure", "baro", "barometer", "luftdruck", "druck", "pression",
+    "pressure": ["pressure", "press", "pres", "barometricpressure", "weatherpressure",
+                 "baro", "barometer", "luftdruck", "druck", "pression",
                  "presion", "airpressure", "hpa", "pressurepa", "p"],
     "heading": ["heading", "compass", "bearing", "kompass"],
     "lightv": ["light", "lightlevel", "lightv", "clear", "c"],
@@ -56,19 +57,44 @@ class Found:
         return {place for place, _ in (*self.fields.values(), *self.extra.values())}
 
 
+def is_time(name: str) -> bool:
+    """Whether a column is called like one with times."""
+    return any(word in name.lower() for word in ("time", "date", "stamp", "zeit", "datum", "heure", "hora", "fecha"))
+
+
 def _plain(name: str) -> str:
     without_unit = _UNIT.sub("", re.sub(r"\(.*?\)|\[.*?\]", "", name).strip())
     return re.sub(r"[\W_]", "", without_unit or name).lower()
 
 
-def find_spans(sample: Sample) -> dict[int, int]:
-    """The columns that have three cells each, if the rows have more cells than the header has names."""
+def find_spans(sample: Sample) -> tuple[dict[int, int], str] | None:
+    """The columns that have several cells each, if the rows have more cells than the header has names.
+
+    Also the decimal separator, which is a comma if that explains the cells. None if nothing does.
+    """
     more = len(sample.rows[0]) - len(sample.names) if sample.rows else 0
     if more <= 0:
-        return {}
+        return {}, sample.decimal
     triples = {name for names in _TRIPLES.values() for name in names}.union(_OTHER_TRIPLES)
     places = [place for place, name in enumerate(sample.names) if _plain(name) in triples]
-    return dict.fromkeys(places, 3) if 2 * len(places) == more else {}
+    if 2 * len(places) == more:
+        return dict.fromkeys(places, 3), sample.decimal
+    times = [place for place, name in enumerate(sample.names) if is_time(name)]
+    if len(times) == more == 1:
+        return {times[0]: 2}, sample.decimal  # such as 20/11/2026, 10:00:00
+    others = [place for place in range(len(sample.names)) if place not in times]
+    if len(times) == 1 and len(others) == more and sample.delimiter == "," and _are_halves(sample, times[0]):
+        return dict.fromkeys(others, 2), ","
+    return None
+
+
+def _are_halves(sample: Sample, time: int) -> bool:
+    """Whether all cells but the one with the time are the halves of numbers with a decimal comma."""
+    for row in sample.rows:
+        halves = row[: time * 2] + row[time * 2 + 1 :]
+        if not all(re.fullmatch(r"[+-]?\d+" if place % 2 == 0 else r"\d+", half) for place, half in enumerate(halves)):
+            return False
+    return True
 
 
 def find_fields(sample: Sample, columns: list[list[str]], spans: dict[int, int], used: set[int]) -> Found:
@@ -103,7 +129,7 @@ def find_fields(sample: Sample, columns: list[list[str]], spans: dict[int, int],
 
 
 def _by_values(sample: Sample, columns: list[list[str]], used: set[int]) -> Found:
-    """Without names: a pressure is known by its values, and the first other column may be a temperature."""
+    """Without names: a pressure is known by its values; a temperature is the first that could be one, with decimals."""
     found = Found()
     for place, column in enumerate(columns):
         values = _values(column, sample.decimal)
@@ -112,7 +138,7 @@ def _by_values(sample: Sample, columns: list[list[str]], used: set[int]) -> Foun
         middle = median(values)
         if "pressure" not in found.fields and (850 <= middle <= 1100 or 85_000 <= middle <= 110_000):
             found.fields["pressure"] = place, _unit_options("pressure", "", values)
-        elif "temperature" not in found.fields and min(values) >= -40 and max(values) <= 85:
+        elif "temperature" not in found.fields and 2 <= abs(middle) <= 60 and any(value % 1 for value in values):
             found.fields["temperature"] = place, {}
     return found
 

@@ -86,7 +86,7 @@ def _encoding(file: Path) -> str | None:
 def _delimiter(lines: list[str]) -> str:
     """The separator that gives most lines the same number of cells, more than one; a comma can be a decimal comma."""
     best, best_share = ",", 0.0
-    for delimiter in ";\t|,":
+    for delimiter in ";\t|, ":
         try:
             widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
         except csv.Error:

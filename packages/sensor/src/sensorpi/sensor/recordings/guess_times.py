@@ -4,16 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise, product
 
+from sensorpi.sensor.recordings.guess_columns import is_time
 from sensorpi.sensor.recordings.numbers import number_in
 from sensorpi.sensor.recordings.times import EPOCHS, time_reader
 
 _DATES = ["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y", "%d/%m/%y",
           "%m/%d/%y", "%d-%m-%y", "%y-%m-%d", "%Y%m%d", "%d %b %Y", "%d %B %Y", "%b %d %Y",
           "%d-%b-%Y", "%d-%b-%y"]  # fmt: skip
-_CLOCKS = ["%H:%M:%S", "%H:%M:%S.%f", "%H:%M", "%I:%M:%S %p", "%I:%M %p", "%H%M%S", "%H-%M-%S", "%Hh%M"]
+CLOCKS = ["%H:%M:%S", "%H:%M:%S.%f", "%H:%M", "%I:%M:%S %p", "%I:%M %p", "%H%M%S", "%H-%M-%S", "%Hh%M"]
 _BETWEEN = [" ", ", ", "T", "_", "-"]
 _WHOLE = ["%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S %Z %Y", "%a %d %b %H:%M:%S %Z %Y", "%a, %d %b %Y %H:%M:%S %Z"]
-_FORMATS = _WHOLE + [date + between + clock for date, between, clock in product(_DATES, _BETWEEN, _CLOCKS)]
+_FORMATS = _WHOLE + [date + between + clock for date, between, clock in product(_DATES, _BETWEEN, CLOCKS)]
 #: A zone in which a name is used; there are others.
 _ZONES = {"CET": "Europe/Berlin", "CEST": "Europe/Berlin", "BST": "Europe/London", "EST": "America/New_York",
           "WET": "Europe/Lisbon", "WEST": "Europe/Lisbon", "EET": "Europe/Helsinki", "EEST": "Europe/Helsinki",
@@ -43,15 +44,14 @@ class FoundTime:
 
 def find_time(names: list[str], columns: list[list[str]], decimal: str) -> FoundTime | None:
     """The column of the time, or the two of date and time. Columns that are called so come first."""
-    places = sorted(range(len(names)), key=lambda place: not any(word in names[place].lower() for word in
-                    ("time", "date", "stamp", "zeit", "datum", "heure", "hora", "fecha")))  # fmt: skip
+    places = sorted(range(len(names)), key=lambda place: not is_time(names[place]))
     for place in places:
         if found := _format_of(columns[place], _FORMATS, decimal):
             return _with_remarks((place,), columns[place], found, decimal)
-    dates = [place for place in places if _matches(columns[place], "%d", _DATES)]
+    dates = [place for place in places if has_format(columns[place], _DATES)]
     for date in dates:
         for clock in places:
-            if clock != date and _matches(columns[clock], "%H", _CLOCKS):
+            if clock != date and has_format(columns[clock], CLOCKS):
                 cells = [" ".join(pair) for pair in zip(columns[date], columns[clock], strict=True)]
                 if found := _format_of(cells, _FORMATS, decimal):
                     return _with_remarks((date, clock), cells, found, decimal)
@@ -61,7 +61,8 @@ def find_time(names: list[str], columns: list[list[str]], decimal: str) -> Found
     return None
 
 
-def _matches(cells: list[str], _directive: str, formats: list[str]) -> bool:
+def has_format(cells: list[str], formats: list[str]) -> bool:
+    """Whether a column's first cell has one of these formats."""
     first = next((cell for cell in cells if cell), "")
     return any(_reads(_reader(candidate), [first]) for candidate in formats)
 

@@ -1,12 +1,13 @@
 """Proposes a mapping for a CSV file: from its first lines, the names of its columns and their values."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from sensorpi.common.errors import UserError
 from sensorpi.sensor.recordings.guess_columns import Found, find_fields, find_missing, find_spans
 from sensorpi.sensor.recordings.guess_dialect import Sample, sample_of
-from sensorpi.sensor.recordings.guess_times import FoundTime, find_time
+from sensorpi.sensor.recordings.guess_times import CLOCKS, FoundTime, find_time, has_format
 from sensorpi.sensor.recordings.mapping import parse_mapping, shipped_mappings
 from sensorpi.sensor.recordings.rows import CsvRows
 
@@ -16,15 +17,24 @@ def propose(file: Path) -> str:
     if (name := _shipped_for(file)) is not None:
         return f"# The shipped mapping {name} describes this file: --map {name}\n\n{shipped_mappings()[name]}"
     sample = sample_of(file)
-    spans = find_spans(sample)
+    several = find_spans(sample)
+    if several is None:
+        raise UserError(
+            f"{file}: its rows have {len(sample.rows[0])} cells, but its header {len(sample.names)} names; "
+            "csv.cells in a mapping can say how many cells a column has (docs/sensor.md)"
+        )
+    spans, decimal = several
+    sample = replace(sample, decimal=decimal)
     columns = _columns(sample, spans)
     time = find_time(sample.names, columns, sample.decimal)
     used = set() if time is None else set(time.places)
     found = find_fields(sample, columns, spans, used)
     if not found.fields and not found.extra:
         raise UserError(f"{file}: no column looks like a reading; docs/sensor.md describes how to write a mapping")
+    clocks = [name for name, cells in zip(sample.names, columns, strict=True) if has_format(cells, CLOCKS)]
+    no_time = f"the times in {clocks[0]!r} have no date" if clocks else "no column has times"
     missing = find_missing([columns[place] for place in found.places], sample.decimal)
-    return "\n".join(_toml(file, sample, spans, time, found, missing))
+    return "\n".join(_toml(file, sample, spans, time, found, missing, no_time))
 
 
 def _shipped_for(file: Path) -> str | None:
@@ -54,7 +64,13 @@ def _columns(sample: Sample, spans: dict[int, int]) -> list[list[str]]:
 
 
 def _toml(
-    file: Path, sample: Sample, spans: dict[int, int], time: FoundTime | None, found: Found, missing: list[str]
+    file: Path,
+    sample: Sample,
+    spans: dict[int, int],
+    time: FoundTime | None,
+    found: Found,
+    missing: list[str],
+    no_time: str,
 ) -> list[str]:
     def column(place: int) -> str:
         return quoted(sample.names[place]) if sample.has_header else str(place + 1)
@@ -62,6 +78,7 @@ def _toml(
     lines = [
         f"# A mapping for {json.dumps(file.name)}, proposed from its first lines: check it, and change what is wrong."
     ]
+    lines += [] if sample.has_header else ["# Its columns do not have names: they are guessed from the values alone."]
     lines += ['colours = "counts"'] if found.colours_are_counts else []
     dialect = {
         "delimiter": quoted(sample.delimiter) if sample.delimiter != "," else "",
@@ -78,7 +95,7 @@ def _toml(
         lines += ["", "[csv]", *(f"{key} = {value}" for key, value in dialect.items() if value)]
     lines += ["", "[time]"]
     if time is None:
-        lines += ["interval_s = 1  # no column has times: how far apart are the rows?"]
+        lines += [f"interval_s = 1  # {no_time}: how far apart are the rows?"]
         lines += ["# start = 2026-01-31T12:00:00  # the time of the first row"]
     else:
         names = [column(place) for place in time.places]
