@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -441,6 +442,9 @@ def test_a_second_sensor_cannot_use_the_same_spool(tmp_path: Path) -> None:
     first.append(entries(1, 3))
     with pytest.raises(OSError, match=r"^another process has locked it$"):
         opened(tmp_path)
+    program = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('SELECT * FROM readings')"
+    command = [sys.executable, "-c", program, str(first.path)]
+    assert b"database is locked" in subprocess.run(command, capture_output=True, check=False).stderr
     assert content(first) == [1, 2, 3]
 
 

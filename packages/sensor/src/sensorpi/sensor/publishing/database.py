@@ -32,6 +32,9 @@ def connect(path: Path) -> sqlite3.Connection:
         raise DamageError("it is not a file")
     with errors(path):
         try:
+            if is_new:
+                _open(str(path), "OFF").close()
+                _flush(path)
             return _open(str(path))
         except sqlite3.OperationalError as error:
             if is_new:
@@ -45,7 +48,8 @@ def connect(path: Path) -> sqlite3.Connection:
             raise
 
 
-def _open(name: str) -> sqlite3.Connection:
+def _open(name: str, synchronous: str = "FULL") -> sqlite3.Connection:
+    """``synchronous``: with FULL each commit is fsynced, with OFF none."""
     database = sqlite3.connect(name, uri=name.startswith("file:"), check_same_thread=False, timeout=_LOCK_S)
     database.text_factory = lambda text: text.decode(errors="replace")  # a row with damaged text can still be read
     try:
@@ -53,8 +57,8 @@ def _open(name: str) -> sqlite3.Connection:
         (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise DamageError(verdict)
+        database.execute(f"PRAGMA synchronous={synchronous}")
         database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=FULL")  # each commit is fsynced
         database.execute(_TABLE)
         columns = [row[1] for row in database.execute("PRAGMA table_info(readings)")]
         keys = [row[1:3] for row in database.execute("PRAGMA table_info(readings)") if row[5]]
@@ -67,6 +71,19 @@ def _open(name: str) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _flush(path: Path) -> None:
+    """Bring a new file and its name to the disk, at once instead of with each step of making it.
+
+    It must not be open: closing a second descriptor of a file drops SQLite's lock on it.
+    """
+    for each in (path, path.parent):
+        descriptor = os.open(each, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager

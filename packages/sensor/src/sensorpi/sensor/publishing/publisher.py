@@ -118,7 +118,7 @@ class Publisher:
     def _run(self) -> None:
         try:
             while not self._finished():
-                self._wake.wait(0.1 if self.in_memory or self._ending_s is not None else 0.5)
+                self._wake.wait(0.05 if self.in_memory or self._ending_s is not None else 0.5)
                 self._wake.clear()
                 self.step()
         except BaseException as error:

@@ -20,7 +20,7 @@ from sensorpi.sensor.stamping.stamps import Stamper
 log = logging.getLogger(__name__)
 
 #: A reading that is not acknowledged is written to the disk after this time, in seconds.
-HOLD_S = 0.5
+HOLD_S = 0.3
 #: The maximum number of readings in memory while the spool's disk fails.
 MOST_IN_MEMORY = 10_000
 
