@@ -15,7 +15,7 @@ def check(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().out
 
 
-def test_it_shows_first_and_last_row_span_gaps_and_unused_columns(
+def test_it_shows_rows_span_gaps_and_unused_columns(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "r.csv"
