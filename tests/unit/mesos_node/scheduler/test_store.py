@@ -1,6 +1,7 @@
 """The scheduler's state in ZooKeeper, damaged in every way: one line, set aside, started."""
 
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from sensorpi.mesos_node.scheduler.core.view import status
 from sensorpi.mesos_node.scheduler.store import Store
 from tests.fakes.clusters import cluster_of
 from tests.fakes.damage import HOSTILE_TEXTS, damaged, replaced
-from tests.fakes.mesos_events import offer, offers, subscribed
+from tests.fakes.mesos_events import launched, offer, offers, subscribed, update
 
 STORED = (Path(__file__).parents[3] / "recordings/scheduler/state-0.1.0.json").read_bytes().rstrip(b"\n")
 FRAMEWORK_ID = "0a1b2c3d-0000-4000-8000-000000000000-0001"
@@ -79,7 +80,14 @@ def test_a_damaged_state_is_set_aside_with_one_line(content: bytes, caplog: pyte
 def test_the_framework_is_still_known_when_the_rest_is_not() -> None:
     """Its tasks are then reported by Mesos and taken over; another framework would start each a second time."""
     zookeeper = ZooKeeper({"/state": json.dumps({"framework_id": FRAMEWORK_ID, "workloads": 5}).encode()})
-    assert Store(zookeeper, "/state").load().framework_id == FRAMEWORK_ID
+    core = Core(cluster_of(1), Store(zookeeper, "/state").load())
+    assert core.state.framework_id == FRAMEWORK_ID
+    core.declare()
+    now_s = time.time()
+    core.handle(subscribed(FRAMEWORK_ID), now_s)
+    assert list(launched(core.handle(offers(offer("w0")), now_s))) == ["broker-0"]  # the job may run already
+    core.handle(update("job.w1.00", "RUNNING", "agent-w1", uuid=False), now_s)
+    assert "job" not in launched(core.handle(offers(offer("w0")), now_s + 11))
 
 
 @pytest.mark.fuzz

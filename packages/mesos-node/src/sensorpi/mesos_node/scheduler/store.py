@@ -2,17 +2,21 @@
 
 import logging
 import re
+import time
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import BadVersionError, KazooException, NodeExistsError, NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError
 
 from sensorpi.common.daemon.untrusted import NOT_AS_EXPECTED
-from sensorpi.mesos_node.scheduler.core.model import State, state_from_json
+from sensorpi.mesos_node.scheduler.core.model import JOB, State, Workload, state_from_json
 
 _log = logging.getLogger(__name__)
 
 _TIMEOUT_S = 10.0
+
+#: Mesos reports the tasks of a framework within this time after it has subscribed.
+_REPORT_S = 10.0
 
 #: The id that Mesos gave to the framework, in a state that cannot be read as a whole.
 _FRAMEWORK_ID = re.compile(rb'"framework_id": ?"([0-9a-f-]{36}-[0-9]{4,10})"')
@@ -79,7 +83,9 @@ class Store:
             aside,
             "tasks that run are taken over" if found else "tasks that run are not known and must be ended by hand",
         )
-        return State(framework_id=None if found is None else found[1].decode())
+        # An offer may come before Mesos reports the job that runs. Brokers have ports, which it does not offer twice.
+        job = Workload(JOB, active=True, retry_s=time.time() + _REPORT_S)
+        return State(None if found is None else found[1].decode(), {JOB: job}, declared=[JOB])
 
     def save(self, state: State) -> None:
         """Store the state if it has changed. Raises ``StoreUnavailable`` or ``StoreConflict``."""
