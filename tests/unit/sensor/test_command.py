@@ -33,6 +33,7 @@ from sensorpi.sensor.board.real_board import RealBoard
 from sensorpi.sensor.publishing.events import Events
 from sensorpi.sensor.publishing.producer import Settled, UnreachableError
 from sensorpi.sensor.publishing.spool import Spool
+from sensorpi.sensor.recordings.replay import Replay
 from sensorpi.sensor.run import SensorConfig, SensorService
 from sensorpi.sensor.stamping.clock import Clock
 from sensorpi.sensor.stamping.entry import Entry
@@ -274,6 +275,8 @@ def test_a_beat_keeps_its_rate() -> None:
         ["--rate", "nan"],
         ["--speed", "-1"],
         ["--sensor", 'a"b'],
+        ["--sensor", "\udcff"],
+        ["--host", "\udcff"],
         ["--host", ""],
     ],
 )
@@ -374,6 +377,16 @@ def test_a_run_ends_after_its_time_with_everything_acknowledged(tmp_path: Path) 
     assert {message["boot"] for message in service.sent} == {read[0]["boot"]}
     for message in service.sent:
         jsonschema.validate(message, json_schema())
+
+
+def test_values_that_the_board_does_not_measure_join_the_reading(tmp_path: Path) -> None:
+    (tmp_path / "r.jsonl").write_text('{"timestamp":1643631675000,"temperature":20.5,"humidity":57}\n')
+    service = Service(tmp_path, EmulatedBoard(), for_s=None)
+    service.service._environment = Replay(tmp_path / "r.jsonl", None, None, True, "S", "H")
+    assert service.service.run() == 0
+    (message,) = service.sent
+    assert message.keys() == {"sensor", "host", "boot", "sequence", "timestamp", "temperature", "humidity"}
+    assert (message["humidity"], message["timestamp"]) == (57, 1_643_631_675_000)
 
 
 def test_a_reading_that_waits_for_the_clock_is_an_event(tmp_path: Path, mocker: MockerFixture) -> None:

@@ -35,7 +35,7 @@ class JsonRows:
         self.unused: dict[str, None] = {}
 
     def __iter__(self) -> Iterator[Row]:
-        for line, content in enumerate(Lines(self._file), start=1):
+        for line, content in enumerate(Lines(self._file, has_mapping=False), start=1):
             if content.strip():
                 yield self._row(line, content)
 

@@ -23,11 +23,15 @@ def encoding_by_mark(file: BinaryIO) -> str | None:
 class Lines:
     """Iterates over the lines of a file. A damaged one is an error, or with ``skip_damaged`` becomes an empty one.
 
-    A byte order mark tells more than ``encoding``, which is UTF-8 if it is None. Raises UserError.
+    ``has_mapping``: mistakes are explained with keys of the mapping. A byte order mark tells more than ``encoding``,
+    which is UTF-8 if it is None. Raises UserError.
     """
 
-    def __init__(self, file: Path, encoding: str | None = None, skip_damaged: bool = False) -> None:
+    def __init__(
+        self, file: Path, encoding: str | None = None, skip_damaged: bool = False, has_mapping: bool = True
+    ) -> None:
         self._file, self._encoding, self._skip_damaged = file, encoding, skip_damaged
+        self._has_mapping = has_mapping
         #: The lines that were passed over.
         self.damaged: list[int] = []
 
@@ -58,14 +62,12 @@ class Lines:
         if escaped := _ESCAPED.search(line):
             byte = ord(escaped[0]) - 0xDC00
             hint = ""
-            if self._encoding is None:
+            if self._encoding is None and self._has_mapping:
                 hint = '; for another encoding, give it in the mapping, such as csv.encoding = "latin-1"'
             return f"byte 0x{byte:02x} at character {escaped.start() + 1} is not {encoding} text{hint}"
         if zeros := _ZEROS.search(line):
-            if number == 1 and line.count("\0") > 1 and len(zeros[0]) == 1:
+            if self._has_mapping and number == 1 and line.count("\0") > 1 and len(zeros[0]) == 1:
                 return 'every other byte is zero; for UTF-16, give csv.encoding = "utf-16-le" or "utf-16-be"'
-            return (
-                f"a block of {len(zeros[0])} zero bytes, as after a power cut; remove the line, "
-                "or pass over damaged lines with csv.skip_damaged = true"
-            )
+            remedy = ", or pass over damaged lines with csv.skip_damaged = true" if self._has_mapping else ""
+            return f"a block of {len(zeros[0])} zero bytes, as after a power cut; remove the line{remedy}"
         return None
