@@ -15,9 +15,7 @@ def check(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().out
 
 
-def test_it_shows_rows_span_gaps_and_unused_columns(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_it_shows_rows_span_gaps_and_unused_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "r.csv"
     file.write_text("time,temp,note\n2026-11-20 10:00:00,20,x\n2026-11-20 10:00:10,21,\n2026-11-20 10:00:20,21,\n"
                     "2026-11-20 11:00:20,22,\n")  # fmt: skip
