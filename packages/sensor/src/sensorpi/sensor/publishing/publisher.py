@@ -118,7 +118,7 @@ class Publisher:
     def _run(self) -> None:
         try:
             while not self._finished():
-                self._wake.wait(0.05 if self.in_memory or self._ending_s is not None else 0.5)
+                self._wake.wait(0.05 if self._has_new() or self._ending_s is not None else 0.5)
                 self._wake.clear()
                 self.step()
         except BaseException as error:
@@ -134,9 +134,13 @@ class Publisher:
             if link is not None:
                 link.wait(3.0)
 
+    def _has_new(self) -> bool:
+        return bool(self._waiting or self._in_flight or self._store.in_memory)
+
     def _finished(self) -> bool:
-        is_over = self._ending_s is not None and time.monotonic() >= self._ending_s
-        return is_over or (self._ending_s is not None and not self.in_memory and not self.on_disk)
+        if self._ending_s is None:
+            return False
+        return time.monotonic() >= self._ending_s or not (self._has_new() or self.on_disk)
 
     def step(self) -> None:
         """One round: acknowledgements, deadline, connection, what can be sent, and what must be on the disk."""
