@@ -203,6 +203,11 @@ class Parts:
         """Restart what ended by itself; return the parts that were restarted now."""
         return [part for part, service in self.services.items() if part not in self._stopped and service.watch()]
 
+    @property
+    def are_ready(self) -> bool:
+        """Whether Kafka and the job are ready. InfluxDB does not tell it."""
+        return all(self.services[part].ready for part in ("kafka", "spark"))
+
     def pids(self, part: str) -> dict[int, str]:
         """The part's processes, the first one and what it started: pid -> name."""
         pid = self.services[part].pid

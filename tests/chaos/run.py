@@ -34,6 +34,8 @@ _STOP_S = 20.0
 _MOST_STARTS, _DRAIN_SENSOR_S = 3, 10.0
 #: After the sensors' stop: between two comparisons, and without anything more that arrives until the last one.
 _COMPARE_S, _PATIENCE_S = 2.0, 45.0
+#: The maximum time for a server that is still starting then, on a machine under load.
+_STARTS_S = 300.0
 _ERRORS = (*INFLUXDB_ERRORS, KafkaError)
 
 
@@ -179,7 +181,10 @@ class _Run:
     def _verdict(self) -> Verdict:
         """Compare until nothing is missing, or nothing more arrives. Raises UserError when a server does not answer."""
         fewest, since_s = -1, time.monotonic()
+        longest_s = since_s + _STARTS_S
         while True:
+            if not self._parts.are_ready and time.monotonic() < longest_s:
+                since_s = time.monotonic()  # nothing can arrive
             verdict = None
             with suppress(*_ERRORS):
                 verdict = self._compare()
