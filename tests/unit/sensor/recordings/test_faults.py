@@ -295,3 +295,11 @@ def test_rows_without_values_are_counted(tmp_path: Path, caplog: pytest.LogCaptu
     table = table_of(tmp_path, "time,temp\n2026-11-20,20.5\n2026-11-21,\n", TIME + TEMPERATURE)
     assert len(rows(table)) == 1
     assert "1 rows have no values and are left out, the first in line 3" in caplog.text
+
+
+def test_rows_older_than_the_retention_are_a_mistake(tmp_path: Path) -> None:
+    table_of(tmp_path, "time,temp\n2022-11-20,20.5\n", TIME + TEMPERATURE)
+    recording = open_recording(tmp_path / "r.csv", str(tmp_path / "m.toml"))
+    with pytest.raises(UserError, match=r"line 2: the time 2022-11-20T00:00:00Z is older than the 30 days"):
+        load(recording, "S", "H", original=True, raw_retention_days=30)
+    load(recording, "S", "H", original=False, raw_retention_days=30)

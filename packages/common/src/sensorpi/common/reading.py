@@ -6,6 +6,7 @@ describes it as JSON Schema; the tests keep the two in step.
 
 import json
 import re
+import sys
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -78,6 +79,14 @@ class Reading:
         message |= {name: self.values[name] for name in FIELDS if name in self.values}
         message |= {name: value for name, value in self.values.items() if name not in FIELDS}
         return json.dumps(message, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
+
+
+def longest_lag_ms(raw_retention_days: int) -> int:
+    """How old a reading may be when it arrives; 0 days keep readings for ever."""
+    if not raw_retention_days:
+        return sys.maxsize
+    # An hour less, because points must not expire while their batch is being processed.
+    return (raw_retention_days * 24 - 1) * 3600 * 1000
 
 
 def kafka_key(sensor: str, host: str) -> bytes:

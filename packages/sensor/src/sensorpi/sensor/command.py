@@ -223,7 +223,13 @@ def _environment(options: argparse.Namespace) -> "Environment":
         from sensorpi.sensor.recordings.replay import Replay
 
         return Replay(
-            options.replay, options.map, options.speed, options.timestamps == "original", options.sensor, options.host
+            options.replay,
+            options.map,
+            options.speed,
+            options.timestamps == "original",
+            options.sensor,
+            options.host,
+            options.raw_retention_days,
         )
     if options.board == "emulated":
         return SyntheticDay(options.rate, options.seed, _seconds_of_day())
@@ -233,10 +239,11 @@ def _environment(options: argparse.Namespace) -> "Environment":
 def _fill_in(options: argparse.Namespace, context: "NodeContext") -> None:
     """Take what the command line leaves open from the cluster file, where there is one."""
     servers, rate, host = _servers("localhost:9092"), 1.0, socket.gethostname()
-    options.clock_tolerance_s = None
+    options.clock_tolerance_s, options.raw_retention_days = None, 0
     if context.cluster_file.exists():
         servers, rate = _servers(context.cluster.bootstrap_servers), context.cluster.sensor.rate_hz
         options.clock_tolerance_s = context.cluster.sensor.clock_tolerance_s
+        options.raw_retention_days = context.cluster.influxdb.raw_retention_days
         if context.known_node is not None:
             host = context.known_node.name
     options.bootstrap_servers = options.bootstrap_servers or servers

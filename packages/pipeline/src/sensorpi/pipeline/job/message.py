@@ -7,7 +7,6 @@ one pass over the bytes; the tests keep the two in step.
 import json
 import math
 import re
-import sys
 from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from sensorpi.common.reading import (
     NAME,
     OLDEST_TIMESTAMP_MS,
     RESERVED_FIELDS,
+    longest_lag_ms,
 )
 from sensorpi.pipeline.job.names import Gate, Known
 
@@ -95,15 +95,8 @@ def bounds(appended_ms: int, raw_retention_days: int) -> Bounds:
     them, and keeps points of the far future forever, so neither is sent to it.
     """
     return Bounds(
-        max(OLDEST_TIMESTAMP_MS, appended_ms - _longest_lag_ms(raw_retention_days)), appended_ms + LONGEST_LEAD_MS
+        max(OLDEST_TIMESTAMP_MS, appended_ms - longest_lag_ms(raw_retention_days)), appended_ms + LONGEST_LEAD_MS
     )
-
-
-def _longest_lag_ms(raw_retention_days: int) -> int:
-    if not raw_retention_days:
-        return sys.maxsize
-    # An hour less, because points must not expire while their batch is being processed.
-    return (raw_retention_days * 24 - 1) * 3600 * 1000
 
 
 def parse(value: bytes | None, key: bytes | None, allowed: Bounds, default_host: str = DEFAULT_HOST) -> Point:
@@ -134,7 +127,7 @@ class Rules:
         """As in ``bounds`` and ``parse``. Without a gate, the number of sensors and fields is not limited."""
         self._raw_retention_days = raw_retention_days
         self._default_host = default_host
-        self._longest_lag_ms = _longest_lag_ms(raw_retention_days)
+        self._longest_lag_ms = longest_lag_ms(raw_retention_days)
         self._gate = gate or Gate(Known())
         self._series, self._fields = self._gate.known.series, self._gate.known.fields
 

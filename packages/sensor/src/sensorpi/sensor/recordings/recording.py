@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sensorpi.common.errors import UserError
-from sensorpi.common.reading import DEFAULT_SENSOR, LONGEST_LEAD_MS, OLDEST_TIMESTAMP_MS
+from sensorpi.common.reading import DEFAULT_SENSOR, LONGEST_LEAD_MS, OLDEST_TIMESTAMP_MS, longest_lag_ms
 from sensorpi.sensor.recordings.conditions import saturated
 from sensorpi.sensor.recordings.json_rows import JsonRows
 from sensorpi.sensor.recordings.mapping import Mapping, load_mapping
@@ -61,10 +61,18 @@ def check_recording(file: Path, map_name: str | None, original: bool = True) -> 
     return table.times_ms[table.order[0]], table.times_ms[table.order[-1]], len(table.order)
 
 
-def load(recording: Recording, sensor: str, host: str, original: bool, rows: CsvRows | JsonRows | None = None) -> Table:
+def load(
+    recording: Recording,
+    sensor: str,
+    host: str,
+    original: bool,
+    rows: CsvRows | JsonRows | None = None,
+    raw_retention_days: int = 0,
+) -> Table:
     """Read and check all rows; ``sensor`` and ``host`` are for those that do not name them.
 
-    ``rows`` are those of the recording, for a caller that wants to know more about them.
+    ``rows`` are those of the recording, for a caller that wants to know more about them. ``raw_retention_days`` is how
+    long the database keeps readings (0: for ever).
 
     Raises UserError for the first mistake. Logs one line for each kind of row or column that is not played as it is.
     """
@@ -87,7 +95,7 @@ def load(recording: Recording, sensor: str, host: str, original: bool, rows: Csv
     _report_order(recording, table)
     _check_ranges(recording, table)
     if original:
-        _check_times(recording, table)
+        _check_times(recording, table, raw_retention_days)
     return table
 
 
@@ -171,7 +179,7 @@ def _check_ranges(recording: Recording, table: Table) -> None:
         )  # fmt: skip
 
 
-def _check_times(recording: Recording, table: Table) -> None:
+def _check_times(recording: Recording, table: Table, raw_retention_days: int) -> None:
     """The job accepts no other times: they would become dead letters."""
     times = None if recording.mapping is None else recording.mapping.times
     if times is not None and times.interval_ms is not None and times.start_ms is None:
@@ -181,6 +189,9 @@ def _check_times(recording: Recording, table: Table) -> None:
         index, problem = oldest, "before the year 2000: is the format right, and was the logger's clock set?"
     elif table.times_ms[newest] > time.time() * 1000 + LONGEST_LEAD_MS:
         index, problem = newest, "in the future: is the format right, and was the logger's clock set?"
+    elif table.times_ms[oldest] < time.time() * 1000 - longest_lag_ms(raw_retention_days):
+        index = oldest
+        problem = f"older than the {raw_retention_days} days of influxdb.raw_retention_days in cluster.toml."
     else:
         return
     raise UserError(

@@ -15,16 +15,24 @@ class Replay:
     can_wait = True
 
     def __init__(
-        self, file: Path, map_name: str | None, speed: float | None, original: bool, sensor: str, host: str
+        self,
+        file: Path,
+        map_name: str | None,
+        speed: float | None,
+        original: bool,
+        sensor: str,
+        host: str,
+        raw_retention_days: int = 0,
     ) -> None:
         """Check the file. ``speed`` None is as fast as possible; ``original`` keeps the recorded times.
 
-        ``sensor`` and ``host`` are for rows that do not name them. Raises UserError for a mistake in the file.
+        ``sensor`` and ``host`` are for rows that do not name them. ``raw_retention_days`` is how long the database
+        keeps readings (0: for ever). Raises UserError for a mistake in the file.
         """
         self._speed, self._original = speed, original
         recording = open_recording(file, map_name)
         self._colours_are_counts = recording.colours_are_counts
-        self._table = load(recording, sensor, host, original)
+        self._table = load(recording, sensor, host, original, raw_retention_days=raw_retention_days)
 
     @property
     def count(self) -> int:
