@@ -146,6 +146,10 @@ REFUSED: dict[str, tuple[str | bytes, str | None, str]] = {
         "time,rgb,temp\n2026-11-20 10:00:00,84,94,77,24.99\n", TIME + TEMPERATURE,
         "line 2: the row has 5 cells, its header 3",
     ),
+    "a word for a missing value": (
+        "time,temp\n2026-11-20 10:00:00,None\n", TIME + TEMPERATURE,
+        "'None' is not a finite number; if it means a missing value, add it to csv.missing",
+    ),
     "a decimal comma in quotes": (
         'time,temp\n2026-11-20 10:00:00,"20,5"\n', TIME + TEMPERATURE, 'is not a finite number; with csv.decimal = ","',
     ),

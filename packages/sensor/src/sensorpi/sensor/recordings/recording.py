@@ -120,7 +120,7 @@ def _report_order(recording: Recording, table: Table) -> None:
     mapping = recording.mapping
     local = mapping is not None and mapping.times.zone is None
     log.warning(
-        "%s: the time goes back %d times, the first time in line %d; rows are played in the order of time%s",
+        "%s: %d rows are not in the order of time, the first in line %d; they are put in order%s",
         recording.file, len(table.out_of_order), min(table.lines[index] for index in table.out_of_order),
         "; if these are local times and the clock was put back, give time.zone" if local else "",
     )  # fmt: skip

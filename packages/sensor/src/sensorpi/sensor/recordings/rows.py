@@ -116,7 +116,9 @@ class CsvRows:
             if not math.isfinite(value):
                 raise ValueError(value)
         except ValueError as error:
-            wrong(self._file, line, where, cell, f"a finite number{_hint(error)}")
+            is_word = number and not any(map(str.isdecimal, number))
+            hint = "; if it means a missing value, add it to csv.missing" if is_word else _hint(error)
+            wrong(self._file, line, where, cell, f"a finite number{hint}")
         return value
 
     def _name(self, name: Name | None, label: str) -> Callable[[list[str], int], str | None]:
