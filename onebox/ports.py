@@ -1,5 +1,6 @@
 """Where the parts listen on 127.0.0.1: on the usual ports, or on the next ones that nothing else uses."""
 
+import os
 import socket
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ USUAL_PORTS = {"kafka": 7000, "controller": 7001, "influxdb": 8086, "backup": 80
 #: The ports that the kernel gives to outgoing connections: one that is free now may not be free later.
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
-#: Reserved by this process until it ends, so that runs that start at the same time choose different ports.
-_reserved: dict[int, socket.socket] = {}
+#: By port, a file descriptor. Reserved by this process until it ends, so that runs that start at the same time choose
+#: different ports.
+_reserved: dict[int, int] = {}
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def _free_port(usual: int, taken: set[int]) -> int:
         if port not in taken and _reserve(port):
             if _is_free(port):
                 return port
-            _reserved.pop(port).close()
+            os.close(_reserved.pop(port))
     raise UserError(f"there is no free port for the part that usually has port {usual}")
 
 
@@ -73,7 +75,7 @@ def _reserve(port: int) -> bool:
     except OSError:
         mark.close()
         return False
-    _reserved[port] = mark
+    _reserved[port] = mark.detach()
     return True
 
 
