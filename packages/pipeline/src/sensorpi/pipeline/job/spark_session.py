@@ -101,13 +101,9 @@ def open_driver(work: Path, cache: Path, jars: Path, master: SparkMaster, heap_m
         f"-Xmx{heap_mb}m",
         *classes.flags(),
         *JVM_FLAGS,
-        # Ten times the defaults, so that the second compiler compiles only what is used very often. With the defaults
-        # it takes a third of all CPU time until the first readings are stored, and still a sixth while 200,000 messages
-        # are read.
-        "-XX:Tier4InvocationThreshold=50000",
-        "-XX:Tier4MinInvocationThreshold=6000",
-        "-XX:Tier4CompileThreshold=150000",
-        "-XX:Tier4BackEdgeThreshold=400000",
+        # Only the first compiler: the second takes a quarter of the CPU time until the first readings are stored, and
+        # almost half while one arrives each second. It makes the reading of a backlog faster by a tenth.
+        "-XX:TieredStopAtLevel=1",
         "-XX:+ExitOnOutOfMemoryError",  # by default only one thread ends, and the JVM hangs
         f"-Dlog4j2.configurationFile={log4j.as_uri()}",
         f"-Djava.io.tmpdir={work}",
