@@ -559,7 +559,7 @@ def test_junk_in_a_state_file_is_one_line_and_set_aside(
     service = Service(tmp_path, EmulatedBoard(), for_s=0.05)
     assert service.service.run() == 0
     assert service.events()[-1]["acknowledged"] == service.events()[-1]["readings"]
-    (aside,) = (tmp_path / "state").glob(f"{name}.damaged-*")
+    aside = tmp_path / "state" / f"{name}.damaged"
     assert aside.read_bytes() == junk
     assert len(caplog.records) == 1
 

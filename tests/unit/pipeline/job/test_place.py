@@ -8,7 +8,7 @@ from kafka.errors import KafkaConnectionError
 
 from sensorpi.pipeline.job.checkpoint import remember_topic
 from sensorpi.pipeline.job.offsets import GroupOffsets, Log
-from sensorpi.pipeline.job.run import find_place
+from sensorpi.pipeline.job.place import find_place
 
 
 @pytest.fixture

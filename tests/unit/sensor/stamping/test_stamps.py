@@ -249,7 +249,7 @@ def test_the_brokers_time_is_known_after_a_restart(tmp_path: Path, bench: Bench)
 def test_junk_instead_of_the_brokers_time_is_set_aside(tmp_path: Path, junk: str) -> None:
     (tmp_path / "brokers-time.json").write_text(junk)
     assert BrokersTime(tmp_path, BOOT).read() is None
-    assert len(list(tmp_path.glob("brokers-time.json.damaged-*"))) == 1
+    assert len(list(tmp_path.glob("brokers-time.json.damaged"))) == 1
 
 
 def test_a_reading_from_before_a_reboot_cannot_be_stamped(bench: Bench) -> None:
@@ -341,5 +341,5 @@ def test_readings_that_an_earlier_version_kept_are_taken_over(tmp_path: Path) ->
 def test_kept_readings_from_before_a_reboot_are_put_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "held-readings.json").write_text(json.dumps(HELD))
     assert take_held(tmp_path, "another") == []
-    assert [file.name.split("-1")[0] for file in tmp_path.iterdir()] == ["held-readings.json.damaged"]
+    assert [file.name for file in tmp_path.iterdir()] == ["held-readings.json.damaged"]
     assert len(caplog.records) == 1

@@ -16,8 +16,8 @@ from sensorpi.common.files import set_aside
 
 _log = logging.getLogger(__name__)
 
-#: State files are small; a larger one is not ours.
-_MOST_BYTES = 1024 * 1024
+#: Most state files are small; a larger one is not ours.
+MOST_BYTES = 1024 * 1024
 
 #: What code raises that takes a value apart which is not as expected.
 NOT_AS_EXPECTED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -47,7 +47,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def load(file: Path, parse: Callable[[str], T]) -> T | None:
+def load(file: Path, parse: Callable[[str], T], most_bytes: int = MOST_BYTES) -> T | None:
     """What ``parse`` makes of the file's text; None if there is no file, or none that can be used.
 
     ``parse`` raises one of ``NOT_AS_EXPECTED`` for a damaged text. A file that cannot be read, such as one of another
@@ -59,9 +59,9 @@ def load(file: Path, parse: Callable[[str], T]) -> T | None:
                 return None
             raise ValueError("it is not a file")
         with file.open("rb") as opened:
-            content = opened.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise ValueError(f"it has more than {_MOST_BYTES} bytes")
+            content = opened.read(most_bytes + 1)
+        if len(content) > most_bytes:
+            raise ValueError(f"it has more than {most_bytes} bytes")
         return parse(content.decode())
     except NOT_AS_EXPECTED as error:
         _give_up(file, str(error) or type(error).__name__)

@@ -6,8 +6,10 @@ the partition up to there record by record.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,13 @@ from py4j.protocol import Py4JJavaError
 
 from sensorpi.common.daemon import service, untrusted
 from sensorpi.common.files import render
+from sensorpi.pipeline.job import checkpoint
+from sensorpi.pipeline.job.offsets import GroupOffsets
 from sensorpi.pipeline.job.raw_log import RawLog
 from sensorpi.pipeline.job.record_batches import Batch, Plain, messages
 from sensorpi.pipeline.job.records import Message
+
+_log = logging.getLogger(__name__)
 
 #: A batch that expands to less can be read by Spark, also with the smallest heap.
 LARGEST_EXPANDED_BYTES = 16 * 1024 * 1024
@@ -116,6 +122,38 @@ def read(jvm: Any, log: RawLog, partition: int, start: int, end: int, too_large:
                 if message.left_out_bytes:
                     too_large[message.offset] = message.left_out_bytes
                 yield message
+
+
+def pass_over(
+    jvm: Any,
+    bootstrap_servers: str,
+    group: GroupOffsets,
+    most: int,
+    place: Path,
+    settle: Callable[[Callable[[], Iterator[Message]]], None],
+    report: Callable[[str], None],
+) -> bool:
+    """Settle the messages up to the last one that no JVM of this heap can read, among the next ``most``.
+
+    The checkpoint at ``place``, which would start before them, is moved aside. ``settle`` gets a function that reads
+    them, ``report`` a line for each partition. Returns whether there were any. Raises KafkaError.
+    """
+    with RawLog(bootstrap_servers) as log:
+        ends = find(jvm, log, group.reached, most)
+        if ends and place.exists():
+            checkpoint.set_aside_stale(place)
+        for partition, end in ends.items():
+            too_large: dict[int, int] = {}
+            settle(partial(read, jvm, log, partition, group.reached[partition], end, too_large))
+            group.commit({partition: end})
+            sizes = ", ".join(f"offset {offset} ({size} bytes)" for offset, size in sorted(too_large.items())[:10])
+            line = (
+                f"{len(too_large)} messages of partition {partition} that are too large to be read have ended the"
+                f" job twice: {sizes or 'together'}. They are skipped; their dead letters have no value."
+            )
+            _log.error("%s", line)
+            report(line)
+    return bool(ends)
 
 
 def _is_oversized(jvm: Any, batch: Batch) -> bool:

@@ -3,7 +3,6 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,33 +16,32 @@ from pyspark.sql.streaming.query import StreamingQuery
 from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.daemon import service
 from sensorpi.common.daemon.outage import Outage
-from sensorpi.pipeline.influx.client import INFLUXDB_ERRORS, MESSAGE_PACK, WRITER, fault, open_client
+from sensorpi.pipeline.influx.client import MESSAGE_PACK, WRITER, open_client
 from sensorpi.pipeline.job import checkpoint, oversized, sink
 from sensorpi.pipeline.job.admission import Admission
+from sensorpi.pipeline.job.attempts import Attempts
 from sensorpi.pipeline.job.batch import Attempt, BatchSettler
 from sensorpi.pipeline.job.claim import Claim, Superseded
 from sensorpi.pipeline.job.deleted_letters import DeletedLetters, first_offset
 from sensorpi.pipeline.job.executors import Executors, check_versions, wait_for_master
 from sensorpi.pipeline.job.figures import Figures
 from sensorpi.pipeline.job.kafka_source import SENSORS, open_records, partitions
-from sensorpi.pipeline.job.lines import InfluxUnavailable
 from sensorpi.pipeline.job.losses import Losses
 from sensorpi.pipeline.job.offsets import GroupOffsets
 from sensorpi.pipeline.job.oversized import Starts
-from sensorpi.pipeline.job.raw_log import RawLog
-from sensorpi.pipeline.job.records import Message, map_partitions, pack, records_of
+from sensorpi.pipeline.job.place import find_place
+from sensorpi.pipeline.job.records import map_partitions, records_of
 from sensorpi.pipeline.job.rehearsal import Trigger, made_up_messages, reading_internal_topics, rehearse
 from sensorpi.pipeline.job.rollup import Rollup
-from sensorpi.pipeline.job.sink import Done, Outcome, SinkConfig
+from sensorpi.pipeline.job.sink import SinkConfig
 from sensorpi.pipeline.job.spark_master import SparkMaster
 from sensorpi.pipeline.job.spark_session import Driver, open_driver
+from sensorpi.pipeline.job.stopping import end_in_time
 
 _log = logging.getLogger(__name__)
 
 #: The maximum time for the end of a job that was superseded, in seconds.
 _END_S = 20.0
-#: The maximum time for any other stop, in seconds. systemd kills the job after 60 s, which counts as a failure.
-_STOP_S = 40.0
 #: How long an older job that can reach Kafka takes to notice that it has to stop, in seconds.
 _OLD_JOB_S = 5.0
 
@@ -118,39 +116,6 @@ def run(config: JobConfig, stop: threading.Event) -> Claim | None:
         ended.set()
 
 
-def end_in_time(stop: threading.Event, ended: threading.Event, limit_s: float = _STOP_S) -> None:
-    """End this process, with status 0, when ``ended`` is not set within ``limit_s`` seconds after ``stop``.
-
-    A batch that waits for a broker can delay the stop. Nothing is lost: what was not committed is read again, and
-    stored under the same key.
-    """
-    stop.wait()
-    if not ended.wait(limit_s):
-        _log.warning("The job did not stop within %g s and is ended; its last batch will be read again.", limit_s)
-        os._exit(ExitCode.OK)
-
-
-def find_place(place: Path, group: GroupOffsets) -> tuple[str, str]:
-    """The topic's id, and Spark's `startingOffsets`, which Spark ignores when there is a checkpoint at ``place``.
-
-    The checkpoint of a lost log is moved aside. Raises KafkaError, and changes nothing, when the brokers do not answer.
-    """
-    group.forgotten.clear()
-    log = group.log()
-    lost = checkpoint.mismatch(place, log.id, log.ends)
-    if lost:
-        starting_offsets = group.start_over()  # first, because the committed offsets may belong to the lost log, too
-        aside = checkpoint.set_aside_stale(place)
-        _log.error(
-            "%s. Messages after that which were not read are lost. Starting at the oldest message;"
-            " the old checkpoint is now in %s.",
-            lost,
-            aside,
-        )
-        return log.id, starting_offsets
-    return log.id, "earliest" if place.exists() else group.starting_offsets()
-
-
 class _Job:
     def __init__(
         self,
@@ -165,10 +130,9 @@ class _Job:
         self._jvm = driver.jvm
         self._session = driver.session
         self._archiving = threading.Thread(target=driver.classes.make, args=(stop,), name="class archive", daemon=True)
-        self._admission = admission
         self._losses = Losses(self._log_starts, partial(figures.event, "lost"))
         self._settler = BatchSettler(config.sink, stop, self._losses)
-        self._rollup = rollup
+        self._attempts = Attempts(self._session.sparkContext, admission, rollup, self._partitions)
         self._figures = figures
         self._stop = stop
         self._executors = Executors(self._session, config.master)
@@ -244,7 +208,7 @@ class _Job:
             self._rehearsed = True
         topic_id, starting_offsets = find_place(place, group)
         is_careful = self._starts.count(group.reached) > _STARTS_WITHOUT_PROGRESS
-        if is_careful and self._pass_oversized(group):
+        if is_careful and self._pass_over_oversized(group):
             starting_offsets = group.starting_offsets()
         self._careful_at = group.reached if is_careful else None
         records = open_records(
@@ -329,33 +293,19 @@ class _Job:
             service.notify(watchdog=True)
         return self._kafka.failed(text.splitlines()[0][:300])
 
-    def _pass_oversized(self, group: GroupOffsets) -> bool:
-        """Settle the messages up to the last one that no JVM of this heap can read; return whether there were any."""
-        jvm = self._session.sparkContext._jvm
-        with RawLog(self._config.sink.bootstrap_servers) as log:
-            ends = oversized.find(jvm, log, group.reached, self._config.max_offsets_per_trigger)
-            if not ends:
-                return False
-            place = self._config.checkpoint
-            if place.exists():
-                checkpoint.set_aside_stale(place)  # it would start before them
-            for partition, end in ends.items():
-                start = group.reached[partition]
-                too_large: dict[int, int] = {}
-                read = partial(oversized.read, jvm, log, partition, start, end, too_large)
-                self._settle(partial(self._attempt_small, read))
-                group.commit({partition: end})
-                sizes = ", ".join(f"offset {offset} ({size} bytes)" for offset, size in sorted(too_large.items())[:10])
-                line = (
-                    f"{len(too_large)} messages of partition {partition} that are too large to be read have ended the"
-                    f" job twice: {sizes or 'together'}. They are skipped; their dead letters have no value."
-                )
-                _log.error("%s", line)
-                self._figures.event("quarantine", line)
-        return True
+    def _pass_over_oversized(self, group: GroupOffsets) -> bool:
+        return oversized.pass_over(
+            self._session.sparkContext._jvm,
+            self._config.sink.bootstrap_servers,
+            group,
+            self._config.max_offsets_per_trigger,
+            self._config.checkpoint,
+            lambda read: self._settle(partial(self._attempts.here, read)),
+            partial(self._figures.event, "quarantine"),
+        )
 
     def _batch(self, records: DataFrame, _batch_id: int) -> None:
-        self._settle(partial(self._attempt, records))
+        self._settle(partial(self._attempts.by_workers, records))
 
     def _settle(self, attempt: Attempt) -> None:
         result = self._settler.settle(attempt)
@@ -366,34 +316,11 @@ class _Job:
             self._group.commit(result.next_offsets)
         service.notify(status=self._status())
 
+    def _partitions(self) -> int:
+        return 1 if self._group is None else len(self._group.positions)
+
     def _log_starts(self) -> dict[int, int]:
         return {} if self._group is None else self._group.log_starts()
-
-    def _attempt(self, records: DataFrame, config: SinkConfig, done: Done) -> list[Outcome]:
-        """Have the workers settle the messages once."""
-        return self._marked(map_partitions(records, self._store(config, done)))
-
-    def _attempt_small(self, read: Callable[[], Iterator[Message]], config: SinkConfig, done: Done) -> list[Outcome]:
-        """Settle messages once in this process, which reads them in little memory."""
-        return self._marked(list(self._store(config, done)(map(pack, read()))))
-
-    def _store(self, config: SinkConfig, done: Done) -> Callable[[Iterable[bytes]], Iterator[Outcome]]:
-        partitions = 1 if self._group is None else len(self._group.positions)
-        try:
-            known = self._admission.broadcast(self._session.sparkContext, partitions)
-        except INFLUXDB_ERRORS as error:
-            raise InfluxUnavailable(fault(error)) from error
-        return partial(sink.store, config=config, done=done, known=known)
-
-    def _marked(self, outcomes: list[Outcome]) -> list[Outcome]:
-        """Admit new names, and mark the minutes in which readings were stored."""
-        self._admission.admit(outcomes)
-        try:
-            self._rollup.mark(set[int]().union(*(outcome.minutes for outcome in outcomes)))
-        except INFLUXDB_ERRORS as error:
-            for outcome in outcomes:
-                outcome.unavailable = outcome.unavailable or ("InfluxDB", fault(error))
-        return outcomes
 
     def _lag(self) -> float | None:
         """The number of messages that wait in Kafka, after the previous batch."""

@@ -5,9 +5,9 @@ import logging
 import time
 from pathlib import Path
 
+from sensorpi.common.daemon import untrusted
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import write
-from sensorpi.sensor.stamping.state_file import read_state
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +25,10 @@ class BrokersTime:
 
     def read(self) -> tuple[int, int] | None:
         """What was written last since the machine was started; None if nothing was."""
-        return read_state(self._file, self._offset_ns, None)
+        return untrusted.load(self._file, self._offset_ns)
 
-    def _offset_ns(self, content: object) -> tuple[int, int] | None:
+    def _offset_ns(self, text: str) -> tuple[int, int] | None:
+        content = untrusted.parse_json(text)
         if not isinstance(content, dict) or type(content["least_ns"]) is not int or type(content["most_ns"]) is not int:
             raise TypeError("not two numbers")
         return (content["least_ns"], content["most_ns"]) if content["boot"] == self._boot else None

@@ -3,11 +3,14 @@
 import math
 from pathlib import Path
 
+from sensorpi.common.daemon import untrusted
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import remove
 from sensorpi.common.reading import Reading
 from sensorpi.sensor.stamping.entry import Entry, Taken
-from sensorpi.sensor.stamping.state_file import read_state
+
+#: It holds up to 20,000 readings.
+_MOST_BYTES = 64_000_000
 
 
 def take_held(directory: Path, boot: str) -> list[Entry]:
@@ -16,7 +19,7 @@ def take_held(directory: Path, boot: str) -> list[Entry]:
     ``boot`` is the kernel's: after a reboot it is not known when the readings were taken.
     """
     file = directory / "held-readings.json"
-    entries: list[Entry] = read_state(file, lambda content: _entries(content, boot), [])
+    entries = untrusted.load(file, lambda text: _entries(text, boot), _MOST_BYTES) or []
     if entries:
         try:
             remove(file)
@@ -25,7 +28,8 @@ def take_held(directory: Path, boot: str) -> list[Entry]:
     return entries
 
 
-def _entries(content: object, boot: str) -> list[Entry]:
+def _entries(text: str, boot: str) -> list[Entry]:
+    content = untrusted.parse_json(text)
     if not isinstance(content, dict):
         raise TypeError("not an object")
     entries = [_entry(row, boot) for row in content["samples"]]

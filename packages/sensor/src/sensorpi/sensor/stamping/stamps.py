@@ -10,11 +10,11 @@ import logging
 import uuid
 from pathlib import Path
 
+from sensorpi.common.daemon import untrusted
 from sensorpi.common.errors import UserError
 from sensorpi.common.files import write
 from sensorpi.sensor.stamping.clock import Clock, ClockState
 from sensorpi.sensor.stamping.entry import Entry
-from sensorpi.sensor.stamping.state_file import read_state
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class LatestTimestamps:
         self._is_changed = False
         for file in (self._state, self._runtime):
             if file is not None:
-                self.include(read_state(file, _timestamps, {}))
+                self.include(untrusted.load(file, _timestamps) or {})
 
     def include(self, latest: dict[str, int]) -> None:
         """Add timestamps that are known from elsewhere, such as from the spool."""
@@ -98,13 +98,14 @@ class LatestTimestamps:
             log.warning("%s", error)
 
 
-def _timestamps(content: object) -> dict[str, int]:
+def _timestamps(text: str) -> dict[str, int]:
+    content = untrusted.parse_json(text)
     if not isinstance(content, dict):
         raise TypeError("not an object")
     for timestamp_ms in content.values():
         if type(timestamp_ms) is not int or not 0 <= timestamp_ms <= _LAST_MS:
             raise ValueError("not a timestamp")
-    return content
+    return dict(content)
 
 
 class Stamper:

@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
-from sensorpi.pipeline.job.run import end_in_time
+from sensorpi.pipeline.job.stopping import end_in_time
 
 _HANGS = """
 import logging, threading
-from sensorpi.pipeline.job.run import end_in_time
+from sensorpi.pipeline.job.stopping import end_in_time
 logging.basicConfig()
 stop = threading.Event()
 threading.Thread(target=end_in_time, args=(stop, threading.Event(), 0.1)).start()
