@@ -63,7 +63,7 @@ def all_read(pipeline: Pipeline) -> int:
 def line(pipeline: Pipeline, reached: int) -> str:
     where = checkpoint_of(pipeline).with_name("checkpoint.stale")
     return (
-        f"ERROR sensorpi.pipeline.job.run: {LINE}{reached} of partition 0. "
+        f"ERROR sensorpi.pipeline.job.place: {LINE}{reached} of partition 0. "
         "Messages after that which were not read are lost. Starting at the oldest message; "
         f"the old checkpoint is now in {where}."
     )
