@@ -31,7 +31,7 @@ def base() -> Path:
     root = CACHE / f"bookworm-{DEBIAN}"
     make_root(
         root, "bookworm", "dbus iproute2 systemd systemd-sysv", f"--architectures={DEBIAN}",
-        downloaded="python3 python3-pkg-resources python3-smbus python3-systemd python3-voluptuous",
+        downloaded="python3 python3-pkg-resources python3-smbus python3-systemd python3-voluptuous tzdata",
     )  # fmt: skip
     for service in WITH_CREDENTIALS:
         drop_in = root / f"etc/systemd/system/systemd-{service}.service.d/test.conf"

@@ -46,7 +46,7 @@ SSID, PASSPHRASE = 'Käthe\'s "Café" 😀', "a passphrase"
 SEED = "datasource_list: [NoCloud, None]\ndatasource:\n  NoCloud:\n    seedfrom: file:///boot/firmware\n"
 CLOUD_INIT = (
     "cloud-init dbus iproute2 netplan.io openssh-server procps python3-pkg-resources python3-smbus python3-systemd "
-    "python3-voluptuous sudo systemd systemd-sysv systemd-timesyncd"
+    "python3-voluptuous sudo systemd systemd-sysv systemd-timesyncd tzdata"
 )
 #: The programs of Raspberry Pi OS that the script calls. Each records its arguments.
 STAND_INS = {
