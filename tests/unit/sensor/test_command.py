@@ -379,6 +379,18 @@ def test_a_run_ends_after_its_time_with_everything_acknowledged(tmp_path: Path) 
         jsonschema.validate(message, json_schema())
 
 
+def test_a_reading_is_an_event_before_it_is_sent(tmp_path: Path) -> None:
+    class WatchedService(Service):
+        def send(self, key: bytes, value: bytes, settled: Settled) -> None:
+            super().send(key, value, settled)
+            known = [event["sequence"] for event in self.events() if event["event"] == "read"]
+            assert self.sent[-1]["sequence"] in known
+
+    service = WatchedService(tmp_path, EmulatedBoard(), for_s=0.2)
+    assert service.service.run() == 0
+    assert len(service.sent) == 10
+
+
 def test_values_that_the_board_does_not_measure_join_the_reading(tmp_path: Path) -> None:
     (tmp_path / "r.jsonl").write_text('{"timestamp":1643631675000,"temperature":20.5,"humidity":57}\n')
     service = Service(tmp_path, EmulatedBoard(), for_s=None)

@@ -162,6 +162,8 @@ class Bench:
     def emit(self, _event: str, count: int) -> None:
         self.spooled.append(count)
 
+    def flush(self) -> None: ...
+
     def read(self, entry: Entry) -> None:
         """A reading has its timestamp."""
 

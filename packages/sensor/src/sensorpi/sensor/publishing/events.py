@@ -1,4 +1,7 @@
-"""A stream of JSON lines about each reading, for another program."""
+"""A stream of JSON lines about each reading, for another program.
+
+Those about readings are written together: each write lets the other threads run, and they take milliseconds.
+"""
 
 import json
 import logging
@@ -20,6 +23,7 @@ class Events:
         """``where`` is the number of a file descriptor, or a path."""
         self._lock = threading.Lock()
         self._file: IO[str] | None = None
+        self._lines: list[str] = []
         if where is not None:
             try:
                 descriptor = int(where) if where.isdigit() else os.open(where, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -28,29 +32,40 @@ class Events:
                 raise UserError(f"--events {where}: {error.strerror}") from error
 
     def emit(self, event: str, **details: object) -> None:
-        """Write one line at once. If that fails, no more events are written; readings are still taken."""
-        if self._file is None:
-            return
-        line = json.dumps({"event": event, **details}, separators=(",", ":"))
+        """Write one line at once, after those before it."""
+        self._add(event, details)
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what is not written yet. If that fails, no more events are written; readings are still taken."""
         with self._lock:
-            if self._file is None:
+            if self._file is None or not self._lines:
                 return
+            text = "".join(self._lines)
+            self._lines.clear()
             try:
-                self._file.write(line + "\n")
+                self._file.write(text)
                 self._file.flush()
             except OSError as error:
                 _log.warning("No more events are written: %s. Readings are still taken.", error.strerror)
                 self.close()
 
+    def _add(self, event: str, details: dict[str, object]) -> None:
+        if self._file is None:
+            return
+        line = json.dumps({"event": event, **details}, separators=(",", ":"))
+        with self._lock:
+            self._lines.append(line + "\n")
+
     def read(self, entry: Entry) -> None:
-        """Write that a reading was taken and has its timestamp."""
+        """Tell, with the next ``flush``, that a reading was taken and has its timestamp."""
         if self._file is not None:
-            self.emit("read", **_details(entry))
+            self._add("read", _details(entry))
 
     def held(self, entry: Entry) -> None:
-        """Write that a reading was taken that does not have a timestamp yet; ``read`` follows when it has one."""
+        """The same for a reading that does not have a timestamp yet; ``read`` follows when it has one."""
         if self._file is not None:
-            self.emit("held", **{name: value for name, value in _details(entry).items() if name != "timestamp"})
+            self._add("held", {name: value for name, value in _details(entry).items() if name != "timestamp"})
 
     def close(self) -> None:
         """Close the stream."""

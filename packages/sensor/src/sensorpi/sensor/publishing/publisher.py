@@ -157,6 +157,7 @@ class Publisher:
         self._take_new()
         self._open_link()
         self._send()
+        self._store.write_events()
         self._store.save([] if self._can_wait else self._in_flight)
 
     def _collect(self) -> None:
@@ -224,6 +225,8 @@ class Publisher:
             self._next_probe_s = None
             items = self._probe()
         self._stamper.latest.keep()
+        if items:
+            self._store.write_events()  # a reader knows of every reading that can be in Kafka
         for item in items:
             item.sent, item.sent_s = self._link.send(item.entry.key, item.entry.message), time.monotonic()
             self._in_flight.append(item)

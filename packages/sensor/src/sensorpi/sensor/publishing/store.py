@@ -207,8 +207,13 @@ class Store:
             self._newest_sent = numbers[-1]
             self._with_disk(lambda: self._spool.remove(numbers), at_once=True)
 
+    def write_events(self) -> None:
+        """Write the events of the readings that were added or got their timestamp."""
+        self._events.flush()
+
     def close(self) -> None:
         """Write everything to the disk. What it does not take is lost."""
+        self.write_events()
         self.save([], at_once=True)
         self.lost += len(self._memory) + self._spool.dropped
         self._memory.clear()
