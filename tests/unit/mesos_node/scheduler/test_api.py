@@ -2,11 +2,8 @@
 
 import http.client
 import json
-import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -128,26 +125,6 @@ def test_a_mistake_is_answered_with_one_line(
     assert response.status == code
     assert error in answer["error"]
     connection.close()
-
-
-@pytest.mark.parametrize("trickle", [b"", b"x"])
-def test_connections_without_a_request_are_closed(scheduler: Scheduler, trickle: bytes) -> None:
-    with ExitStack() as crowd:
-        # The server takes 100 at a time.
-        others = [crowd.enter_context(socket.create_connection(scheduler.server.address)) for _ in range(150)]
-        done = threading.Event()
-        crowd.callback(done.set)
-
-        def send() -> None:
-            while not done.wait(0.5):
-                for each in others:
-                    with suppress(OSError):
-                        each.send(trickle)
-
-        threading.Thread(target=send).start()
-        began_s = time.monotonic()
-        assert client(scheduler).get("/v1/status")["master"] == "m:5050"
-        assert time.monotonic() - began_s < 12
 
 
 def test_without_a_scheduler_it_is_unavailable() -> None:

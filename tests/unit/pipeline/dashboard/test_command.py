@@ -96,7 +96,7 @@ def test_a_taken_port_is_one_clear_line() -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(UserError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
+        with pytest.raises(UserError, match=f"cannot listen on 127.0.0.1 port {port}: Address already in use"):
             serve(Endpoint("127.0.0.1", port), Endpoint("127.0.0.1", 1), "x", DASHBOARDS)
 
 

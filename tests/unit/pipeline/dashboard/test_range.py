@@ -47,6 +47,14 @@ def test_a_range_that_is_empty_or_absurdly_long_is_refused(start: str, end: str)
 
 
 @pytest.mark.parametrize(
+    ("start", "end"), [("1600-01-01", "1601-01-01"), ("1677-09-22", "1678-01-01"), ("2261-12-31", "2262-01-01")]
+)
+def test_a_range_influxdb_has_no_times_for_is_refused(start: str, end: str) -> None:
+    with pytest.raises(RangeError, match="outside of the years 1679 to 2260"):
+        parse_range(start, end, NOW_MS)
+
+
+@pytest.mark.parametrize(
     ("length_ms", "width_px", "expected_ms"),
     [
         (5 * MINUTE, 600, 1000),

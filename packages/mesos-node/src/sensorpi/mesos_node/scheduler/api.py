@@ -8,42 +8,23 @@ GET /v1/brokers/ID/log, /v1/job/log, /v1/spark/master/log and /v1/spark/worker-N
 import hmac
 import json
 import logging
-import socket
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import bottle
-import waitress
-from waitress.channel import HTTPChannel
 
+from sensorpi.common.daemon.http_server import HttpServer
 from sensorpi.common.errors import UserError
 
 _log = logging.getLogger(__name__)
 
 _THREADS = 2
 _LONGEST_REQUEST_BYTES = 65536
-#: A request must be complete within this time, so that a slow client does not hold one of the server's 100 connections
-#: for longer. Our own client waits four times as long.
+#: Our own client waits four times as long.
 _REQUEST_S = 5
 
 #: Takes the name of what is asked for and the request's parameters; returns the JSON object, or raises ``UserError``.
 Handler = Callable[[str, dict[str, Any]], Any]
-
-
-class _Connection(HTTPChannel):  # type: ignore[misc]  # it has no types
-    """A connection whose time-out counts from its beginning, so that a trickle of bytes does not prolong it."""
-
-    @property
-    def last_activity(self) -> float:
-        """From when the server counts the time-out."""
-        began_s: float = self.creation_time
-        return began_s
-
-    @last_activity.setter
-    def last_activity(self, _now_s: float) -> None:
-        pass
 
 
 class ApiServer:
@@ -51,38 +32,20 @@ class ApiServer:
 
     def __init__(self, host: str, port: int, token: str, handle: Handler) -> None:
         """Raises ``UserError`` when the address cannot be listened on. ``host`` is without brackets."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            listening = socket.create_server((host, port), family=family)
-        except OSError as error:
-            raise UserError(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
-        self.address: tuple[str, int] = listening.getsockname()[:2]
         self._token = token.encode()
         self._handle = handle
-        logging.getLogger("waitress").setLevel(logging.ERROR)
-        self._server = waitress.create_server(
+        self._server = HttpServer(
             self._routes(),
-            sockets=[listening],
+            host,
+            port,
             threads=_THREADS,
-            ident=None,
-            max_request_body_size=_LONGEST_REQUEST_BYTES,
-            channel_timeout=_REQUEST_S,
-            cleanup_interval=1,
+            request_s=_REQUEST_S,
+            longest_request_bytes=_LONGEST_REQUEST_BYTES,
         )
-        self._server.channel_class = _Connection
-        self._thread = threading.Thread(target=self._server.run, name="api", daemon=True)
-        self._thread.start()
+        self.address = self._server.address
 
     def close(self) -> None:
         """Stop listening."""
-        self._server.task_dispatcher.shutdown()  # first, or its threads would wake a loop that has ended
-        with suppress(OSError):  # a wake-up that was under way has closed it already
-            self._server.trigger.pull_trigger(self._close)  # only the server's loop may close what it uses
-        self._thread.join(5.0)
-
-    def _close(self) -> None:
-        for channel in list(self._server.active_channels.values()):
-            channel.handle_close()
         self._server.close()
 
     def _routes(self) -> bottle.Bottle:

@@ -17,6 +17,9 @@ TIME_UNITS_MS = {
 }
 #: Longer ranges are refused as typing errors.
 LONGEST_MS = 50 * TIME_UNITS_MS["y"]
+#: InfluxDB's times are nanoseconds in 64 bits. A year less at both ends, because intervals are aligned.
+EARLIEST_MS = -(2**63) // 1_000_000 + TIME_UNITS_MS["y"]
+LATEST_MS = 2**63 // 1_000_000 - TIME_UNITS_MS["y"]
 
 #: Lengths of an interval, in ms, that divide minutes, hours or days without a remainder.
 _ROUND_MS = [
@@ -78,6 +81,8 @@ def parse_range(start: str, end: str, now_ms: int) -> TimeRange:
     time_range = TimeRange(parse_time_ms(start, now_ms), parse_time_ms(end, now_ms))
     if not 0 < time_range.length_ms <= LONGEST_MS:
         raise RangeError(f"“{start}” to “{end}” is not a range: it must end after its start, and within 50 years")
+    if not EARLIEST_MS <= time_range.start_ms < time_range.end_ms <= LATEST_MS:
+        raise RangeError(f"“{start}” to “{end}” is outside of the years 1679 to 2260")
     return time_range
 
 

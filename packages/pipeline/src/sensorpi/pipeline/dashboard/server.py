@@ -3,20 +3,21 @@
 import http.client
 import json
 import logging
-import socket
+import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import bottle
 import requests
-import waitress
 from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 
 from sensorpi.common.daemon import service
+from sensorpi.common.daemon.http_server import HttpServer, Wsgi
 from sensorpi.common.daemon.outage import Outage
 from sensorpi.common.errors import UserError
 from sensorpi.pipeline.dashboard.data import DashboardData
@@ -25,15 +26,19 @@ from sensorpi.pipeline.dashboard.query import ALL_HOSTS, UnknownHostError
 from sensorpi.pipeline.dashboard.range import RangeError, TimeRange, parse_range
 from sensorpi.pipeline.influx.client import READER, Endpoint, open_client
 
-#: A WSGI application.
-Wsgi = Callable[..., Iterable[bytes]]
-
 _log = logging.getLogger(__name__)
 
 #: The charting library of Debian's libjs-chart.js.
 CHART_JS = Path("/usr/share/javascript/chart.js")
-THREADS = 8
+THREADS = 64
+#: Queries that InfluxDB is sent at a time, and requests that may wait for it. The other threads serve the page itself.
+MOST_QUERIES = 8
+MOST_WAITING = 48
 QUERY_TIMEOUT_S = 20.0
+#: /healthz waits for InfluxDB no longer than this, and asks it no more often.
+_PROBE_S = 0.5
+#: Three times the page's slowest refresh, so that its connections stay open.
+_REQUEST_S = 30
 _WATCHDOG_S = 10.0
 
 _HEADERS = {
@@ -63,6 +68,9 @@ class DashboardServer:
         self._dashboards = dashboards
         self._influxdb = influxdb
         self._data = DashboardData(open_client(influxdb, READER, reader_password, QUERY_TIMEOUT_S))
+        self._waiting = threading.BoundedSemaphore(MOST_WAITING)
+        self._queries = threading.BoundedSemaphore(MOST_QUERIES)
+        self._probe = _Probe(influxdb, reader_password)
         self._chart_js = chart_js
         self._default_range = default_range
         self._outage = Outage(f"InfluxDB at {influxdb}", _log)
@@ -85,17 +93,9 @@ class DashboardServer:
     def _web_file(self, name: str) -> bottle.HTTPResponse:
         return bottle.static_file(name, root=str(files(__package__).joinpath("web")))
 
-    def _ping(self) -> dict[str, object]:
-        self._data.ping()
-        return {}
-
     def _healthz(self) -> dict[str, str]:
         """200 as long as the dashboard itself works; the body tells whether InfluxDB does."""
-        try:
-            self._answer(self._ping)
-        except bottle.HTTPError as error:
-            return {"dashboard": "ok", "influxdb": str(error.body)}
-        return {"dashboard": "ok", "influxdb": "ok"}
+        return {"dashboard": "ok", "influxdb": self._probe.state()}
 
     def _list(self) -> dict[str, Any]:
         return {
@@ -128,18 +128,12 @@ class DashboardServer:
     def _answer(self, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What ``ask`` returns. Its exceptions become HTTP errors with one line."""
         try:
-            answer = ask()
+            with _held(self._waiting, 0), _held(self._queries, QUERY_TIMEOUT_S):
+                answer = ask()
         except (RangeError, UnknownHostError) as error:
             raise bottle.HTTPError(400, str(error)) from None
-        except InfluxDBClientError as error:
-            refused = error.code in (401, 403)
-            run = "run sensorpi pipeline set-up again"
-            reason = f"refuses the dashboard's user: {run}" if refused else f"refuses the query: {error}"
-            raise self._influxdb_failed(502, reason) from None
-        except requests.Timeout:
-            raise self._influxdb_failed(504, f"did not answer within {QUERY_TIMEOUT_S:.0f} s") from None
-        except (InfluxDBServerError, requests.RequestException):
-            raise self._influxdb_failed(503, "does not answer: is it running?") from None
+        except (InfluxDBClientError, InfluxDBServerError, requests.RequestException) as error:
+            raise self._influxdb_failed(*_reason(error)) from None
         with self._outage_lock:
             self._outage.succeeded()
         return answer
@@ -148,6 +142,59 @@ class DashboardServer:
         with self._outage_lock:
             self._outage.failed(reason)  # logged once; the page itself retries
         return bottle.HTTPError(status, f"InfluxDB at {self._influxdb} {reason}")
+
+
+class _Probe:
+    """Whether InfluxDB answers the dashboard's user, for /healthz: quick whatever InfluxDB does."""
+
+    def __init__(self, influxdb: Endpoint, reader_password: str) -> None:
+        self._influxdb = influxdb
+        self._data = DashboardData(open_client(influxdb, READER, reader_password, _PROBE_S))
+        self._lock = threading.Lock()
+        self._state = "not asked yet"
+        self._asked_s = -math.inf
+
+    def state(self) -> str:
+        """``ok``, or what is wrong; the last answer while another thread is asking."""
+        if self._lock.acquire(timeout=_PROBE_S):
+            try:
+                if time.monotonic() - self._asked_s > _PROBE_S:
+                    self._state = self._ask()
+                    self._asked_s = time.monotonic()
+            finally:
+                self._lock.release()
+        return self._state
+
+    def _ask(self) -> str:
+        try:
+            self._data.ping()
+        except requests.Timeout:
+            return f"InfluxDB at {self._influxdb} did not answer within {_PROBE_S} s"
+        except (InfluxDBClientError, InfluxDBServerError, requests.RequestException) as error:
+            return f"InfluxDB at {self._influxdb} {_reason(error)[1]}"
+        return "ok"
+
+
+@contextmanager
+def _held(places: threading.BoundedSemaphore, timeout_s: float) -> Iterator[None]:
+    """One of the ``places``. Raises HTTPError if none is free in time."""
+    if not places.acquire(timeout=timeout_s):
+        raise bottle.HTTPError(503, "busy: too many requests are waiting for InfluxDB")
+    try:
+        yield
+    finally:
+        places.release()
+
+
+def _reason(error: Exception) -> tuple[int, str]:
+    """The HTTP status and the reason for an error of InfluxDB's client."""
+    if isinstance(error, InfluxDBClientError):
+        if error.code in (401, 403):
+            return 502, "refuses the dashboard's user: run sensorpi pipeline set-up again"
+        return 502, f"refuses the query: {error}"
+    if isinstance(error, requests.Timeout):
+        return 504, f"did not answer within {QUERY_TIMEOUT_S:.0f} s"
+    return 503, "does not answer: is it running?"
 
 
 def _with_headers(app: Wsgi) -> Wsgi:
@@ -201,27 +248,14 @@ def serve(
         raise UserError(f"{chart_js}/chart.min.js is missing: apt install libjs-chart.js")
     site = DashboardServer(load_dashboards(dashboards), influxdb, reader_password, chart_js, default_range)
     stop = stop or service.stop_on_signals()
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns, as a page requests all panels at once
-    listening = _listening(listen)
-    address = listening.getsockname()
-    server = waitress.create_server(site.app, sockets=[listening], threads=THREADS, ident=None)
-    thread = threading.Thread(target=server.run, name="dashboard", daemon=True)
-    thread.start()
+    server = HttpServer(site.app, listen.host, listen.port, threads=THREADS, request_s=_REQUEST_S)
     _log.info("The dashboard is at http://%s/", listen)
     service.notify(ready=True, status=f"Serving on http://{listen}/")
     while not stop.wait(_WATCHDOG_S):
-        if _serves(address[0], address[1]):
+        if _serves(*server.address):
             service.notify(watchdog=True)
     service.notify(stopping=True)
     server.close()
-
-
-def _listening(listen: Endpoint) -> socket.socket:
-    host = listen.host.strip("[]")
-    try:
-        return socket.create_server((host, listen.port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        raise UserError(f"cannot listen on {listen}: {error.strerror or error}") from error
 
 
 def _serves(host: str, port: int) -> bool:
