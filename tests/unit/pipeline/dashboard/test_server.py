@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -13,13 +13,28 @@ import requests
 
 from sensorpi.common.daemon.http_server import HttpServer
 from sensorpi.pipeline.dashboard.model import load_dashboards
-from sensorpi.pipeline.dashboard.server import MOST_WAITING, THREADS, DashboardServer
+from sensorpi.pipeline.dashboard.server import MOST_WAITING, PAGE_USER, THREADS, DashboardServer
 from sensorpi.pipeline.influx.client import Endpoint
 
 DASHBOARDS = Path(__file__).parents[4] / "grafana" / "dashboards"
 PANEL = "api/panel?dashboard=sensorpi-envirophat&panel=5&from=now-1h"
 #: Far below the time for which a query waits for InfluxDB.
 SOON_S = 5
+
+
+def test_a_page_with_a_password_is_shown_to_its_user_only() -> None:
+    app = DashboardServer(load_dashboards(DASHBOARDS), Endpoint("127.0.0.1", 1), "x", page_password="password").app
+    with closing(HttpServer(app, "127.0.0.1", 0, threads=2, request_s=30)) as server:
+        address = f"http://127.0.0.1:{server.address[1]}/"
+        right = (PAGE_USER, "password")
+        for auth in None, ("sensorpi", "x"), ("admin", "password"), ("sensorpi", ""):
+            for path in "", "web/dashboard.js", "api/dashboards", "api/panel", "nothing":
+                answer = requests.get(address + path, auth=auth, timeout=SOON_S)
+                assert (answer.status_code, answer.headers["WWW-Authenticate"][:5]) == (401, "Basic")
+                assert "password of user sensorpi" in answer.json()["error"]
+        assert requests.get(address, headers={"Authorization": "Basic \x80=:"}, timeout=SOON_S).status_code == 401
+        assert requests.get(address, auth=right, timeout=SOON_S).text.startswith("<!DOCTYPE html>")
+        assert requests.get(f"{address}healthz", timeout=SOON_S).status_code == 200
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The systemd units of the job, of InfluxDB and of the dashboards, and what each depends on."""
 
 from sensorpi.common.cluster.model import Cluster, Node
-from sensorpi.common.cluster.secrets import GRAFANA_ADMIN, INFLUXDB_READER, password
+from sensorpi.common.cluster.secrets import DASHBOARD, GRAFANA_ADMIN, INFLUXDB_READER, password
 from sensorpi.common.config.systemd_unit import SystemdUnit
 
 _DASHBOARDS = "/usr/share/sensorpi/grafana/dashboards"
@@ -51,11 +51,13 @@ def _text(*values: object) -> str:
 
 def dashboard_environment(cluster: Cluster, key: bytes) -> str:
     """The built-in dashboard's settings, as a systemd ``EnvironmentFile``."""
+    asked = {"SENSORPI_DASHBOARD_PASSWORD": password(key, DASHBOARD)} if cluster.dashboard.access == "password" else {}
     return environment_text(
         {
             "SENSORPI_DASHBOARD_LISTEN": f"0.0.0.0:{cluster.dashboard.port}",
             "SENSORPI_DASHBOARD_INFLUXDB": f"127.0.0.1:{cluster.influxdb.port}",
             "SENSORPI_READER_PASSWORD": password(key, INFLUXDB_READER),
+            **asked,
         }
     )
 

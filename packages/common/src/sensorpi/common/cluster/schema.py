@@ -114,9 +114,10 @@ class SensorSettings:
 
 @dataclass(frozen=True)
 class DashboardSettings:
-    """The built-in dashboard."""
+    """The built-in dashboard. ``access`` says whether a browser has to send a password."""
 
     port: int = _key(validators.port, 8080)
+    access: str = _key(validators.choice("open", "password"), "open")
 
 
 @dataclass(frozen=True)

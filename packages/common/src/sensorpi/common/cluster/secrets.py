@@ -22,6 +22,7 @@ INFLUXDB_ADMIN = "influxdb/admin"
 INFLUXDB_WRITER = "influxdb/writer"
 INFLUXDB_READER = "influxdb/reader"
 GRAFANA_ADMIN = "grafana/admin"
+DASHBOARD = "dashboard"
 SCHEDULER_API = "scheduler/api"
 
 _SALT = b"sensorpi"

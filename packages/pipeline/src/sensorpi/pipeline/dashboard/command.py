@@ -9,12 +9,13 @@ from sensorpi.common.cli.exit_code import ExitCode
 from sensorpi.common.daemon import service
 from sensorpi.common.errors import UserError
 from sensorpi.pipeline.dashboard.range import RangeError, parse_range
-from sensorpi.pipeline.dashboard.server import CHART_JS, serve
+from sensorpi.pipeline.dashboard.server import CHART_JS, PAGE_USER, serve
 from sensorpi.pipeline.influx.client import Endpoint
 
 #: Where the Debian package puts the dashboard files.
 DASHBOARDS = Path("/usr/share/sensorpi/grafana/dashboards")
 PASSWORD_VARIABLE = "SENSORPI_READER_PASSWORD"  # noqa: S105
+PAGE_PASSWORD_VARIABLE = "SENSORPI_DASHBOARD_PASSWORD"  # noqa: S105
 
 
 def add_dashboard_command(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,7 +25,8 @@ def add_dashboard_command(subcommands: "argparse._SubParsersAction[argparse.Argu
         allow_abbrev=False,  # otherwise --password would be accepted for --password-file
         help="serve the Grafana dashboards as a web page",
         description="Serves the Grafana dashboards as a web page. The password of InfluxDB's read-only user is read "
-        f"from --password-file, or else from ${PASSWORD_VARIABLE}.",
+        f"from --password-file, or else from ${PASSWORD_VARIABLE}. If ${PAGE_PASSWORD_VARIABLE} is set, a browser has to "
+        f"log in with it, as user {PAGE_USER}.",
     )
     command.add_argument(
         "--listen", metavar="HOST:PORT", default="127.0.0.1:8080", help="where to serve (default: %(default)s)"
@@ -68,6 +70,7 @@ def _run(options: argparse.Namespace) -> ExitCode:
         dashboards=options.dashboards,
         chart_js=options.chart_js,
         default_range=_default_range(options),
+        page_password=os.environ.get(PAGE_PASSWORD_VARIABLE) or None,
     )
     return ExitCode.OK
 

@@ -1,5 +1,6 @@
 """The built-in dashboard's web server: one page, and its data as JSON."""
 
+import hmac
 import http.client
 import json
 import logging
@@ -30,6 +31,8 @@ _log = logging.getLogger(__name__)
 
 #: The charting library of Debian's libjs-chart.js.
 CHART_JS = Path("/usr/share/javascript/chart.js")
+#: Who logs in with the page's password.
+PAGE_USER = "sensorpi"
 THREADS = 64
 #: Queries that InfluxDB is sent at a time, and requests that may wait for it. The other threads serve the page itself.
 MOST_QUERIES = 8
@@ -63,8 +66,12 @@ class DashboardServer:
         reader_password: str,
         chart_js: Path = CHART_JS,
         default_range: tuple[str, str] | None = None,
+        page_password: str | None = None,
     ) -> None:
-        """``default_range`` (from, to) is shown first; if it is None, the dashboard file's own range is."""
+        """``default_range`` (from, to) is shown first; if it is None, the dashboard file's own range is.
+
+        With a ``page_password``, all but /healthz is answered to ``PAGE_USER`` with this password only.
+        """
         self._dashboards = dashboards
         self._influxdb = influxdb
         self._data = DashboardData(open_client(influxdb, READER, reader_password, QUERY_TIMEOUT_S))
@@ -75,10 +82,12 @@ class DashboardServer:
         self._default_range = default_range
         self._outage = Outage(f"InfluxDB at {influxdb}", _log)
         self._outage_lock = threading.Lock()
+        self._page_password = page_password
         self.app = _with_headers(self._routes())
 
     def _routes(self) -> bottle.Bottle:
         app = bottle.Bottle()
+        app.add_hook("before_request", self._check_password)
         app.route("/", callback=lambda: self._web_file("index.html"))
         app.route("/web/<name:re:[a-z_]+\\.(?:js|css|svg)>", callback=self._web_file)
         app.route("/chart.js", callback=lambda: bottle.static_file("chart.min.js", root=self._chart_js))
@@ -89,6 +98,16 @@ class DashboardServer:
         app.route("/api/panel", callback=lambda: self._answer(self._panel))
         app.default_error_handler = _error
         return app
+
+    def _check_password(self) -> None:
+        if self._page_password is None or bottle.request.path == "/healthz":
+            return
+        user, given = bottle.request.auth or ("", "")
+        right = hmac.compare_digest((given or "").encode(), self._page_password.encode())
+        if user != PAGE_USER or not right:
+            error = bottle.HTTPError(401, f"this dashboard asks for the password of user {PAGE_USER}")
+            error.add_header("WWW-Authenticate", 'Basic realm="sensorpi", charset="UTF-8"')
+            raise error
 
     def _web_file(self, name: str) -> bottle.HTTPResponse:
         return bottle.static_file(name, root=str(files(__package__).joinpath("web")))
@@ -239,6 +258,7 @@ def serve(
     chart_js: Path = CHART_JS,
     default_range: tuple[str, str] | None = None,
     stop: threading.Event | None = None,
+    page_password: str | None = None,
 ) -> None:
     """Serve the dashboard files in folder ``dashboards`` until ``stop`` is set (by default by SIGTERM or SIGINT).
 
@@ -246,7 +266,9 @@ def serve(
     """
     if not (chart_js / "chart.min.js").is_file():
         raise UserError(f"{chart_js}/chart.min.js is missing: apt install libjs-chart.js")
-    site = DashboardServer(load_dashboards(dashboards), influxdb, reader_password, chart_js, default_range)
+    site = DashboardServer(
+        load_dashboards(dashboards), influxdb, reader_password, chart_js, default_range, page_password
+    )
     stop = stop or service.stop_on_signals()
     server = HttpServer(site.app, listen.host, listen.port, threads=THREADS, request_s=_REQUEST_S)
     _log.info("The dashboard is at http://%s/", listen)
@@ -262,7 +284,7 @@ def _serves(host: str, port: int) -> bool:
     """Whether the server really answers, for the watchdog."""
     connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
-        connection.request("GET", "/api/dashboards")
+        connection.request("GET", "/healthz")
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
