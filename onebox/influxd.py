@@ -1,9 +1,11 @@
-"""How `make run` starts InfluxDB: with its data in one folder, on loopback, with passwords."""
+"""How `make run` starts InfluxDB, with its data in one folder, on loopback, with passwords; and what watches it."""
 
 import os
+import sys
 from pathlib import Path
 
-from sensorpi.pipeline.influx.client import SERVER_SETTINGS
+from sensorpi.pipeline.influx.client import SERVER_SETTINGS, Credentials, Endpoint
+from sensorpi.pipeline.influx.watch_command import PASSWORD_VARIABLE
 
 
 def influxd_process(directory: Path, http_port: int, backup_port: int) -> tuple[list[str], dict[str, str]]:
@@ -24,3 +26,10 @@ def influxd_process(directory: Path, http_port: int, backup_port: int) -> tuple[
     environment |= {f"INFLUXDB_{name}": value for name, value in settings.items()}
     environment["HOME"] = str(directory)  # influxd does not start without it
     return ["influxd", "run", "-config", os.devnull], environment
+
+
+def watch_process(endpoint: Endpoint, directory: Path, credentials: Credentials) -> tuple[list[str], dict[str, str]]:
+    """The command line, and further environment variables, of what restarts an influxd that hangs or refuses writes."""
+    command = str(Path(sys.executable).with_name("sensorpi"))
+    argv = [command, "pipeline", "influxdb-watch", "--influxdb", str(endpoint), "--data", str(directory)]
+    return argv, {PASSWORD_VARIABLE: credentials.writer_password}

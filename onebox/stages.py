@@ -15,7 +15,7 @@ import requests
 from onebox.display import say
 from onebox.grafana import grafana_process
 from onebox.home import NODE, ROOT, Home
-from onebox.influxd import influxd_process
+from onebox.influxd import influxd_process, watch_process
 from onebox.ports import Ports, choose_ports
 from onebox.process import PortTaken, Service
 from sensorpi.common.cluster import secrets
@@ -102,10 +102,12 @@ class Stages:
 
     def start_influxdb(self) -> Service:
         """Start InfluxDB and set it up."""
-        argv, environment = influxd_process(self.home.path / "influxdb", self.ports.influxdb, self.ports.backup)
+        influxdb_data = self.home.path / "influxdb"
+        argv, environment = influxd_process(influxdb_data, self.ports.influxdb, self.ports.backup)
         influxdb = self._start("influxdb", argv, environment)
         influxdb.wait_until_ready(START_TIMEOUT_S, self.influxdb_answers)
         set_up(self.endpoint, self.credentials, self.cluster.influxdb.raw_retention_days)
+        self._start("influxdb-watch", *watch_process(self.endpoint, influxdb_data, self.credentials))
         return influxdb
 
     def influxdb_answers(self) -> bool:

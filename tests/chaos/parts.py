@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.processes import everyone, family
 from onebox.display import say
 from onebox.home import ROOT
-from onebox.influxd import influxd_process
+from onebox.influxd import influxd_process, watch_process
 from onebox.process import Service
 from onebox.stages import SPARK_CACHE, SPARK_JARS, START_TIMEOUT_S, WATCHDOG_S, answers
 from sensorpi.common.cluster import secrets
@@ -55,6 +55,8 @@ heap_mb = 512
 [influxdb]
 raw_retention_days = 0
 """
+#: Restarts InfluxDB, and is itself not harmed.
+_WATCH = "influxdb-watch"
 _COMMAND = str(Path(sys.executable).with_name("sensorpi"))
 
 
@@ -146,6 +148,8 @@ class Parts:
         environment["INFLUXDB_HTTP_BIND_ADDRESS"] = str(self.endpoint)
         self._start("influxdb", argv, environment).wait_until_ready(START_TIMEOUT_S, self.influxdb_answers)
         set_up(self.endpoint, self.credentials, self.cluster.influxdb.raw_retention_days)
+        argv, passwords = watch_process(self.endpoint, self.disks["influxdb"].folder, self.credentials)
+        self._start(_WATCH, argv, passwords, of="influxdb")
 
     def influxdb_answers(self) -> bool:
         """Whether InfluxDB answers requests."""
@@ -184,12 +188,19 @@ class Parts:
         write(self._clock_file(sensor), f"{offset}\n")
 
     def _start(
-        self, part: str, argv: list[str], environment: Mapping[str, str] | None = None, watchdog_s: float | None = None
+        self,
+        part: str,
+        argv: list[str],
+        environment: Mapping[str, str] | None = None,
+        watchdog_s: float | None = None,
+        of: str | None = None,
     ) -> Service:
-        inherited = os.environ | {"SENSORPI_CONFIG": str(self._config(part)), "PYTHONUNBUFFERED": "1"}
+        """``of`` is the part on whose machine it runs, if it is not one itself."""
+        machine = of or part
+        inherited = os.environ | {"SENSORPI_CONFIG": str(self._config(machine)), "PYTHONUNBUFFERED": "1"}
         service = Service(
             part,
-            [*self.network.inside(part), *argv],
+            [*self.network.inside(machine), *argv],
             self.log(part),
             inherited | dict(environment or {}),
             watchdog_s=watchdog_s,
@@ -245,7 +256,7 @@ class Parts:
 
     def stop(self) -> None:
         """Stop everything, in the order of the data flow."""
-        for part in (*SENSORS, "spark", "kafka", "influxdb"):
+        for part in (*SENSORS, "spark", "kafka", _WATCH, "influxdb"):
             if part in self.services:
                 self.services.pop(part).close()
         self._sockets.cleanup()

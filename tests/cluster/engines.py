@@ -30,7 +30,12 @@ class Engine:
 
 _EVERYWHERE = {
     "sensor": ("sensorpi-sensor.service",),
-    "influx-grafana": ("influxdb.service", "sensorpi-influxdb-setup.service", "sensorpi-dashboard.service"),
+    "influx-grafana": (
+        "influxdb.service",
+        "sensorpi-influxdb-setup.service",
+        "sensorpi-influxdb-watch.service",
+        "sensorpi-dashboard.service",
+    ),
 }
 
 STANDALONE = Engine(

@@ -54,7 +54,12 @@ def test_a_worker_that_joins_runs_its_broker(machine: Machine) -> None:
 
 def test_influxdb_and_the_dashboard_need_no_other_role(machine: Machine) -> None:
     machine.install("sensorpi-influx-grafana")
-    machine.wait_active("influxdb.service", "sensorpi-influxdb-setup.service", "sensorpi-dashboard.service")
+    machine.wait_active(
+        "influxdb.service",
+        "sensorpi-influxdb-setup.service",
+        "sensorpi-influxdb-watch.service",
+        "sensorpi-dashboard.service",
+    )
     assert machine.do("curl", "-sS", "--fail", f"http://{ADDRESS}:8080/healthz")
     assert machine.failed() == ""
 

@@ -46,7 +46,12 @@ def test_the_brokers_meet(nodes: dict[str, Machine]) -> None:
 
 
 def test_readings_travel_from_the_sensor_to_influxdb(nodes: dict[str, Machine]) -> None:
-    nodes["master01"].wait_active("influxdb.service", "sensorpi-influxdb-setup.service", "sensorpi-dashboard.service")
+    nodes["master01"].wait_active(
+        "influxdb.service",
+        "sensorpi-influxdb-setup.service",
+        "sensorpi-influxdb-watch.service",
+        "sensorpi-dashboard.service",
+    )
     nodes["master02"].wait_active("sensorpi-spark-job.service", limit_s=400)
     wait_for("readings", lambda: count(nodes["master01"]) >= 3, 300)
 

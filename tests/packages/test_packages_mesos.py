@@ -103,7 +103,12 @@ def test_the_brokers_run_as_tasks(nodes: dict[str, Machine]) -> None:
 
 
 def test_readings_travel_from_the_sensor_to_influxdb(nodes: dict[str, Machine]) -> None:
-    nodes["master01"].wait_active("influxdb.service", "sensorpi-influxdb-setup.service", "sensorpi-dashboard.service")
+    nodes["master01"].wait_active(
+        "influxdb.service",
+        "sensorpi-influxdb-setup.service",
+        "sensorpi-influxdb-watch.service",
+        "sensorpi-dashboard.service",
+    )
     wait_for("readings", lambda: count(nodes["master01"]) >= 3, START_S)
     nodes["worker02"].wait_active("sensorpi-kafka-topics.service", limit_s=START_S)
 

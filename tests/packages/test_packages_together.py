@@ -12,7 +12,8 @@ PACKAGES = [f"sensorpi-{role}" for role in ROLES]
 TARGETS = [f"sensorpi-{role}.target" for role in ROLES]
 SERVICES = [
     "sensorpi-config.service", "sensorpi-sensor.service", "sensorpi-kafka.service", "sensorpi-kafka-topics.service",
-    "sensorpi-spark-job.service", "sensorpi-influxdb-setup.service", "sensorpi-dashboard.service", "influxdb.service",
+    "sensorpi-spark-job.service", "sensorpi-influxdb-setup.service", "sensorpi-influxdb-watch.service",
+    "sensorpi-dashboard.service", "influxdb.service",
 ]  # fmt: skip
 
 #: There is no board in a container, so the same driver reads the emulated one.

@@ -33,10 +33,11 @@ HARDENING = "50-hardening.conf"
 #: The names that the prefix's drop-in reaches. Every new service belongs in this list, or needs another name.
 HARDENED = {
     "sensorpi-checkpoint-export.service", "sensorpi-checkpoint-mount.service", "sensorpi-config.service",
-    "sensorpi-dashboard.service", "sensorpi-influxdb-setup.service", "sensorpi-kafka-topics.service",
-    "sensorpi-kafka.service", "sensorpi-mesos-agent.service", "sensorpi-mesos-master.service",
-    "sensorpi-scheduler.service", "sensorpi-sensor.service", "sensorpi-spark-job.service",
-    "sensorpi-spark-master.service", "sensorpi-spark-worker.service", "sensorpi-zookeeper.service",
+    "sensorpi-dashboard.service", "sensorpi-influxdb-setup.service", "sensorpi-influxdb-watch.service",
+    "sensorpi-kafka-topics.service", "sensorpi-kafka.service", "sensorpi-mesos-agent.service",
+    "sensorpi-mesos-master.service", "sensorpi-scheduler.service", "sensorpi-sensor.service",
+    "sensorpi-spark-job.service", "sensorpi-spark-master.service", "sensorpi-spark-worker.service",
+    "sensorpi-zookeeper.service",
 }  # fmt: skip
 #: What is given back to a service, by drop-ins that sort after the prefix's.
 EXCEPTIONS = {
@@ -47,6 +48,8 @@ EXCEPTIONS = {
     "sensorpi-sensor.service.d/60-devices.conf", "sensorpi-spark-.service.d/60-jvm.conf",
     "sensorpi-zookeeper.service.d/60-jvm.conf",
 }  # fmt: skip
+#: Users that packages make which a package of ours depends on.
+USERS_OF_OTHERS = {"sensorpi-influx-grafana": {("u", "influxdb")}}
 #: A unit on cards that an earlier release's `sensorpi card` prepared. It runs apt.
 FORMER = "sensorpi-install.service"
 
@@ -175,7 +178,7 @@ def test_a_services_user_is_made_by_its_package(unit: Path) -> None:
         return
     files = [ROOT / "systemd/sysusers.d" / f"{package}.conf" for package in (package_of(unit), "sensorpi-common")]
     lines = [line.split() for file in files for line in file.read_text().splitlines() if line and line[0] != "#"]
-    made = {(kind, name) for kind, name, *_ in lines}
+    made = {(kind, name) for kind, name, *_ in lines} | USERS_OF_OTHERS.get(package_of(unit), set())
     assert ("u", service["User"]) in made
     assert {("g", group) for group in service.get("SupplementaryGroups", "").split()} <= made
 

@@ -15,6 +15,7 @@ from sensorpi.pipeline.dashboard.command import add_dashboard_command
 from sensorpi.pipeline.influx.client import Credentials, Endpoint
 from sensorpi.pipeline.influx.service import take_over
 from sensorpi.pipeline.influx.setup import set_up
+from sensorpi.pipeline.influx.watch_command import add_watch_command
 from sensorpi.pipeline.job.spark_master import SparkMaster
 
 _log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     pipeline = commands.add_parser("pipeline", help="from Kafka to InfluxDB, and the dashboard")
     subcommands = pipeline.add_subparsers(metavar="COMMAND", required=True)
     _add_set_up(subcommands)
+    add_watch_command(subcommands)
     _add_job(subcommands)
     add_dashboard_command(subcommands)
 

@@ -1,7 +1,7 @@
 """The systemd units of the job, of InfluxDB and of the dashboards, and what each depends on."""
 
 from sensorpi.common.cluster.model import Cluster, Node
-from sensorpi.common.cluster.secrets import DASHBOARD, GRAFANA_ADMIN, INFLUXDB_READER, password
+from sensorpi.common.cluster.secrets import DASHBOARD, GRAFANA_ADMIN, INFLUXDB_READER, INFLUXDB_WRITER, password
 from sensorpi.common.config.systemd_unit import SystemdUnit
 
 _DASHBOARDS = "/usr/share/sensorpi/grafana/dashboards"
@@ -20,10 +20,12 @@ def systemd_units(cluster: Cluster, node: Node, key: bytes | None) -> list[Syste
             cluster.is_one_machine,
         )
         dashboard = {} if key is None else {"dashboard.env": dashboard_environment(cluster, key)}
+        watch = {} if key is None else {"influxdb-watch.env": watch_environment(cluster, key)}
         grafana = {} if key is None else {"grafana.env": grafana_environment(cluster, key)}
         chronograf = {} if key is None else {"chronograf.env": chronograf_environment(cluster, key)}
         found += [
             SystemdUnit("sensorpi-influxdb-setup.service", "influx-grafana", influxdb, needs_key=True),
+            SystemdUnit("sensorpi-influxdb-watch.service", "influx-grafana", "", needs_key=True, files=watch),
             SystemdUnit("sensorpi-dashboard.service", "influx-grafana", "", needs_key=True, files=dashboard),
             SystemdUnit("grafana-server.service", "influx-grafana", "", files=grafana),
             SystemdUnit("chronograf.service", "influx-grafana", "", files=chronograf),
@@ -58,6 +60,16 @@ def dashboard_environment(cluster: Cluster, key: bytes) -> str:
             "SENSORPI_DASHBOARD_INFLUXDB": f"127.0.0.1:{cluster.influxdb.port}",
             "SENSORPI_READER_PASSWORD": password(key, INFLUXDB_READER),
             **asked,
+        }
+    )
+
+
+def watch_environment(cluster: Cluster, key: bytes) -> str:
+    """The settings of what watches InfluxDB, as a systemd ``EnvironmentFile``."""
+    return environment_text(
+        {
+            "SENSORPI_WATCH_INFLUXDB": f"127.0.0.1:{cluster.influxdb.port}",
+            "SENSORPI_WRITER_PASSWORD": password(key, INFLUXDB_WRITER),
         }
     )
 

@@ -11,8 +11,8 @@ from sensorpi.common.errors import UserError
 DATABASE = "sensordata"
 #: Retention policies: of the readings, and of their one-minute means.
 RAW, ROLLUP = "raw", "rollup"
-#: Measurements: the readings; the job's own figures (their fields are PIPELINE_FIELDS); events, as text.
-READINGS, PIPELINE, EVENTS = "sensor", "pipeline", "events"
+#: Measurements: the readings; the job's own figures (their fields are PIPELINE_FIELDS); events, as text; test writes.
+READINGS, PIPELINE, EVENTS, WATCH = "sensor", "pipeline", "events", "watch"
 
 #: The figures in measurement ``pipeline``, each a float. ``stored``, ``dead_lettered`` and ``refused`` are counts
 #: of one batch, ``lost`` counts messages that Kafka deleted before they were read, ``batch_ms`` is the time that the
