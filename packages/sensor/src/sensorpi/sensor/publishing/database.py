@@ -13,8 +13,9 @@ _TABLE = (
 _COLUMNS = ["id", "sensor", "boot", "timestamp_ms", "message"]
 #: Another program's lock is waited for that long, so that the publisher is not held up.
 _LOCK_S = 0.2
-#: What SQLite itself calls damage. Everything else is a state of the disk that can pass.
-_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+#: What SQLite itself calls damage; it refuses an unknown file format with its general error, which no state of the disk
+#: has. Everything else is a state of the disk that can pass.
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
 class DamageError(Exception):
