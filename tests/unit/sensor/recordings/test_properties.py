@@ -23,7 +23,7 @@ START = datetime(2025, 1, 1, tzinfo=UTC)
 ZONES = sorted(available_timezones())
 FORMATS = ["%d/%m/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%m/%d/%y %I:%M:%S %p", "%d %b %Y, %H:%M:%S", "iso8601", "s", "ms"]
 NUMBERS = st.floats(-40, 85).map(lambda value: round(value, 3))
-NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+NAMES = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=20)
 QUOTING: list[Literal[0, 1]] = [csv.QUOTE_MINIMAL, csv.QUOTE_ALL]
 
 
@@ -47,7 +47,7 @@ def logs(draw: st.DrawFn) -> tuple[bytes, str, list[tuple[int, dict[str, float]]
     header = draw(st.booleans())
     missing = draw(st.sampled_from(["None", "NaN", "N/A", "-", ""]))
     time_format = draw(st.sampled_from(FORMATS))
-    alphabet = st.characters(max_codepoint=255 if encoding == "latin-1" else None, exclude_categories=["Cs", "Cc"])
+    alphabet = st.characters(max_codepoint=255 if encoding == "latin-1" else None, blacklist_categories=["Cs", "Cc"])
     name = st.text(alphabet, min_size=1, max_size=8).filter(lambda text: text.strip() == text)
     names = draw(st.lists(name, min_size=3, max_size=3, unique=True))
     values = draw(st.lists(st.tuples(NUMBERS, NUMBERS | st.none()), min_size=1, max_size=8))
