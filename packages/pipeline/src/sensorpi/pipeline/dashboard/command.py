@@ -25,8 +25,8 @@ def add_dashboard_command(subcommands: "argparse._SubParsersAction[argparse.Argu
         allow_abbrev=False,  # otherwise --password would be accepted for --password-file
         help="serve the Grafana dashboards as a web page",
         description="Serves the Grafana dashboards as a web page. The password of InfluxDB's read-only user is read "
-        f"from --password-file, or else from ${PASSWORD_VARIABLE}. If ${PAGE_PASSWORD_VARIABLE} is set, a browser has to "
-        f"log in with it, as user {PAGE_USER}.",
+        f"from --password-file, or else from ${PASSWORD_VARIABLE}. If ${PAGE_PASSWORD_VARIABLE} is set, a browser has "
+        f"to log in with it, as user {PAGE_USER}.",
     )
     command.add_argument(
         "--listen", metavar="HOST:PORT", default="127.0.0.1:8080", help="where to serve (default: %(default)s)"
