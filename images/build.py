@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from images.base import CACHE, base_root, locked
-from images.filesystems import make_ext4, make_fat
+from images.filesystems import make_ext4, make_fat, make_sparse
 from images.layout import Layout, layout
 from images.order import Order
 from images.process import environment, run
@@ -39,6 +39,7 @@ def _take_firmware(root: Path, firmware: Path, order: Order) -> None:
     """Move the contents of /boot/firmware to a folder of their own, and add the files that identify the card."""
     shutil.rmtree(firmware, ignore_errors=True)
     shutil.copytree(root / "boot/firmware", firmware)
+    firmware.chmod(0o700)  # the boot files can hold a password
     for path in (root / "boot/firmware").iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     for name, content in order.boot_files.items():
@@ -49,8 +50,7 @@ def _assemble(image: Path, root: Path, firmware: Path, identifier: UUID, epoch: 
     place = layout(*measure(root))
     env = environment(epoch)
     partial = image.with_suffix(".partial")
-    with partial.open("wb") as file:
-        file.truncate(place.card_bytes)
+    make_sparse(partial, place.card_bytes)
     run("sfdisk", "--quiet", partial, env=env, text=place.sfdisk_script(identifier.fields[0]))
     fat, ext4 = CACHE / "firmware.fat", CACHE / "root.ext4"
     make_fat(fat, place.firmware.size, firmware, identifier.fields[0], epoch)

@@ -1,5 +1,6 @@
 """Makes the two file systems of a card from folders, without mounting. The same input gives the same bytes."""
 
+import os
 import re
 from pathlib import Path
 from uuid import UUID
@@ -18,8 +19,7 @@ _ROOT_INODE = 2
 def make_fat(image: Path, size: int, folder: Path, volume_id: int, epoch: int) -> None:
     """Make a FAT32 file system of ``size`` bytes with the contents of ``folder``."""
     env = environment(epoch, MTOOLS_SKIP_CHECK="1")
-    image.unlink(missing_ok=True)
-    _sparse(image, size)
+    make_sparse(image, size)
     run("mkfs.vfat", "--invariant", "-F", "32", "-n", FIRMWARE_LABEL, "-i", f"{volume_id:08x}", image, env=env)
     for path in sorted(folder.iterdir()):
         run("mcopy", "-i", image, "-s", "-m", "-Q", path, "::/", env=env)
@@ -29,8 +29,7 @@ def make_ext4(image: Path, size: int, folder: Path, uuid: UUID, epoch: int) -> N
     """Make an ext4 file system of ``size`` bytes with the contents of ``folder``."""
     # e2fsprogs 1.47.0 does not know SOURCE_DATE_EPOCH.
     env = environment(epoch, E2FSPROGS_FAKE_TIME=str(epoch))
-    image.unlink(missing_ok=True)
-    _sparse(image, size)
+    make_sparse(image, size)
     run(
         "mke2fs", "-q", "-F", "-t", "ext4", "-O", _FEATURES, "-b", "4096", "-J", "size=32", "-L", ROOT_LABEL,
         "-U", str(uuid), "-E", f"hash_seed={uuid},root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0",
@@ -39,9 +38,11 @@ def make_ext4(image: Path, size: int, folder: Path, uuid: UUID, epoch: int) -> N
     _set_times(image, epoch, env)
 
 
-def _sparse(image: Path, size: int) -> None:
-    with image.open("wb") as file:
-        file.truncate(size)
+def make_sparse(file: Path, size: int) -> None:
+    """Make a file of ``size`` bytes that only its owner can read, because a card holds keys and passwords."""
+    file.unlink(missing_ok=True)
+    file.touch(mode=0o600)
+    os.truncate(file, size)
 
 
 def _set_times(image: Path, epoch: int, env: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+import requests
 from influxdb.exceptions import InfluxDBClientError
 
 from sensorpi.common.errors import UserError
@@ -203,6 +204,11 @@ def test_influxd_listens_on_loopback_only(influxdb: InfluxServer) -> None:
     port = f"{influxdb.endpoint.port:04X}"
     local = {line.split()[1] for line in table.splitlines() if f":{port} " in line and line.split()[3] == "0A"}
     assert local == {f"0100007F:{port}"}
+
+
+@pytest.mark.parametrize("path", ["debug/pprof/", "debug/pprof/heap", "debug/pprof/all"])
+def test_influxd_serves_no_profiles(influxdb: InfluxServer, path: str) -> None:
+    assert requests.get(f"http://{influxdb.endpoint}/{path}", timeout=10).status_code == 404
 
 
 def test_passwords_are_kept_out_of_the_repr(influxdb: InfluxServer) -> None:

@@ -25,7 +25,7 @@ def scheduler_shows() -> dict[str, Any]:
     task = core.state.workloads["broker-0"].task
     assert task is not None
     core.handle(update(task.id, "RUNNING", "agent-box", healthy=True), 0.0)
-    core.command("broker add", {"brokers": "3", "heap_mb": 64, "options": "a=b"}, 0.0)
+    core.command("broker add", {"brokers": "3", "heap_mb": 64, "options": "num.io.threads=2"}, 0.0)
     return status(core, "m:5050")
 
 
@@ -40,7 +40,7 @@ def test_a_broker_is_shown_as_the_scheduler_does() -> None:
     assert (running["task"]["healthy"], added["data_host"], added["settings"]) == (
         True,
         None,
-        {"heap_mb": 64, "options": "a=b"},
+        {"heap_mb": 64, "options": "num.io.threads=2"},
     )
     assert "task" not in added
 

@@ -116,8 +116,8 @@ def test_java_reads_back_the_value_that_was_escaped(value: str) -> None:
 def test_a_broker_beyond_the_workers_does_not_vote() -> None:
     cluster = cluster_of(3)
     broker = Broker(
-        cluster, cluster.workers[1], Path("/data"), number=7, own_port=31000, own_heap_mb=256, options={"a": "b"},
-        jvm_options="-Xint -Dx='y z'",
+        cluster, cluster.workers[1], Path("/data"), number=7, own_port=31000, own_heap_mb=256,
+        options={"num.io.threads": "2"}, jvm_options="-Xint -Duser.timezone='UTC'",
     )  # fmt: skip
     properties = broker.properties()
     assert properties["process.roles"] == "broker"
@@ -125,11 +125,11 @@ def test_a_broker_beyond_the_workers_does_not_vote() -> None:
     assert properties["listeners"] == "PLAINTEXT://0.0.0.0:31000"
     assert properties["advertised.listeners"] == "PLAINTEXT://10.0.1.11:31000"
     assert properties["log.dirs"] == "/data/7"
-    assert properties["a"] == "b"
+    assert properties["num.io.threads"] == "2"
     assert len(broker.other_voters) == 3
     command = broker.java_command(Path("jars"), Path("log4j2.xml"), "Main")
     assert "-Xmx256m" in command
-    assert command.index("-Xint") + 1 == command.index("-Dx=y z")
+    assert command.index("-Xint") + 1 == command.index("-Duser.timezone=UTC")
 
 
 def test_a_workers_broker_is_no_other_workers() -> None:

@@ -149,7 +149,15 @@ def sensorpi(config: Path, *words: str) -> int:
 def test_a_broker_is_added_started_listed_stopped_and_removed(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--cpus", "0.2", "--mem", "400", "--heap", "200", "--constraints", "hostname=like:box"]
     times = ["--stickiness-period", "1m", "--failover-delay", "1s", "--failover-max-delay", "9s"]
-    more = ["--failover-max-tries", "3", "--port", "31000..31010", "--options", "a=b", "--jvm-options=-Xint"]
+    more = [
+        "--failover-max-tries",
+        "3",
+        "--port",
+        "31000..31010",
+        "--options",
+        "num.io.threads=2",
+        "--jvm-options=-Xint",
+    ]
     assert sensorpi(config, "kafka", "broker", "add", "4..5", *options, *times, *more) == 0
     assert sensorpi(config, "kafka", "broker", "start", "4..5") == 0
     assert capsys.readouterr().out == "add: broker-4, broker-5\nstart: broker-4, broker-5\n"
@@ -206,7 +214,7 @@ def test_a_time_out_has_an_exit_status_of_its_own(config: Path, capsys: pytest.C
         (["add", "8", "--cpus", "0"], "cpus: expected a number above 0, at most 1024"),
         (["add", "8", "--failover-max-tries=-1"], "failover_max_tries: expected a number from 0, at most"),
         (["add", "8", "--jvm-options", "x" * 70000], "answers 413 Request Entity Too Large without JSON"),
-        (["add", "1..900", "--jvm-options", "x" * 900], "at most 500000 fit in ZooKeeper"),
+        (["add", "1..900", "--jvm-options=-XX:+" + "x" * 900], "at most 500000 fit in ZooKeeper"),
         (["add", "8", "--constraints", "rack"], "expected a constraint as NAME=VALUE"),
         (["start", "0", "--timeout", "soon"], '"soon": expected a time'),
         (["log", "*[hostname=x]"], "expected one broker"),

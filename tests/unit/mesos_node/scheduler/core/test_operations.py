@@ -29,12 +29,14 @@ def with_broker_5(scheduler: Scheduler) -> Scheduler:
 
 def test_an_added_broker_goes_where_its_constraints_let_it(scheduler: Scheduler) -> None:
     scheduler.run_all()
-    scheduler.do("broker add", "5", constraints="hostname=like:w2", port="31005..31006", heap_mb=256, options="a=b")
+    scheduler.do(
+        "broker add", "5", constraints="hostname=like:w2", port="31005..31006", heap_mb=256, options="num.io.threads=2"
+    )
     assert not scheduler.workload("broker-5").active
     assert "REVIVE" in kinds(scheduler.do("broker start", "5"))
     task = launched(scheduler.offer_all())["broker-5"]
     assert task["agent_id"]["value"] == "agent-w2"
-    assert task["command"]["value"] == "exec sensorpi kafka run --id 5 --port 31005 --heap 256 --set a=b"
+    assert task["command"]["value"] == "exec sensorpi kafka run --id 5 --port 31005 --heap 256 --set num.io.threads=2"
     assert {each["name"]: each for each in task["resources"]}["mem"]["scalar"]["value"] == 448
 
 
@@ -87,7 +89,7 @@ def test_only_one_voter_at_a_time_may_move(scheduler: Scheduler) -> None:
         ("broker add", {"brokers": "7", "mem_mb": 100, "heap_mb": 128}, "a heap of 128 MB does not fit in 100 MB"),
         ("broker add", {"brokers": "7", "jvm_options": "-X'"}, "No closing quotation"),
         ("broker add", {"brokers": "7", "options": "log.dirs=/tmp"}, "log.dirs comes from cluster.toml"),
-        ("broker add", {"brokers": "100..900", "jvm_options": "x" * 900}, "at most 500000 fit in ZooKeeper"),
+        ("broker add", {"brokers": "100..900", "jvm_options": "-XX:+" + "x" * 900}, "at most 500000 fit in ZooKeeper"),
         ("broker update", {"brokers": "*", "heap_mb": 400, "port": "7010"}, "its ports are those in cluster.toml"),
         ("broker update", {"brokers": "4"}, "no broker 4: there are 0, 1, 2"),
         ("broker update", {"brokers": "0..1", "data_host": "w1"}, "one broker at a time"),

@@ -41,7 +41,7 @@ def notify(*, ready: bool = False, status: str | None = None, watchdog: bool = F
         return
     lines = [
         *(["READY=1"] if ready else []),
-        *([f"STATUS={status}"] if status is not None else []),
+        *([f"STATUS={' '.join(status.split())}"] if status is not None else []),  # each line would be a field
         *(["WATCHDOG=1"] if watchdog else []),
         *(["STOPPING=1"] if stopping else []),
     ]

@@ -5,7 +5,6 @@ heap of 128 MB: the log cleaner's buffer alone is that large.
 """
 
 import os
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from sensorpi.common.cluster.model import Cluster, Node
 from sensorpi.common.daemon.jvm import daemon_jvm_flags
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.kafka.topics import DEAD_LETTER_MESSAGE_MAX_BYTES
+from sensorpi.mesos_node.notation.allowed import check_properties, jvm_words
 
 #: A broker that cannot register exits after this long (Kafka's default is 60 s), and then its vote is missing as well.
 #: Ten minutes are enough for workers that are switched on one after the other to find each other.
@@ -88,15 +88,13 @@ class Broker:
         ):
             if not lowest <= number <= highest:
                 raise UserError(f"{option} {number}: expected a number from {lowest} to {highest}")
-        try:
-            shlex.split(self.jvm_options)
-        except ValueError as error:
-            raise UserError(f"--jvm-options {self.jvm_options}: {error}") from None
+        jvm_words(self.jvm_options)
         if self.is_declared and self.id != self.cluster.broker_id(self.node):
             raise UserError(f"broker {self.id} belongs to {workers[self.id].name}, and this node is {self.node.name}")
         fixed = sorted(set(self.options) & set(FIXED_PROPERTIES))
         if fixed:
             raise UserError(f"broker {self.id}: {fixed[0]} comes from cluster.toml and cannot be set")
+        check_properties(self.options, f"broker {self.id}")
 
     @property
     def id(self) -> int:
@@ -223,7 +221,7 @@ class Broker:
         return [
             "java",
             *daemon_jvm_flags(self.heap_mb, metaspace_mb=128, code_cache_mb=48),
-            *shlex.split(self.jvm_options),
+            *jvm_words(self.jvm_options),
             f"-Dlog4j2.configurationFile={log4j2}",
             "-cp",
             os.fspath(jars / "*"),

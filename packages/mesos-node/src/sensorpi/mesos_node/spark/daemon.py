@@ -84,6 +84,7 @@ class SparkDaemon:
             "spark.deploy.recoveryDirectory": os.fspath(self.state / "recovery"),
             "spark.worker.timeout": str(_WORKER_TIMEOUT_S),
             "spark.port.maxRetries": "0",
+            "spark.ui.killEnabled": "false",  # its page asks for no password
             # The output of executors and the files in their folders are kept for a day and within limits.
             "spark.worker.cleanup.enabled": "true",
             "spark.worker.cleanup.appDataTtl": "86400",

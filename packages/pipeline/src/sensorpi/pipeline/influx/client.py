@@ -23,6 +23,8 @@ PIPELINE_FIELDS = ("stored", "dead_lettered", "refused", "lost", "batch_ms", "la
 #: Settings of every influxd of ours, as INFLUXDB_* variables: passwords, little memory, few writes to the disk.
 SERVER_SETTINGS = {
     "HTTP_AUTH_ENABLED": "true",
+    "HTTP_PPROF_ENABLED": "false",  # it asks for no password
+    "SUBSCRIBER_ENABLED": "false",  # a subscription sends a copy of each point to another server
     "HTTP_LOG_ENABLED": "false",
     "DATA_QUERY_LOG_ENABLED": "false",
     "DATA_CACHE_MAX_MEMORY_SIZE": "128m",

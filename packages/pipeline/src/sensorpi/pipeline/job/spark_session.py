@@ -120,6 +120,8 @@ def open_driver(work: Path, cache: Path, jars: Path, master: SparkMaster, heap_m
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.warehouse.dir": str(work / "warehouse"),
         "spark.speculation": "false",
+        # Otherwise a `pyspark` in a worker's working directory would be imported before ours.
+        "spark.executorEnv.PYTHONSAFEPATH": "1",
         "spark.python.daemon.module": worker_daemon.__name__,
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "1",

@@ -1,6 +1,5 @@
 """Reads and checks the settings that a command gives a broker."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from sensorpi.common.cluster.model import Cluster
 from sensorpi.common.errors import UserError
 from sensorpi.mesos_node.kafka.broker import FIXED_PROPERTIES
+from sensorpi.mesos_node.notation.allowed import check_properties, jvm_words
 from sensorpi.mesos_node.scheduler.core.model import State, Workload, WorkloadSettings
 from sensorpi.mesos_node.scheduler.core.needs import needs_of
 
@@ -65,10 +65,8 @@ def check(broker: Workload, cluster: Cluster) -> None:
     fixed = sorted(set(needs.options) & set(FIXED_PROPERTIES))
     if fixed:
         raise UserError(f"{broker.name}: {fixed[0]} comes from cluster.toml and cannot be set")
-    try:
-        shlex.split(needs.jvm_options)
-    except ValueError as error:
-        raise UserError(f"{broker.name}: --jvm-options {needs.jvm_options}: {error}") from None
+    check_properties(needs.options, broker.name)
+    jvm_words(needs.jvm_options, f"{broker.name}: --jvm-options")
     if needs.mem_mb < needs.heap_mb:
         raise UserError(f"{broker.name}: a heap of {needs.heap_mb} MB does not fit in {needs.mem_mb:g} MB of memory")
 
