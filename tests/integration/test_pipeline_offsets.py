@@ -12,7 +12,7 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from sensorpi.common.reading import TOPIC
 from sensorpi.mesos_node.kafka.topics import ensure_topics, topic_specs
 from sensorpi.pipeline.job import offsets
-from sensorpi.pipeline.job.claim import Claim, Superseded
+from sensorpi.pipeline.job.claim import MOST_EPOCHS, Claim, Superseded
 from sensorpi.pipeline.job.offsets import GROUP, OFFSETS_TOPIC, GroupOffsets
 from tests.integration.kafka_fixture import KafkaBroker, fresh_broker_in
 from tests.integration.waiting import wait_until
@@ -114,6 +114,27 @@ def test_restarted_job_leaves_a_newer_live_one_alone(
     previous = new_job("old").take_over()  # once the newer one is silent
     assert previous is not None
     assert previous.node == "new"
+
+
+@pytest.mark.parametrize("epoch", [1000, MOST_EPOCHS, MOST_EPOCHS + 1, 2**63 - 1])
+def test_a_forged_claim_does_not_end_the_job(
+    new_job: Callable[[str], Job], other_program: KafkaConsumer, monkeypatch: pytest.MonkeyPatch, epoch: int
+) -> None:
+    monkeypatch.setattr(offsets, "_ALIVE_S", 3.0)
+    job = new_job("one")
+    job.take_over()
+    job.group.commit({0: 30})
+    wait_until(lambda: other_program.committed(PARTITION) == 30, "the job's commit")
+    forged = Claim(epoch, "f" * 16, "nowhere", "none").to_metadata()
+    other_program.commit({PARTITION: OffsetAndMetadata(1, forged, -1)})
+    wait_until(lambda: other_program.committed(PARTITION) == 30, "the right offset again", timeout_s=20)
+    job.group.close()
+    again = new_job("one")
+    again.take_over()
+    again.group.commit({0: 31})
+    wait_until(lambda: other_program.committed(PARTITION) == 31, "the next start's commit")
+    assert not job.ended.is_set()
+    assert not again.ended.is_set()
 
 
 def test_what_an_older_job_commits_late_is_put_right(

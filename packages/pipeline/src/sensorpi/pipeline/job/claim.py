@@ -1,6 +1,7 @@
 """The job's newest start: each start of the job writes a claim into the metadata of the offsets that it commits."""
 
 import json
+import logging
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,8 +12,10 @@ from sensorpi.common.files import render
 
 #: Kafka's limit for the metadata of an offset, which anybody who may commit can write.
 _MOST_CHARACTERS = 4096
-#: More than a job can start in its life.
-_MOST_EPOCHS = 2**63
+#: More than a job can start in its life. A greater one was not made by a job, and is ignored.
+MOST_EPOCHS = 2**40
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, order=True)
@@ -30,8 +33,9 @@ class Claim:
 
     @classmethod
     def after(cls, previous: "Claim | None", node: str, checkpoint: str) -> "Claim":
-        """A new start, newer than ``previous``."""
-        return cls(1 if previous is None else previous.epoch + 1, secrets.token_hex(8), node, checkpoint)
+        """A new start, newer than ``previous``, unless that has the last epoch, which only a forged one has."""
+        epoch = 1 if previous is None or previous.epoch >= MOST_EPOCHS else previous.epoch + 1
+        return cls(epoch, secrets.token_hex(8), node, checkpoint)
 
     def to_metadata(self, beat: int = 0) -> str:
         """A committed offset's metadata; ``beat`` is another number at each commit. Kafka's limit is 4096 bytes."""
@@ -42,8 +46,11 @@ class Claim:
         """The claim in a committed offset's metadata; None when another program committed it."""
         try:
             return cls._parse(text or "")
+        except AbsurdEpoch as error:
+            _log.warning("A committed offset of the job is ignored: %s.", error)
         except NOT_AS_EXPECTED:
-            return None
+            pass
+        return None
 
     @classmethod
     def _parse(cls, text: str) -> "Claim":
@@ -56,9 +63,13 @@ class Claim:
         types = {"epoch": int, "run": str, "node": str, "checkpoint": str}
         if not all(type(getattr(claim, name)) is kind for name, kind in types.items()):
             raise TypeError("it has values of the wrong type")
-        if not 0 < claim.epoch < _MOST_EPOCHS:
-            raise ValueError(f"its epoch is not between 0 and {_MOST_EPOCHS}")
+        if not 0 < claim.epoch <= MOST_EPOCHS:
+            raise AbsurdEpoch(f"its epoch is {claim.epoch}, not between 1 and {MOST_EPOCHS}")
         return claim
+
+
+class AbsurdEpoch(ValueError):
+    """No job has started so often."""
 
 
 class Superseded(Exception):

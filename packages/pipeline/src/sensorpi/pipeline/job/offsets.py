@@ -19,6 +19,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicParti
 from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from sensorpi.common.daemon.outage import Outage
+from sensorpi.common.errors import UserError
 from sensorpi.common.kafka.client import open_client
 from sensorpi.common.reading import TOPIC
 from sensorpi.pipeline.job.claim import Claim, Superseded, load_claim, save_claim
@@ -60,7 +61,7 @@ class GroupOffsets:
     def __init__(
         self, bootstrap_servers: str, node: str, checkpoint: str, memory: Path, superseded: Callable[[Claim], None]
     ) -> None:
-        """``superseded`` is called once, from a thread, when a newer job was started.
+        """``superseded`` is called once, from a thread, when a newer job was started and commits offsets.
 
         ``memory`` is the folder in which this job's claim is saved. The rest is as in ``Claim``.
         """
@@ -72,6 +73,9 @@ class GroupOffsets:
         #: Set when the brokers have lost what was committed. The topic may be another one of the same name then.
         self.forgotten = threading.Event()
         self._outage = Outage(f"Committing the offsets of group {GROUP}", _log, longest_s=5.0)
+        self._claim = Claim.after(None, node, checkpoint)
+        #: What a newer claim was first seen with, and when: it counts once its job commits again.
+        self._newer_seen: tuple[dict[TopicPartition, OffsetAndMetadata], float] | None = None
         self._due: dict[int, int] = {}
         #: By partition, the offsets that were committed when this job took over.
         self.positions: dict[int, int] = {}
@@ -104,10 +108,11 @@ class GroupOffsets:
             offsets = {each: committed[each].offset if each in committed else oldest[each] for each in partitions}
             self._due = {partition.partition: offset for partition, offset in offsets.items()}
             self.positions = dict(self._due)
-            claim = Claim.after(previous, self._node, self._checkpoint)
-            save_claim(self._claim_file, claim)
-            self._commit(consumer, claim)
-        self._thread = threading.Thread(target=self._run, args=(claim,), name="group offsets", daemon=True)
+            self._claim = Claim.after(previous, self._node, self._checkpoint)
+            save_claim(self._claim_file, self._claim)
+            self._commit(consumer)
+        self._next_beat = time.monotonic() + _CHECK_EVERY_S  # soon: an older job ends when this one commits again
+        self._thread = threading.Thread(target=self._run, name="group offsets", daemon=True)
         self._thread.start()
         return previous
 
@@ -195,7 +200,7 @@ class GroupOffsets:
     def _connect(self) -> KafkaConsumer:
         return open_client(KafkaConsumer, self._servers, _CONNECT_S, group_id=GROUP, enable_auto_commit=False)
 
-    def _run(self, claim: Claim) -> None:
+    def _run(self) -> None:
         consumer: KafkaConsumer | None = None
         newer: Claim | None = None
         while newer is None and not self._stop.is_set():
@@ -203,8 +208,9 @@ class GroupOffsets:
             self._wake.clear()
             try:
                 consumer = consumer or self._connect()
-                newer = self._check_and_commit(consumer, claim, is_due)
+                newer = self._check_and_commit(consumer, is_due)
             except KafkaError as error:
+                self._newer_seen = None  # it may not be able to commit either
                 if consumer is not None:
                     consumer.close(autocommit=False, timeout_ms=1000)
                     consumer = None
@@ -215,23 +221,52 @@ class GroupOffsets:
         if newer is not None:
             self._superseded(newer)
 
-    def _check_and_commit(self, consumer: KafkaConsumer, claim: Claim, is_due: bool) -> Claim | None:
+    def _check_and_commit(self, consumer: KafkaConsumer, is_due: bool) -> Claim | None:
         """Return the claim of a newer job. If there is none, commit what is due or what an older job overwrote."""
         partitions = [TopicPartition(TOPIC, number) for number in self._due]
-        claims = _claims(_committed(consumer, partitions))
+        committed = _committed(consumer, partitions)
+        claims = _claims(committed)
         if not claims:  # committed offsets are lost with their topic, and with the brokers' disks
             self.forgotten.set()
-        newest = max(claims.values(), default=claim)
-        if newest > claim:
-            return newest
+        newest = max(claims.values(), default=self._claim)
+        if newest > self._claim:
+            return self._newer_or_dead(consumer, newest, committed)
+        self._newer_seen = None
         is_due = is_due or time.monotonic() >= self._next_beat
-        if is_due or any(claims.get(partition) != claim for partition in partitions):
-            self._commit(consumer, claim)
+        if is_due or any(claims.get(partition) != self._claim for partition in partitions):
+            self._commit(consumer)
         return None
 
-    def _commit(self, consumer: KafkaConsumer, claim: Claim) -> None:
+    def _newer_or_dead(
+        self, consumer: KafkaConsumer, newest: Claim, committed: dict[TopicPartition, OffsetAndMetadata]
+    ) -> Claim | None:
+        """Return the newer claim once its job has committed again.
+
+        A claim whose job does not is forged, or its job has ended: this job replaces it and continues.
+        """
+        if self._newer_seen is None:
+            self._newer_seen = committed, time.monotonic()
+        seen, since_s = self._newer_seen
+        if committed != seen:
+            return newest
+        if time.monotonic() - since_s < _ALIVE_S:
+            return None
+        _log.warning(
+            "The job's start number %d, on %s, has committed nothing more for %.0f s: this job continues.",
+            newest.epoch, newest.node[:100], _ALIVE_S,
+        )  # fmt: skip
+        self._newer_seen = None
+        self._claim = Claim.after(newest, self._node, self._checkpoint)
+        try:
+            save_claim(self._claim_file, self._claim)
+        except UserError as error:  # such as a full disk; only the next start needs it
+            _log.warning("%s", error)
+        self._commit(consumer)
+        return None
+
+    def _commit(self, consumer: KafkaConsumer) -> None:
         self._beats += 1
-        metadata = claim.to_metadata(self._beats)
+        metadata = self._claim.to_metadata(self._beats)
         offsets = {
             TopicPartition(TOPIC, partition): OffsetAndMetadata(offset, metadata, -1)
             for partition, offset in self._due.items()
