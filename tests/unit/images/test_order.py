@@ -74,9 +74,9 @@ def test_a_file_from_a_card_can_be_given_again(cluster: Path) -> None:
 
 
 def test_card_adds_the_table_of_a_file(cluster: Path, tmp_path: Path) -> None:
-    (tmp_path / "card.toml").write_text('[card]\nuser = "pi"\n')
+    (tmp_path / "card.toml").write_text('[card]\ntimezone = "UTC"\n')
     text = asked(cluster, CARD=str(tmp_path / "card.toml")).boot_files["sensorpi.toml"].decode()
-    assert tomllib.loads(text)["card"] == {"user": "pi"}
+    assert tomllib.loads(text)["card"] == {"timezone": "UTC"}
 
 
 def test_all_roles_are_installed_with_nfs_for_a_share(cluster: Path) -> None:

@@ -94,6 +94,7 @@ def test_a_key_is_taken_as_it_is_and_an_open_network_has_none() -> None:
         (f"ssh_key = '{KEY}'", "expected user as well"),
         ("user = 'pi'\nssh_key = 'AAAA'", "expected a public SSH key"),
         (f"user = 'pi'\nssh_key = '{KEY[:60]}'", "card.ssh_key: not a public SSH key: it is cut off"),
+        ("user = 'pi'", 'card.user = "pi": expected ssh_key as well, because there are no passwords'),
         ("user = 'root'", "the system has a user"),
         ("user = 'Root User'", "expected a user name"),
         ("timezone = 'Europe/Bonn'", "no such time zone"),

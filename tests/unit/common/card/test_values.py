@@ -131,6 +131,13 @@ def test_a_time_zone_is_one_of_the_list(zone: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new"), [("US/Eastern", "America/New_York"), ("Asia/Calcutta", "Asia/Kolkata"), ("Etc/UCT", "Etc/UTC")]
+)
+def test_an_old_zone_is_named_as_every_pi_knows_it(old: str, new: str) -> None:
+    assert values.timezone(old) == new
+
+
+@pytest.mark.parametrize(
     ("zone", "expected"),
     [
         ("zone.tab", "no such time zone"),
@@ -146,6 +153,8 @@ def test_a_time_zone_is_one_of_the_list(zone: str) -> None:
         ("Europe/Berlni", "did you mean Europe/Berlin?"),
         ("Berlin", "did you mean Europe/Berlin?"),
         ("new york", "did you mean America/New_York?"),
+        ("Japan", "did you mean Asia/Tokyo?"),
+        ("EST", "no such time zone"),
         (2, "in quotes"),
     ],
 )

@@ -192,7 +192,26 @@ REFUSED: dict[str, tuple[str | bytes, str | None, str]] = {
     ),
     "a time without a date": (
         "time,temp\n10:00:01,20.5\n", TIME.replace("iso8601", "%H:%M:%S") + TEMPERATURE,
-        "time.format: '%H:%M:%S' has no complete date",
+        "its times have no date; give time.date in the mapping",
+    ),
+    "a time with a day only": (
+        "time,temp\n20 10:00,20.5\n", TIME.replace("iso8601", "%d %H:%M") + TEMPERATURE,
+        "time.format: '%d %H:%M' has no complete date",
+    ),
+    "a time without hours": (
+        "time,temp\n10:00,20.5\n", TIME.replace("iso8601", "%M:%S") + TEMPERATURE, "has neither a date nor hours",
+    ),
+    "two dates": (
+        "time,temp\n20.11.2026,20.5\n", TIME.replace("iso8601", "%d.%m.%Y") + "date = 2026-11-20\n" + TEMPERATURE,
+        "time.date: the times have a date already",
+    ),
+    "a date that does not exist": (
+        "time,temp\n10:00,20.5\n", TIME.replace("iso8601", "%H:%M") + 'date = "2026-02-29"\n' + TEMPERATURE,
+        "time.date: '2026-02-29' is not a date such as",
+    ),
+    "times without a date, not in order": (
+        "time,temp\n10:00,20.5\n09:00,20.6\n", TIME.replace("iso8601", "%H:%M") + "date = 2026-11-20\n" + TEMPERATURE,
+        "line 3, column time: '09:00': it is earlier than the time before it, 10:00:00, and without dates",
     ),
     "twelve hours without a.m. or p.m.": (
         "time,temp\n", TIME.replace("iso8601", "%Y-%m-%d %I:%M") + TEMPERATURE, "but no %p",
@@ -247,6 +266,24 @@ def test_the_zone_of_the_machine_does_not_matter(tmp_path: Path, zone: str, monk
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+@pytest.mark.parametrize("time_format", ["%H:%M", "iso8601"])
+def test_times_without_a_date_follow_the_first_day(tmp_path: Path, time_format: str) -> None:
+    """Across a midnight, and in the night in which the clock is put back."""
+    clocks = ("23:30", "02:30", "02:00", "02:30", "03:30", "23:59", "00:01")
+    content = "\n".join(["time,temp", *(f"{clock},{number}" for number, clock in enumerate(clocks))])
+    mapping = TIME.replace("iso8601", time_format) + 'date = 2026-10-24\nzone = "Europe/Berlin"\n' + TEMPERATURE
+    assert [(time[8:16], values["temperature"]) for time, values in rows(table_of(tmp_path, content, mapping))] == [
+        ("24T21:30", 0), ("25T00:30", 1), ("25T01:00", 2), ("25T01:30", 3), ("25T02:30", 4), ("25T22:59", 5),
+        ("25T23:01", 6),
+    ]  # fmt: skip
+
+
+def test_times_without_a_date_are_played_from_now_on(tmp_path: Path) -> None:
+    content = "time,temp\n23:59:50,20\n00:00:10,21\n"
+    moments = moments_of(tmp_path, content, TIME.replace("iso8601", "%H:%M:%S") + TEMPERATURE, 2, original=False)
+    assert [moment.after_first_ms for moment in moments] == [0, 10_000]
 
 
 @pytest.mark.parametrize("newest_first", [False, True])

@@ -105,9 +105,8 @@ def _set_up_user(settings: CardSettings) -> None:
         raise UserError(f"{SOURCE}: card.user: {settings.user} is a user of the system; choose another name")
     rule = f"{settings.user} ALL=(ALL) NOPASSWD:ALL\n"
     render({"sensorpi-card": rule}, Path("/etc/sudoers.d"), mode=0o440)
-    if settings.ssh_keys:
-        folder = Path(user.pw_dir, ".ssh")
-        folder.mkdir(mode=0o700, exist_ok=True)
-        render({"authorized_keys": "".join(f"{key}\n" for key in settings.ssh_keys)}, folder, mode=0o600)
-        for path in (folder, folder / "authorized_keys"):
-            os.chown(path, user.pw_uid, user.pw_gid)
+    folder = Path(user.pw_dir, ".ssh")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    render({"authorized_keys": "".join(f"{key}\n" for key in settings.ssh_keys)}, folder, mode=0o600)
+    for path in (folder, folder / "authorized_keys"):
+        os.chown(path, user.pw_uid, user.pw_gid)

@@ -45,6 +45,9 @@ def _settings(table: object) -> CardSettings:
     values = {name: _checked(name, value) for name, value in table.items()}
     if "ssh_key" in values and "user" not in values:
         raise vol.Invalid("expected user as well: who logs in with the key", path=["card", "ssh_key"])
+    if "user" in values and "ssh_key" not in values:
+        reason = "expected ssh_key as well, because there are no passwords; leave out both if nobody is to log in"
+        raise vol.Invalid(reason, path=["card", "user"])
     for name in ("wifi_password", "country"):
         if name in values and "wifi" not in values:
             raise vol.Invalid("expected wifi as well: the network's name", path=["card", name])

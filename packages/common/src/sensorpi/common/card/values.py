@@ -8,12 +8,12 @@ import unicodedata
 import zoneinfo
 from collections.abc import Callable
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 from voluptuous import Invalid
 
 from sensorpi.common.card.ssh_key import ssh_keys
+from sensorpi.common.daemon import time_zones
 
 #: Debian allows more; every tool of all releases accepts this.
 _USER = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -29,7 +29,7 @@ _SYSTEM_NAME = re.compile(
 #: IEEE 802.11: a name has 1 to 32 bytes, a passphrase 8 to 63 printable ASCII characters.
 _SSID_BYTES = 32
 _PASSPHRASE = re.compile(r"[ -~]{8,63}|[0-9a-fA-F]{64}")
-_ZONES = Path("/usr/share/zoneinfo")
+_ZONES = time_zones.ZONES
 #: What people write for a country that ISO 3166 calls otherwise.
 _COUNTRY_ALIASES = {"EN": "GB", "UK": "GB", "ENGLAND": "GB", "GREAT BRITAIN": "GB", "UNITED KINGDOM": "GB", "USA": "US"}
 #: Not zones: the machine's own zone, and a placeholder.
@@ -92,19 +92,23 @@ def _countries() -> dict[str, str]:
 
 
 def timezone(value: object) -> str:
-    """A time zone's name, such as Europe/Berlin."""
+    """A time zone's name, such as Europe/Berlin; for an older one (US/Eastern) the present one, which every Pi has."""
     if not isinstance(value, str):
         raise Invalid('expected a time zone in quotes, such as "Europe/Berlin"')
-    known = zoneinfo.available_timezones() - _NOT_ZONES
-    if value in known:
+    if value in time_zones.present_names():
+        return value
+    known, older = zoneinfo.available_timezones() - _NOT_ZONES, time_zones.renamed()
+    if "/" in value and value in older:
+        return older[value]
+    if "/" in value and value in known:
         return value
     if not known:
         raise Invalid(f"cannot be checked, because {_ZONES} is missing: apt install tzdata")
     word = value.strip().casefold().replace(" ", "_")
-    names = {name.casefold(): name for name in sorted(known)}
+    names = {name.casefold(): name for name in sorted(known) if "/" in name}
     places = {name.rpartition("/")[2]: whole for name, whole in names.items()}
     close = get_close_matches(word, names, n=1)
-    name = names.get(word) or places.get(word) or (names[close[0]] if close else None)
+    name = older.get(value) or names.get(word) or places.get(word) or (names[close[0]] if close else None)
     raise Invalid(f"no such time zone; {f'did you mean {name}?' if name else 'expected one such as Europe/Berlin'}")
 
 

@@ -26,13 +26,15 @@ class Sample:
     has_header: bool
     names: list[str]
     rows: list[list[str]]
+    has_damage: bool
 
 
 def sample_of(file: Path) -> Sample:
     """The file's dialect, and its first rows. Raises UserError."""
     encoding = _encoding(file)
     lines: list[str] = []
-    for line in Lines(file, encoding, skip_damaged=True):
+    content = Lines(file, encoding, skip_damaged=True)
+    for line in content:
         if len(lines) == _MOST_LINES:
             break
         lines.append(line)
@@ -57,7 +59,8 @@ def sample_of(file: Path) -> Sample:
     commas, points = (sum(bool(form.fullmatch(cell)) for cell in cells) for form in (_COMMA, _POINT))
     decimal = "," if delimiter != "," and commas > points else "."
     return Sample(
-        encoding, skip_lines, delimiter, decimal, has_header, names or [str(n + 1) for n in range(width)], body
+        encoding, skip_lines, delimiter, decimal, has_header, names or [str(n + 1) for n in range(width)], body,
+        has_damage=bool(content.damaged),
     )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ class FoundTime:
     remark: str = ""
     zone: str | None = None
     is_coarse: bool = False
+    is_clock: bool = False
 
     @property
     def has_zone(self) -> bool:
@@ -58,6 +59,13 @@ def find_time(names: list[str], columns: list[list[str]], decimal: str) -> Found
     for date in dates:  # one row a day
         if found := _format_of(columns[date], _DATES, decimal):
             return _with_remarks((date,), columns[date], found, decimal)
+    for place in places:  # times without a date
+        cells = [cell for cell in columns[place] if cell]
+        for form in CLOCKS:
+            if _reads(_reader(form), cells):
+                same = sum(earlier == later for earlier, later in pairwise(cells))
+                is_coarse = "S" not in form and same > 0.1 * len(cells)
+                return FoundTime((place,), form, is_coarse=is_coarse, is_clock=True)
     return None
 
 

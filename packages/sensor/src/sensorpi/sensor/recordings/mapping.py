@@ -2,6 +2,7 @@
 
 import tomllib
 from dataclasses import dataclass, field
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from re import Pattern
@@ -29,12 +30,17 @@ class Dialect:
 
 @dataclass(frozen=True)
 class Times:
-    """The time of a row: in columns that are joined by a space, or after a start with a fixed interval."""
+    """The time of a row: in columns that are joined by a space, or after a start with a fixed interval.
+
+    ``is_clock``: the columns have no date; ``first_day`` is that of the first row, if it is known.
+    """
 
     columns: tuple[ColumnId, ...] = ()
     format: str = "iso8601"
     zone: ZoneInfo | None = None
     spread: bool = False
+    is_clock: bool = False
+    first_day: date | None = None
     interval_ms: float | None = None
     start_ms: int | None = None
 

@@ -4,12 +4,14 @@ import codecs
 import re
 import sys
 from collections.abc import Mapping as AnyMapping
+from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
+from sensorpi.common.daemon.time_zones import read_zone
 from sensorpi.common.reading import FIELD_NAME, FIELDS, MOST_FIELDS, NAME, NAME_RULE, RESERVED_FIELDS
 from sensorpi.sensor.recordings.mapping import Column, ColumnId, Dialect, Mapping, Name, Times
-from sensorpi.sensor.recordings.times import check_format, time_reader
+from sensorpi.sensor.recordings.times import ISO8601, check_format, has_date, time_reader
 from sensorpi.sensor.recordings.units import unit_named
 
 #: Keys of a message besides its fields.
@@ -125,7 +127,7 @@ def _check_encoding(encoding: object) -> None:
 
 
 def _times(time: dict[str, Any], dialect: Dialect) -> Times:
-    _known(time, "time.", ("column", "format", "zone", "spread", "interval_s", "start"))
+    _known(time, "time.", ("column", "format", "zone", "spread", "date", "interval_s", "start"))
     zone = _zone(time.get("zone"))
     if ("column" in time) == ("interval_s" in time):
         raise ValueError("time: either column, or interval_s for rows without a time, is required")
@@ -138,6 +140,8 @@ def _times(time: dict[str, Any], dialect: Dialect) -> Times:
             start_ms = None if start is None else time_reader("iso8601", zone)(start).ms
         except ValueError:
             raise ValueError(f"time.start: {start!r} is not a time as iso8601") from None
+        if "date" in time:
+            raise ValueError("time.date: rows without a time have time.start instead")
         return Times(interval_ms=interval_s * 1000, start_ms=start_ms)
     column = time["column"]
     columns = column if isinstance(column, list) else [column]
@@ -150,16 +154,32 @@ def _times(time: dict[str, Any], dialect: Dialect) -> Times:
         check_format(time_format)
     except ValueError as error:
         raise ValueError(f"time.format: {error}") from None
-    spread = _bool(time, "spread", "time", False)
-    return Times(tuple(_column_id(each, "time.column") for each in columns), time_format, zone, spread)
+    is_clock = "date" in time or not has_date(time_format)
+    if "date" in time and has_date(time_format) and time_format != ISO8601:
+        raise ValueError(f"time.date: the times have a date already, as {time_format}")
+    return Times(
+        tuple(_column_id(each, "time.column") for each in columns),
+        time_format,
+        zone,
+        _bool(time, "spread", "time", False),
+        is_clock,
+        _date(time.get("date")),
+    )
+
+
+def _date(value: object) -> date | None:
+    try:
+        return None if value is None else date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"time.date: {str(value)!r} is not a date such as 2026-01-31") from None
 
 
 def _zone(name: object) -> ZoneInfo | None:
     if name is None:
         return None
     try:
-        return ZoneInfo(name if isinstance(name, str) else "")
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return read_zone(name if isinstance(name, str) else "")
+    except ValueError:
         raise ValueError(f"time.zone: {name!r} is not a time zone such as Europe/Berlin") from None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from sensorpi.common.errors import UserError
 from sensorpi.sensor.recordings.guess_columns import Found, find_fields, find_missing, find_spans
 from sensorpi.sensor.recordings.guess_dialect import Sample, sample_of
-from sensorpi.sensor.recordings.guess_times import CLOCKS, FoundTime, find_time, has_format
+from sensorpi.sensor.recordings.guess_times import FoundTime, find_time
 from sensorpi.sensor.recordings.mapping import parse_mapping, shipped_mappings
 from sensorpi.sensor.recordings.rows import CsvRows
 
@@ -31,10 +31,8 @@ def propose(file: Path) -> str:
     found = find_fields(sample, columns, spans, used)
     if not found.fields and not found.extra:
         raise UserError(f"{file}: no column looks like a reading; docs/sensor.md describes how to write a mapping")
-    clocks = [name for name, cells in zip(sample.names, columns, strict=True) if has_format(cells, CLOCKS)]
-    no_time = f"the times in {clocks[0]!r} have no date" if clocks else "no column has times"
     missing = find_missing([columns[place] for place in found.places], sample.decimal)
-    return "\n".join(_toml(file, sample, spans, time, found, missing, no_time))
+    return "\n".join(_toml(file, sample, spans, time, found, missing))
 
 
 def _shipped_for(file: Path) -> str | None:
@@ -70,7 +68,6 @@ def _toml(
     time: FoundTime | None,
     found: Found,
     missing: list[str],
-    no_time: str,
 ) -> list[str]:
     def column(place: int) -> str:
         return quoted(sample.names[place]) if sample.has_header else str(place + 1)
@@ -90,17 +87,20 @@ def _toml(
         "cells": "{ " + ", ".join(f"{column(place)} = {count}" for place, count in spans.items()) + " }"
         if spans
         else "",
+        "skip_damaged": "true" if sample.has_damage else "",
     }
     if any(dialect.values()):
         lines += ["", "[csv]", *(f"{key} = {value}" for key, value in dialect.items() if value)]
     lines += ["", "[time]"]
     if time is None:
-        lines += [f"interval_s = 1  # {no_time}: how far apart are the rows?"]
+        lines += ["interval_s = 1  # no column has times: how far apart are the rows?"]
         lines += ["# start = 2026-01-31T12:00:00  # the time of the first row"]
     else:
         names = [column(place) for place in time.places]
         lines += [f"column = {names[0] if len(names) == 1 else '[' + ', '.join(names) + ']'}"]
         lines += [f"format = {quoted(time.format)}{'  # ' + time.remark if time.remark else ''}"]
+        if time.is_clock:
+            lines += ["# date = 2026-01-31  # the day of the first row, because the times have no date"]
         if time.zone is not None:
             lines += [f"zone = {quoted(time.zone)}  # guessed from the name in the times"]
         elif not time.has_zone:

@@ -184,6 +184,11 @@ def _check_times(recording: Recording, table: Table, raw_retention_days: int) ->
     times = None if recording.mapping is None else recording.mapping.times
     if times is not None and times.interval_ms is not None and times.start_ms is None:
         raise UserError(f"{recording.file}: it has no times; give time.start in the mapping, or use --timestamps now")
+    if times is not None and times.is_clock and times.first_day is None:
+        raise UserError(
+            f"{recording.file}: its times have no date; give time.date in the mapping, the day of the first row (or if "
+            'the date is in a column of its own, both: column = ["date", "time"]), or use --timestamps now'
+        )
     oldest, newest = table.order[0], table.order[-1]
     if table.times_ms[oldest] < OLDEST_TIMESTAMP_MS:
         index, problem = oldest, "before the year 2000: is the format right, and was the logger's clock set?"

@@ -11,10 +11,11 @@ from typing import NoReturn
 
 from sensorpi.common.errors import UserError
 from sensorpi.common.reading import NAME, NAME_RULE
+from sensorpi.sensor.recordings.clock_times import ClockTimes, OrderError
 from sensorpi.sensor.recordings.csv_cells import CsvCells
 from sensorpi.sensor.recordings.mapping import Column, ColumnId, Mapping, Name
 from sensorpi.sensor.recordings.numbers import HintError, number_in
-from sensorpi.sensor.recordings.times import Time, time_reader
+from sensorpi.sensor.recordings.times import Time, TimeReader, time_reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,11 @@ class CsvRows:
         self._used: set[int] = set()
         times = mapping.times
         self._time_places = [self._place(column) for column in times.columns]
-        self._read_time = time_reader(times.format, times.zone, mapping.dialect.decimal)
+        self._read_time: TimeReader = (
+            ClockTimes(times.format, times.first_day, times.zone)
+            if times.is_clock
+            else time_reader(times.format, times.zone, mapping.dialect.decimal)
+        )
         columns = {**mapping.fields, **mapping.extra}
         self._fields = [(field, self._place(column.id), column) for field, column in columns.items()]
         self._sensor, self._host = self._name(mapping.sensor, "sensor id"), self._name(mapping.host, "host name")
@@ -95,6 +100,9 @@ class CsvRows:
             return self._read_time(cell)
         except (ValueError, OverflowError) as error:
             names = [str(column) for column in times.columns]
+            if isinstance(error, OrderError):
+                where = f"{self._file}, line {line}, column {' and '.join(names)}"
+                raise UserError(f"{where}: {cell!r}: {error}") from None
             hint = "; this is another header" if cell == " ".join(names) else _hint(error)
             wrong(self._file, line, f"column {' and '.join(names)}", cell, f"a time as {times.format}{hint}")
 

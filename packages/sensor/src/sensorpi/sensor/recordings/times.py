@@ -47,10 +47,10 @@ def time_reader(time_format: str, zone: ZoneInfo | None = None, decimal: str = "
 
         return from_number
     if time_format == ISO8601:
-        return lambda cell: _utc(datetime.fromisoformat(cell), zone)
+        return lambda cell: utc(datetime.fromisoformat(cell), zone)
     if "Z" in _DIRECTIVE.findall(time_format):
         return _ZoneNames(time_format, zone)
-    return lambda cell: _utc(datetime.strptime(cell, time_format), zone)
+    return lambda cell: utc(datetime.strptime(cell, time_format), zone)
 
 
 def check_format(time_format: str) -> None:
@@ -67,14 +67,26 @@ def check_format(time_format: str) -> None:
             raise ValueError(f"{time_format!r} is not a strptime pattern: {error}") from None
     except re.error:
         raise ValueError(f"{time_format!r} has a directive twice") from None
+    if not has_date(time_format):
+        if not directives & set("HIX"):
+            raise ValueError(f"{time_format!r} has neither a date nor hours")
+        if directives & set("zZ"):
+            raise ValueError(f"{time_format!r} has a zone, but no date (such as %Y-%m-%d)")
     year, month, day = directives & set("YyGcx"), directives & set("mbBjVcx"), directives & set("djuaAwcx")
-    if not (year and month and day):
+    if has_date(time_format) and not (year and month and day):
         raise ValueError(
             f"{time_format!r} has no complete date (such as %Y-%m-%d); "
             'if the date is in a column of its own, name both: column = ["date", "time"]'
         )
     if "I" in directives and "p" not in directives:
         raise ValueError(f"{time_format!r} has hours from 1 to 12 (%I), but no %p")
+
+
+def has_date(time_format: str) -> bool:
+    """Whether times of this format have a date, or a part of one."""
+    if time_format in EPOCHS or time_format == ISO8601:
+        return True
+    return bool(set(_DIRECTIVE.findall(time_format)) & set("YyGcxmbBjVdUWuaAw"))
 
 
 def _ms(time: datetime) -> int:
@@ -85,7 +97,8 @@ def _ms(time: datetime) -> int:
     return ms
 
 
-def _utc(time: datetime, zone: tzinfo | None) -> Time:
+def utc(time: datetime, zone: tzinfo | None) -> Time:
+    """A time in UTC; one without an offset is in ``zone``, by default UTC. Raises HintError if the zone skips it."""
     if time.tzinfo is not None or zone is None:
         ms = _ms(time if time.tzinfo is not None else time.replace(tzinfo=UTC))
         return Time(ms, ms)
@@ -109,7 +122,7 @@ class _ZoneNames:
     def __call__(self, cell: str) -> Time:
         time, name = self._parse(cell)
         if time.tzinfo is not None or name in _UTC_NAMES:
-            return _utc(time, UTC)
+            return utc(time, UTC)
         if self._zone is None:
             raise HintError(f'{name} may be one of several zones; say which, such as zone = "Europe/Berlin"')
         local = time.replace(tzinfo=self._zone)
