@@ -97,7 +97,9 @@ def test_cells_that_no_header_explains_are_no_proposal(tmp_path: Path, capsys: p
     assert "its rows have 5 cells, but its header 3 names" in complaint
 
 
-@pytest.mark.parametrize("content", [b"", b"x\n", b"\0\0\0\0", b"a,b\n", b'{"a":1}\n', b"\xff\xfe", b'"'])
+@pytest.mark.parametrize(
+    "content", [b"", b"x\n", b"\0\0\0\0", b"a,b\n", b'{"a":1}\n', b"\xff\xfe", b'"', b"9" * 200_000]
+)
 def test_what_is_not_a_recording_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
 ) -> None:
@@ -106,6 +108,16 @@ def test_what_is_not_a_recording_is_one_line(
     complaint = capsys.readouterr().err
     assert complaint.count("\n") == 1
     assert "r.csv" in complaint
+
+
+def test_a_year_before_1970_is_no_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "r.csv").write_text("time,temp\n20.11.69 10:00,20.5\n")
+    assert "no column has times" in check(capsys, str(tmp_path / "r.csv"))
+
+
+def test_what_is_not_a_file_is_not_read(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recording", "check", "/dev/zero"]) == 2
+    assert "a recording must be a regular file" in capsys.readouterr().err
 
 
 ROWS = {

@@ -41,9 +41,12 @@ def sample_of(file: Path) -> Sample:
     skip_lines = next((number for number, line in enumerate(lines) if not _is_preamble(line)), 0)
     lines = lines[skip_lines:]
     delimiter = _delimiter(lines)
-    rows = [
-        [cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter) if any(map(str.strip, row))
-    ]
+    try:
+        rows = [
+            [cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter) if any(map(str.strip, row))
+        ]
+    except csv.Error as error:
+        raise UserError(f"{file}: not CSV: {error}") from None
     if not rows:
         raise UserError(f"{file}: the file has no rows")
     has_header = (

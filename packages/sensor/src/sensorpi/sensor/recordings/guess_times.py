@@ -105,6 +105,7 @@ def _format_of(cells: list[str], formats: list[str], decimal: str) -> list[str]:
         return ["iso8601"]
     possible = [name for name in formats if _reads(_lenient(name), cells[:1])]
     possible = [name for name in possible if _reads(_lenient(name), cells)]
+    possible = [name for name in possible if "%Z" in name or _reads(time_reader(name), cells)]  # no years before 1970
     return sorted(possible, key=lambda name: _steps_back(name, cells))
 
 

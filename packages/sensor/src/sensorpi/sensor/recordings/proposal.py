@@ -14,6 +14,8 @@ from sensorpi.sensor.recordings.rows import CsvRows
 
 def propose(file: Path) -> str:
     """The TOML text of a mapping for a CSV file. Raises UserError if nothing in it looks like a reading."""
+    if file.exists() and not file.is_file():
+        raise UserError(f"{file}: a recording must be a regular file")
     if (name := _shipped_for(file)) is not None:
         return f"# The shipped mapping {name} describes this file: --map {name}\n\n{shipped_mappings()[name]}"
     sample = sample_of(file)
