@@ -39,7 +39,7 @@ def drain(stack: Stack, scenario: str, reader: str, start: Start, work: Work) ->
     finally:
         stack.remove(service)
     steady = steady_per_s(samples, work.readings)
-    if reader == CEILING:  # it makes the lines first, which is no part of the measurement
+    if reader == CEILING:  # it makes the lines first, which is not part of the measurement
         return Drain(scenario, reader, steady)
     million = work.readings / 1e6
     return Drain(

@@ -306,6 +306,19 @@ def test_a_spool_with_only_wrong_rows_ends(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["spool.sqlite3.set-aside"]
 
 
+def test_a_schema_that_is_not_text_is_damage(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.append(entries(1, 3))
+    spool.close()
+    file = tmp_path / "spool.sqlite3"
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(b"tablesqlite_sequence", b"table\x80qlite_sequence"))
+    again = opened(tmp_path)
+    again.append(entries(4, 4))
+    assert again.take(10)[-1][1] == entries(4, 4)[0]
+    again.close()
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_damage_to_the_files_still_lets_it_start(

@@ -82,6 +82,6 @@ def wait_until_elected(
 def _leader(lock: object) -> str:
     try:
         contenders = lock.contenders()  # type: ignore[attr-defined]
-    except (KazooException, KazooTimeoutError, UnicodeDecodeError):  # the last: somebody else's node
+    except (KazooException, KazooTimeoutError, UnicodeDecodeError):  # the last: the node of another program
         contenders = []
     return contenders[0] if contenders else "another scheduler"

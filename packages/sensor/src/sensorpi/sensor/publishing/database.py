@@ -96,6 +96,8 @@ def errors(path: Path) -> Iterator[None]:
         if _code(error) in _DAMAGE:
             raise DamageError(str(error)) from error
         raise OSError(_state(path, error)) from error
+    except UnicodeDecodeError as error:  # an error of SQLite's that quotes the damaged schema
+        raise DamageError("its schema is not text") from error
 
 
 def _code(error: sqlite3.Error) -> int | None:

@@ -10,6 +10,16 @@ from sensorpi.common.errors import UserError
 
 _ZEROS = re.compile("\0+")
 _ESCAPED = re.compile("[\udc80-\udcff]")
+#: How files begin that are often taken for text, and what to do with them.
+_OTHER_FILES = {
+    b"\x1f\x8b": "a gzip file: unpack it first",
+    b"BZh": "a bzip2 file: unpack it first",
+    b"\xfd7zXZ": "an xz file: unpack it first",
+    b"\x28\xb5\x2f\xfd": "a zstd file: unpack it first",
+    b"PK\x03\x04": "a zip file or a spreadsheet: unpack it, or save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet: save it as CSV",
+    b"SQLite format 3": "an SQLite database: export its table as CSV",
+}
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -18,6 +28,15 @@ def encoding_by_mark(file: BinaryIO) -> str | None:
     start = file.read(3)
     file.seek(0)
     return next((name for mark, name in _BYTE_ORDER_MARKS.items() if start.startswith(mark)), None)
+
+
+def refuse_other_files(path: Path, file: BinaryIO) -> None:
+    """Raise UserError for a compressed file, a spreadsheet or a database."""
+    start = file.read(16)
+    file.seek(0)
+    for magic, what in _OTHER_FILES.items():
+        if start.startswith(magic):
+            raise UserError(f"{path}: {what}")
 
 
 class Lines:
@@ -36,10 +55,11 @@ class Lines:
         self.damaged: list[int] = []
 
     def __iter__(self) -> Iterator[str]:
+        number, encoding = 0, self._encoding or "utf-8"
         try:
             with self._file.open("rb") as content:
-                marked = encoding_by_mark(content)
-            encoding = marked or self._encoding or "utf-8"
+                refuse_other_files(self._file, content)
+                encoding = encoding_by_mark(content) or encoding
             with self._file.open(encoding=encoding, errors="surrogateescape", newline="") as text:
                 for number, line in enumerate(text, start=1):
                     damage = self._damage(line, number, encoding.upper())
@@ -54,7 +74,7 @@ class Lines:
             raise UserError(f"{self._file}: {error.strerror or error}") from error
         except UnicodeError as error:
             reason = getattr(error, "reason", error)
-            raise UserError(f"{self._file}: not {self._encoding or 'UTF-8'} text: {reason}") from error
+            raise UserError(f"{self._file}: not {encoding.upper()} text after line {number}: {reason}") from error
 
     def _damage(self, line: str, number: int, encoding: str) -> str | None:
         if line.isascii() and "\0" not in line:

@@ -97,8 +97,11 @@ def load_mapping(name: str) -> Mapping:
     shipped = shipped_mappings()
     if name in shipped:
         return parse_mapping(shipped[name], name)
+    file = Path(name)
+    if file.exists() and not file.is_file():
+        raise UserError(f"--map {name}: a mapping must be a regular file")
     try:
-        text = Path(name).read_text(encoding="utf-8-sig")
+        text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         known = ", ".join(sorted(shipped))
         raise UserError(f"--map {name}: this is neither a shipped mapping ({known}) nor a file") from None
