@@ -137,7 +137,7 @@ def test_a_name_is_kept_or_refused_as_the_job_would(tmp_path: Path, sensor: str,
         table = load(Recording(file, mapping), "S", "H", original=True)
         assert table.series == [(sensor, "H")]
         return
-    with pytest.raises(UserError, match=r"line (1|2)") as raised:
+    with pytest.raises(UserError, match=r"line [1-7]") as raised:  # a name can have line breaks
         load(Recording(file, mapping), "S", "H", original=True)
     assert "\n" not in str(raised.value)
 

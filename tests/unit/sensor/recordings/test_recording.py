@@ -1,6 +1,5 @@
 """Recordings: what is read from CSV and JSON lines, which mistakes are named how, and how rows are played."""
 
-import gzip
 import json
 import logging
 import time
@@ -131,7 +130,7 @@ def test_an_empty_cell_leaves_the_field_out(tmp_path: Path, map_file: str, cell:
         ("when,T,P\nnan,2,3\n", "line 2, column when: 'nan' is not a time as ms"),
         ("when,T,P\n1,2\n", "line 2: the row has 2 cells, its header 3"),
         ('when,T,P\n1,"2,3\n', "line 2: not CSV: a quotation mark is not closed"),
-        (gzip.compress(b"when,T,P\n1,2,3\n"), ": a gzip file: unpack it first"),
+        (b"\x1f\x8b\x08", ": a gzip file: unpack it first"),
         (b"PK\x03\x04\x14", "a zip file or a spreadsheet: unpack it, or save the sheet as CSV"),
         (b"SQLite format 3\0", "an SQLite database: export its table as CSV"),
         ("when,T,P\n1,2,3\n".encode("utf-16")[:-1], "not UTF-16 text after line 1: truncated data"),
