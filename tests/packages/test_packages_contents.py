@@ -67,7 +67,7 @@ def test_each_user_of_a_service_is_made(unpacked: Path) -> None:
         parser = ConfigParser(interpolation=None, strict=False)
         parser.read(service)
         user = parser["Service"].get("user")
-        if user is not None:
+        if user is not None and user != "influxdb":  # which Debian's package makes
             [file] = (unpacked / "usr/lib/sysusers.d").iterdir()
             assert re.search(rf"^u {user} ", file.read_text(), re.MULTILINE)
             assert f'systemd-sysusers ${{DPKG_ROOT:+--root="$DPKG_ROOT"}} {file.name}' in script(unpacked, "postinst")

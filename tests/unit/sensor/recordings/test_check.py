@@ -98,7 +98,8 @@ def test_cells_that_no_header_explains_are_no_proposal(tmp_path: Path, capsys: p
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"x\n", b"\0\0\0\0", b"a,b\n", b'{"a":1}\n', b"\xff\xfe", b'"', b"9" * 200_000]
+    "content",
+    [b"", b"x\n", b"\0\0\0\0", b"a,b\n", b'{"a":1}\n', b"\xff\xfe", b'"', b"9" * 200_000, b"a,b\n1" + b",2" * 20_000],
 )
 def test_what_is_not_a_recording_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes

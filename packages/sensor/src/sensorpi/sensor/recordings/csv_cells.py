@@ -123,8 +123,9 @@ class CsvCells:
                 yield line, cells
 
     def _check_names(self) -> None:
+        places: dict[str, int] = {}
         for place, name in enumerate(self.columns):
-            if name and (first := self.columns.index(name)) < place:
+            if name and (first := places.setdefault(name, place)) < place:
                 raise self._mistake(
                     self.line, f"the columns {first + 1} and {place + 1} are both called {name!r}; rename one of them"
                 )

@@ -12,6 +12,8 @@ from sensorpi.sensor.recordings.lines import Lines
 from sensorpi.sensor.recordings.numbers import number_in
 
 _MOST_LINES, _BYTES = 2000, 65_536
+#: Each column is compared with each kind of field.
+_MOST_COLUMNS = 1000
 _COMMA, _POINT = re.compile(r"[+-]?\d+,\d+"), re.compile(r"[+-]?\d+\.\d+")
 
 
@@ -49,6 +51,8 @@ def sample_of(file: Path) -> Sample:
         raise UserError(f"{file}: not CSV: {error}") from None
     if not rows:
         raise UserError(f"{file}: the file has no rows")
+    if (widest := max(map(len, rows))) > _MOST_COLUMNS:
+        raise UserError(f"{file}: a row has {widest} cells; a mapping is proposed for at most {_MOST_COLUMNS} columns")
     has_header = (
         not any(_is_number(cell) for cell in rows[0]) and len(rows) > 1 and any(map(str.isalpha, "".join(rows[0])))
     )
