@@ -4,16 +4,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from onebox.influxd import influxd_process, watch_process
 from onebox.process import Service
-from sensorpi.common.errors import UserError
 from sensorpi.pipeline.influx.client import DATABASE, INFLUXDB_ERRORS, RAW, WATCH, Credentials, Endpoint, writer_client
 from sensorpi.pipeline.influx.setup import set_up
 from tests.chaos.disks import Disk
-from tests.chaos.namespaces import isolated
 from tests.chaos.network import Network
+from tests.fakes.child import in_namespaces
 from tests.integration.waiting import wait_until
 
 ENDPOINT = Endpoint("10.0.0.11", 8086)
@@ -86,27 +83,14 @@ class Storage:
 def on_a_machine(home: Path, run: Callable[[Storage], None]) -> None:
     """Run it in a child in namespaces of its own; its exception is the test's failure."""
 
-    def inside() -> int:
+    def inside() -> None:
         storage = Storage(home)
         try:
             run(storage)
         finally:
             storage.close()
-        return 0
 
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            status = isolated(inside)
-        except UserError:
-            status = 77
-        finally:
-            os._exit(status)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if status == 77:
-        pytest.skip("no namespaces can be made here")
-    assert status == 0, (home / "watch.log").read_text()
+    in_namespaces(inside, (home / "watch.log").read_text)
 
 
 def test_it_stores_again_after_a_full_disk(tmp_path: Path) -> None:

@@ -4,15 +4,13 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sensorpi.common.errors import UserError
 from tests.chaos.disks import Disk
-from tests.chaos.namespaces import isolated
 from tests.chaos.network import Network
+from tests.fakes.child import in_namespaces
 from tests.integration.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,23 +21,6 @@ with socket.create_server(("0.0.0.0", 7000)) as server:
     while True:
         server.accept()[0].close()
 """
-
-
-def in_namespaces(run: Callable[[], None]) -> None:
-    """Run it in a child, whose exception is the test's failure."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            status = isolated(lambda: (run(), 0)[1])
-        except UserError:
-            status = 77
-        finally:
-            os._exit(status)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if status == 77:
-        pytest.skip("namespaces cannot be made here")
-    assert status == 0
 
 
 def answers(address: str) -> bool:

@@ -13,9 +13,8 @@ _TABLE = (
 _COLUMNS = ["id", "sensor", "boot", "timestamp_ms", "message"]
 #: Another program's lock is waited for that long, so that the publisher is not held up.
 _LOCK_S = 0.2
-#: What SQLite itself calls damage; it refuses an unknown file format with its general error, which no state of the disk
-#: has. Everything else is a state of the disk that can pass.
-_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+#: What SQLite itself calls damage. Everything else is a state of the disk that can pass.
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class DamageError(Exception):
@@ -41,6 +40,8 @@ def connect(path: Path) -> sqlite3.Connection:
             if is_new:
                 with suppress(OSError):
                     path.unlink()  # it is empty
+            elif _code(error) == sqlite3.SQLITE_ERROR:  # an unknown file format; no state of the disk has this code
+                raise DamageError(str(error)) from error
             elif _code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL):
                 log = path.with_name(f"{path.name}-wal")
                 how = "mode=ro&vfs=unix-none" if log.exists() else "immutable=1"
